@@ -1,0 +1,1 @@
+"""The instrument and its files: no Kedro, no network."""

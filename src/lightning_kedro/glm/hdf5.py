@@ -1,0 +1,149 @@
+"""Reading HDF5 through its low-level interface: the few calls that a granule needs, and no more.
+
+h5py's high-level objects cost more than the reads themselves on granules of some hundred flashes
+(`tests/benchmarks/ingestion.py` prints by how much), so the hot path opens each dataset and
+attribute by name and reads it into an array made beforehand.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, TypeAlias, TypeVar
+
+import h5py
+import numpy as np
+from h5py import h5a, h5d, h5f, h5p, h5s, h5t
+from numpy.typing import NDArray
+
+from lightning_kedro.exceptions import CorruptGranuleError
+
+Handle: TypeAlias = Any
+"""A low-level object of h5py's (which has no types): a file, variable or attribute."""
+
+T = TypeVar("T", bound=np.generic)
+
+HDF5_ERRORS: Final = (OSError, KeyError, RuntimeError, ValueError, TypeError, MemoryError)
+"""What h5py raises on files that are damaged, cut short or not HDF5 at all."""
+
+
+@contextmanager
+def open_hdf5(source: Path | bytes) -> Iterator[Handle]:
+    """Open a file, or the bytes of one, for reading.
+
+    No lock is asked for: archives may be read-only or on network drives without locks.
+
+    Raises:
+        CorruptGranuleError: If it is not HDF5 or is cut short.
+    """
+    access = h5p.create(h5p.FILE_ACCESS)
+    try:
+        if isinstance(source, bytes):
+            access.set_fapl_core(backing_store=False)
+            access.set_file_image(source)
+            file = h5f.open(b"granule.nc", h5f.ACC_RDONLY, fapl=access)
+        else:
+            access.set_file_locking(False, ignore_when_disabled=True)
+            file = h5f.open(bytes(source), h5f.ACC_RDONLY, fapl=access)
+    except HDF5_ERRORS as error:
+        message = f"not a whole netCDF-4 file: {_first_line(error)}"
+        raise CorruptGranuleError(message) from error
+    try:
+        yield file
+    finally:
+        file.close()
+
+
+def open_variable(file: Handle, name: str) -> Handle:
+    """Open a variable of an open file.
+
+    Raises:
+        CorruptGranuleError: If there is none, or it is damaged.
+    """
+    try:
+        return h5d.open(file, name.encode())
+    except HDF5_ERRORS as error:
+        message = f"variable {name} is missing or damaged: {_first_line(error)}"
+        raise CorruptGranuleError(message) from error
+
+
+def read_variable(
+    variable: Handle,
+    name: str,
+    dtype: type[T],
+    shape: tuple[int, ...],
+) -> NDArray[T]:
+    """Read a whole variable of the expected kind and shape.
+
+    Raises:
+        CorruptGranuleError: If its kind, size or shape is another, or its data are damaged.
+    """
+    try:
+        stored, wanted = variable.get_type(), np.dtype(dtype)
+        kind = {h5t.INTEGER: "i", h5t.FLOAT: "f"}.get(stored.get_class())
+        if kind != wanted.kind or stored.get_size() != wanted.itemsize:
+            message = f"variable {name} is stored as {stored.dtype}, expected {wanted}"
+            raise CorruptGranuleError(message)
+        if variable.shape != shape:
+            message = f"variable {name} has shape {variable.shape}, expected {shape}"
+            raise CorruptGranuleError(message)
+        values = np.empty(shape, dtype)
+        if values.size:
+            variable.read(h5s.ALL, h5s.ALL, values)
+    except HDF5_ERRORS as error:
+        message = f"variable {name} cannot be read: {_first_line(error)}"
+        raise CorruptGranuleError(message) from error
+    return values
+
+
+def read_number(owner: Handle, attribute: str, default: float | None = None) -> float:
+    """Read an attribute that holds one finite number; ``default`` stands for a missing one.
+
+    Raises:
+        CorruptGranuleError: If it is missing without a default, or is no finite number.
+    """
+    name = attribute.encode()
+    try:
+        if default is not None and not h5a.exists(owner, name):
+            return default
+        stored = h5a.open(owner, name)
+        values = np.empty(stored.shape, np.float64)
+        stored.read(values)
+        number = float(values.reshape(-1)[0])
+    except (*HDF5_ERRORS, IndexError) as error:
+        message = f"attribute {attribute} cannot be read: {_first_line(error)}"
+        raise CorruptGranuleError(message) from error
+    if not np.isfinite(number):
+        message = f"attribute {attribute} is {number}"
+        raise CorruptGranuleError(message)
+    return number
+
+
+def read_text(owner: Handle, attribute: str, default: str | None = None) -> str:
+    """Read a text attribute; ``default`` stands for a missing one.
+
+    Raises:
+        CorruptGranuleError: If it is missing without a default, or is no text.
+    """
+    name = attribute.encode()
+    try:
+        if default is not None and not h5a.exists(owner, name):
+            return default
+        stored = h5a.open(owner, name)
+        kind = stored.get_type()
+        if isinstance(kind, h5t.TypeStringID) and not kind.is_variable_str():
+            fixed = np.empty(stored.shape, f"S{kind.get_size()}")
+            stored.read(fixed)
+            return bytes(fixed.reshape(-1)[0]).decode()
+        value = np.empty(stored.shape, h5py.string_dtype())
+        stored.read(value)
+        text = value.reshape(-1)[0]
+    except (*HDF5_ERRORS, IndexError) as error:
+        message = f"attribute {attribute} cannot be read: {_first_line(error)}"
+        raise CorruptGranuleError(message) from error
+    return text.decode() if isinstance(text, bytes) else str(text)
+
+
+def _first_line(error: BaseException) -> str:
+    """The gist of an error of HDF5's, without the quotes that KeyError adds."""
+    text = str(error.args[0] if error.args else error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

@@ -1,0 +1,132 @@
+"""What is asked for: a window's flashes, and the granules that may hold them.
+
+A flash is written to the granule in which it closes, so that it may have begun in the granule, hour
+or day before. A window's flashes are therefore those with start <= time of first event < end, and
+ingestion takes whole archive hours and looks one granule past each end.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from lightning_kedro.glm.granule import GRANULE_LENGTH, HOUR, GranuleName, floor_hour
+from lightning_kedro.glm.orbital_slot import Segment, find_segments
+
+_TICK: Final = timedelta(microseconds=1)
+_NEAR: Final = 3 * GRANULE_LENGTH
+"""A granule that starts further from the hours asked for lies beyond a gap: no flash of theirs can
+be in it, since a flash lasts 3.1 s at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A box of longitudes and latitudes, in degrees; ``west`` > ``east`` crosses 180 degrees."""
+
+    west: float
+    south: float
+    east: float
+    north: float
+
+
+@dataclass(frozen=True, slots=True)
+class FlashSelection:
+    """The flashes of a window.
+
+    Attributes:
+        segments: Which satellite in which part of the window, in order of time.
+        region: Where, or None for the whole field of view.
+        good_only: Whether only flashes with quality flag 0 are wanted.
+    """
+
+    segments: tuple[Segment, ...]
+    region: Region | None = None
+    good_only: bool = False
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, Any]) -> "FlashSelection":
+        """Make a selection from the run's parameters (a nested mapping, already validated)."""
+        preprocessing = parameters["preprocessing"]
+        sides = {side: preprocessing["region"][side] for side in ("west", "south", "east", "north")}
+        region = None if None in sides.values() else Region(**sides)
+        return cls(
+            segments=window_segments(parameters),
+            region=region,
+            good_only=preprocessing["min_quality"] == "good",
+        )
+
+    @property
+    def platform(self) -> str:
+        """The satellites, in order of time: ``G18``, or ``G16+G19`` where a slot changed hands."""
+        return "+".join(dict.fromkeys(segment.platform for segment in self.segments))
+
+    @property
+    def start(self) -> datetime:
+        """Start of the window, inclusive, UTC."""
+        return self.segments[0].start
+
+    @property
+    def end(self) -> datetime:
+        """End of the window, exclusive, UTC."""
+        return self.segments[-1].end
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveHour:
+    """An archive hour of one satellite, and how much of it is wanted.
+
+    Attributes:
+        platform: The satellite.
+        hour: Start of the hour, UTC.
+        part: ``whole``; or ``last`` or ``first`` for only the granule next to the hours asked for.
+    """
+
+    platform: str
+    hour: datetime
+    part: str = "whole"
+
+    def pick(self, granules: Iterable[GranuleName]) -> list[GranuleName]:
+        """Which of the hour's granules are wanted, in order of start."""
+        key = (self.platform, self.hour)
+        mine = [name for name in granules if (name.platform, name.hour) == key]
+        mine.sort(key=lambda name: name.start)
+        if self.part == "last":
+            return [name for name in mine[-1:] if name.start >= self.hour + HOUR - _NEAR]
+        if self.part == "first":
+            return [name for name in mine[:1] if name.start < self.hour + _NEAR]
+        return mine
+
+
+def window_segments(parameters: Mapping[str, Any]) -> tuple[Segment, ...]:
+    """The window of the run's parameters, satellite by satellite."""
+    start, end = (
+        datetime.fromisoformat(parameters["window"][side]).replace(tzinfo=UTC)
+        for side in ("start", "end")
+    )
+    return find_segments(parameters["satellite"], start, end)
+
+
+def archive_hours(segments: Iterable[Segment]) -> tuple[ArchiveHour, ...]:
+    """The archive hours in which a window's flashes may be written.
+
+    Args:
+        segments: The window, satellite by satellite.
+
+    Returns:
+        Every hour that a segment touches, whole. Where a segment begins or ends within a granule's
+        length of the hour's edge also the hour beyond, of which only the nearest granule is wanted.
+    """
+    hours: list[ArchiveHour] = []
+    for segment in segments:
+        first, last = floor_hour(segment.start), floor_hour(segment.end - _TICK)
+        before = floor_hour(segment.start - GRANULE_LENGTH)
+        after = floor_hour(segment.end + GRANULE_LENGTH - _TICK)
+        if before < first:
+            hours.append(ArchiveHour(segment.platform, before, "last"))
+        hours.extend(
+            ArchiveHour(segment.platform, first + index * HOUR)
+            for index in range((last - first) // HOUR + 1)
+        )
+        if after > last:
+            hours.append(ArchiveHour(segment.platform, after, "first"))
+    return tuple(hours)
