@@ -1,0 +1,1 @@
+"""All input and output, with its retries, concurrency and progress."""

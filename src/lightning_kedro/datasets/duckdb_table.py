@@ -1,0 +1,222 @@
+"""Tables in a DuckDB file as catalog entries.
+
+A connection lives only as long as an operation, because a DuckDB file that one process writes is
+closed to all others: whoever finds it locked waits a while. Names of tables and columns come from
+the registry (``lightning_kedro.schemas``) or the catalog, values only ever as data.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from kedro.io import AbstractDataset
+
+from lightning_kedro.exceptions import TableError
+from lightning_kedro.schemas import COLUMNS, TABLES
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+    import pyarrow as pa
+
+logger = logging.getLogger(__name__)
+
+LOCK_TIMEOUT_SECONDS: Final = 120.0
+PREVIEW_ROWS: Final = 40
+
+
+@contextmanager
+def connect(
+    path: Path, *, read_only: bool, timeout: float = LOCK_TIMEOUT_SECONDS
+) -> Iterator["duckdb.DuckDBPyConnection"]:
+    """Open a DuckDB file for one operation, waiting while another process has it.
+
+    Args:
+        path: The file; made, with its folder, unless ``read_only``.
+        read_only: Whether nothing is going to be written.
+        timeout: How long to wait for the file, in seconds.
+
+    Raises:
+        TableError: If the file does not exist, stays locked, or is no DuckDB file.
+    """
+    import duckdb  # noqa: PLC0415  (start-up time)
+
+    if read_only and not path.is_file():
+        message = f"There is no database {path} yet: run `kedro run --pipeline ingestion` first."
+        raise TableError(message)
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            connection = duckdb.connect(str(path), read_only=read_only)
+            break
+        except (duckdb.Error, OSError) as error:
+            locked = isinstance(error, duckdb.ConnectionException) or "lock" in str(error)
+            if locked and time.monotonic() < deadline:
+                time.sleep(random.uniform(0.05, 0.25))  # noqa: S311  (jitter, not a secret)
+                continue
+            message = f"Database {path} cannot be opened: {str(error).splitlines()[0]}"
+            raise TableError(message) from error
+    try:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def transaction(connection: "duckdb.DuckDBPyConnection") -> Iterator[None]:
+    """All or nothing: what happens inside is kept together, or not at all."""
+    connection.begin()
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def create_table(connection: "duckdb.DuckDBPyConnection", table: str) -> None:
+    """Make a table of the registry, with comments, or add the columns that it lacks."""
+    description = TABLES[table]
+    present = table_columns(connection, table)
+    if not present:
+        columns = ", ".join(f"{name} {kind}" for name, kind in description.types.items())
+        connection.execute(f"CREATE TABLE {table} ({columns})")
+        connection.execute(f"COMMENT ON TABLE {table} IS {_quote(description.meaning)}")
+    for name, kind in description.types.items():
+        if present and name not in present:
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
+        if name not in present:
+            meaning = _quote(COLUMNS[name].meaning)
+            connection.execute(f"COMMENT ON COLUMN {table}.{name} IS {meaning}")
+
+
+def table_columns(connection: "duckdb.DuckDBPyConnection", table: str) -> list[str]:
+    """The columns that a table has, in order; none if there is no such table."""
+    rows = connection.execute(
+        "SELECT column_name FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index",
+        [table],
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
+def _quote(text: str) -> str:
+    """An SQL literal; used for the registry's own texts, which DuckDB takes no parameter for."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+class DuckDBTableDataset(AbstractDataset["pd.DataFrame | pa.Table", "pd.DataFrame"]):
+    """Saves frames to a table of a DuckDB file, replacing by key; loads the table as a frame.
+
+    A save replaces the rows that have the same key as any saved row, in one transaction: a table
+    keyed by platform and window keeps the history of all windows, and a re-run changes nothing.
+
+    Example of the YAML API:
+        .. code-block:: yaml
+
+            silhouette_scores:
+              type: lightning_kedro.datasets.duckdb_table.DuckDBTableDataset
+              path: data/03_primary/lightning.duckdb
+              table: silhouette_scores
+              replace_by: [platform, window_start, window_end]
+
+    Example of the Python API:
+        >>> import pandas as pd, tempfile, pathlib
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "lightning.duckdb"
+        >>> hours = DuckDBTableDataset(path=str(path), table="coverage", replace_by=["hour"])
+        >>> hours.save(pd.DataFrame({"hour": [pd.Timestamp("2023-01-26 15:00")], "found": [180]}))
+        >>> hours.save(pd.DataFrame({"hour": [pd.Timestamp("2023-01-26 15:00")], "found": [179]}))
+        >>> hours.load()["found"].to_list()
+        [179]
+    """
+
+    _SINGLE_PROCESS = True
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        table: str,
+        replace_by: Sequence[str],
+        lock_timeout: float = LOCK_TIMEOUT_SECONDS,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Describe the table; nothing is opened.
+
+        Args:
+            path: The DuckDB file.
+            table: A table of the registry.
+            replace_by: The columns by which saved rows replace stored ones.
+            lock_timeout: How long to wait for the file, in seconds.
+            metadata: For plugins such as Kedro-Viz.
+
+        Raises:
+            TableError: If the registry has no such table.
+        """
+        if table not in TABLES:
+            message = f"Table {table} is not in the registry; it has {', '.join(TABLES)}."
+            raise TableError(message)
+        self._path = Path(path)
+        self._table = table
+        self._replace_by = tuple(replace_by)
+        self._lock_timeout = lock_timeout
+        self.metadata = metadata
+
+    def load(self) -> "pd.DataFrame":
+        """The whole table, in the order of its key."""
+        order = ", ".join(TABLES[self._table].key)
+        with self._open(read_only=True) as connection:
+            query = f"SELECT * FROM {self._table} ORDER BY {order}"  # noqa: S608
+            frame: pd.DataFrame = connection.sql(query).df()
+            return frame
+
+    def save(self, data: "pd.DataFrame | pa.Table") -> None:
+        """Replace the rows with the keys of the saved rows, and add the others."""
+        keys = ", ".join(self._replace_by)
+        with self._open(read_only=False) as connection, transaction(connection):
+            create_table(connection, self._table)
+            connection.register("incoming", data)
+            connection.execute(
+                f"DELETE FROM {self._table} WHERE ({keys}) IN (SELECT ({keys}) FROM incoming)"  # noqa: S608
+            )
+            connection.execute(f"INSERT INTO {self._table} BY NAME SELECT * FROM incoming")  # noqa: S608
+
+    def preview(self, nrows: int = PREVIEW_ROWS) -> Any:  # noqa: ANN401
+        """The first rows, for Kedro-Viz."""
+        from kedro_datasets._typing import TablePreview  # noqa: PLC0415
+
+        with self._open(read_only=True) as connection:
+            rows = connection.sql(f"SELECT * FROM {self._table} LIMIT {int(nrows)}").df()  # noqa: S608
+        shown = rows.astype(object).where(rows.notna(), None)
+        return TablePreview(shown.map(_show).to_dict(orient="split"))
+
+    def _exists(self) -> bool:
+        if not self._path.is_file():
+            return False
+        with connect(self._path, read_only=True, timeout=self._lock_timeout) as connection:
+            return bool(table_columns(connection, self._table))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path), "table": self._table, "replace_by": self._replace_by}
+
+    @contextmanager
+    def _open(self, *, read_only: bool) -> Iterator["duckdb.DuckDBPyConnection"]:
+        """Connect; a reader is told plainly if the table is not there."""
+        with connect(self._path, read_only=read_only, timeout=self._lock_timeout) as connection:
+            if read_only and not table_columns(connection, self._table):
+                message = (
+                    f"Database {self._path} has no table {self._table} yet: run the pipeline that "
+                    f"makes it first, `kedro run --pipeline ingestion` or `--pipeline clustering`."
+                )
+                raise TableError(message)
+            yield connection
+
+
+def _show(value: object) -> object:
+    """A value as JSON can hold it."""
+    return value if value is None or isinstance(value, int | float | str) else str(value)

@@ -1,0 +1,242 @@
+"""The archive of granules as a catalog entry: a lazy handle that lists only what is asked for."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from kedro.io import AbstractDataset, DatasetError
+
+from lightning_kedro.datasets.storage import Storage, run_together
+from lightning_kedro.exceptions import ArchiveError
+from lightning_kedro.glm.granule import GranuleName, hour_prefix
+from lightning_kedro.glm.selection import ArchiveHour
+from lightning_kedro.glm.series import StoredGranule
+
+if TYPE_CHECKING:
+    import xarray
+
+logger = logging.getLogger(__name__)
+
+
+class GranuleSelection:
+    """Some granules of an archive, and the means to read them.
+
+    Attributes:
+        granules: The granules, in order of platform and start, one for each (platform, start).
+        hours: The archive hours that were listed.
+        storage: Where they lie.
+    """
+
+    def __init__(
+        self,
+        granules: Sequence[StoredGranule],
+        hours: Sequence[ArchiveHour],
+        storage: Storage,
+    ) -> None:
+        """Hold a selection; made by ``GranuleArchive.select``."""
+        self.granules = tuple(granules)
+        self.hours = tuple(hours)
+        self.storage = storage
+
+    def __len__(self) -> int:
+        """The number of granules."""
+        return len(self.granules)
+
+    def __repr__(self) -> str:
+        """Say how many granules of which archive."""
+        return f"GranuleSelection({len(self)} granules of {self.storage.root})"
+
+    def select(self, hours: Sequence[ArchiveHour]) -> "GranuleSelection":
+        """Those of the granules that belong to some hours, without listing anything again."""
+        return GranuleSelection(_pick(self.granules, hours), hours, self.storage)
+
+    def read(self, granule: StoredGranule) -> Path | bytes:
+        """A granule's file where it is local, else its bytes."""
+        return self.storage.read(granule)
+
+    def open_dataset(self, granule: StoredGranule) -> "xarray.Dataset":
+        """Open a granule as an xarray Dataset, with xarray's own reading of its attributes.
+
+        For people's own work: xarray follows the declared attributes, which are wrong for times
+        of October and November 2018 (see ``lightning_kedro.glm.flashes``).
+        """
+        import netCDF4  # noqa: PLC0415  (start-up time, like the next)
+        import xarray as xr  # noqa: PLC0415
+
+        content = self.read(granule)
+        if isinstance(content, Path):
+            return xr.open_dataset(content, engine="netcdf4")
+        in_memory = netCDF4.Dataset(granule.name.file_name, memory=content)
+        store = xr.backends.NetCDF4DataStore(in_memory)  # type: ignore[no-untyped-call]
+        return xr.open_dataset(store)
+
+
+class GranuleArchive:
+    """An archive of granules: what ``glm_archive`` loads.
+
+    Args:
+        storage: Where it lies.
+        simulated: Whether it may hold only simulated granules, or none of them.
+        max_concurrency: How many requests may be under way at once.
+    """
+
+    def __init__(
+        self, storage: Storage, *, simulated: bool = False, max_concurrency: int = 32
+    ) -> None:
+        """Remember where the archive is; nothing is listed yet."""
+        self.storage = storage
+        self.simulated = simulated
+        self.max_concurrency = max_concurrency
+
+    def select(self, hours: Sequence[ArchiveHour]) -> GranuleSelection:
+        """List some hours and choose their granules: the newest creation of each start.
+
+        Raises:
+            ArchiveError: If the archive cannot be reached or does not exist, if it holds no
+                granule in these hours, or if it is simulated where only real data are allowed.
+        """
+        listings = run_together(
+            self.storage.list_hour, list(hours), workers=min(8, self.max_concurrency)
+        )
+        found: list[StoredGranule] = []
+        ignored = 0
+        for listing in listings:
+            if isinstance(listing, ArchiveError):
+                raise listing
+            found.extend(listing[0])
+            ignored += listing[1]
+        if ignored:
+            logger.warning("%d names in %s are no granules: ignored", ignored, self.storage.root)
+        self._refuse_mixture(found)
+        picked = _pick(found, hours)
+        if not picked:
+            self._explain_nothing(hours)
+        return GranuleSelection(picked, hours, self.storage)
+
+    def _refuse_mixture(self, granules: Iterable[StoredGranule]) -> None:
+        """Keep simulated flashes and real ones apart."""
+        for granule in granules:
+            if granule.name.is_simulated and not self.simulated:
+                message = (
+                    f"Archive {self.storage.root} is simulated (it holds "
+                    f"{granule.name.file_name}): simulated flashes are kept apart from real ones. "
+                    f"Run it with --env sample."
+                )
+                raise ArchiveError(message)
+            if self.simulated and not granule.name.is_simulated:
+                message = (
+                    f"Archive {self.storage.root} holds real granules ({granule.name.file_name}), "
+                    f"but the sample environment takes simulated ones only. Run it without --env "
+                    f"sample."
+                )
+                raise ArchiveError(message)
+
+    def _explain_nothing(self, hours: Sequence[ArchiveHour]) -> NoReturn:
+        """Say which prefixes were looked at, or that there is no archive at all."""
+        platforms = dict.fromkeys(hour.platform for hour in hours)
+        for platform in platforms:
+            if not self.storage.root_exists(platform):
+                message = (
+                    f"Archive {self.storage.root.replace('{number}', platform[1:])} does not "
+                    f"exist. Check the parameter archive: it wants a folder or URL that holds "
+                    f"GLM-L2-LCFA/YYYY/DDD/HH."
+                )
+                raise ArchiveError(message)
+        prefixes = [f"{hour_prefix(hour.hour)}/" for hour in hours]
+        if len(prefixes) > 4:  # noqa: PLR2004
+            prefixes = [*prefixes[:2], "...", *prefixes[-2:]]
+        message = (
+            f"Archive {self.storage.root} holds no granules of {' or '.join(platforms)} for this "
+            f"window; looked at {', '.join(prefixes)}. Check satellite, window.start and "
+            f"window.end."
+        )
+        raise ArchiveError(message)
+
+
+class GranuleArchiveDataset(AbstractDataset[None, GranuleArchive]):
+    """Loads a lazy handle on an archive of GLM granules: NOAA's buckets, a mirror or a folder.
+
+    Dates are not the catalog's business: nodes ask the handle for the hours they need. A folder
+    is read in place; an archive of simulated granules (names IS_...) is refused.
+
+    Example of the YAML API:
+        .. code-block:: yaml
+
+            glm_archive:
+              type: lightning_kedro.datasets.granule_archive.GranuleArchiveDataset
+              root: s3://noaa-goes{number}
+              max_concurrency: 32
+              fs_args:
+                anon: true
+
+    Example of the Python API:
+        >>> archive = GranuleArchiveDataset(root="s3://noaa-goes{number}").load()
+        >>> archive.storage.locate("G16")
+        'noaa-goes16'
+    """
+
+    def __init__(
+        self,
+        *,
+        root: str,
+        max_concurrency: int = 32,
+        fs_args: Mapping[str, Any] | None = None,
+        credentials: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Describe the archive; nothing is opened.
+
+        Args:
+            root: fsspec URL or folder; ``{number}`` stands for the satellite's number.
+            max_concurrency: How many requests may be under way at once.
+            fs_args: Options for the file system of a remote root.
+            credentials: More such options, which are not shown: ``anon``, ``key``, ``secret`` ...
+            metadata: For plugins such as Kedro-Viz.
+        """
+        self._root = root
+        self._max_concurrency = max_concurrency
+        self._fs_args = {**(fs_args or {}), **(credentials or {})}
+        self.metadata = metadata
+
+    def load(self) -> GranuleArchive:
+        """The handle."""
+        storage = Storage(self._root, self._fs_args)
+        return GranuleArchive(storage, max_concurrency=self._max_concurrency)
+
+    def save(self, data: None) -> NoReturn:  # noqa: ARG002
+        """Refuse: archives are read, never written."""
+        message = f"Archive {self._root} is read-only."
+        raise DatasetError(message)
+
+    def _exists(self) -> bool:
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        return {"root": self._root, "max_concurrency": self._max_concurrency}
+
+
+def keep_newest(granules: Iterable[StoredGranule]) -> list[StoredGranule]:
+    """One granule for each (platform, start): the one made last.
+
+    Of two with the same creation time the larger one stands: the other is a copy cut short.
+    """
+    newest: dict[Any, StoredGranule] = {}
+    for granule in granules:
+        rival = newest.get(granule.name.key)
+        if rival is None or _rank(granule) > _rank(rival):
+            newest[granule.name.key] = granule
+    return sorted(newest.values(), key=lambda granule: granule.name.key)
+
+
+def _rank(granule: StoredGranule) -> tuple[Any, int, str]:
+    return granule.name.created, granule.file_bytes, granule.name.file_name
+
+
+def _pick(granules: Iterable[StoredGranule], hours: Sequence[ArchiveHour]) -> list[StoredGranule]:
+    """The newest creations that belong to some hours."""
+    by_name: dict[GranuleName, StoredGranule] = {
+        granule.name: granule for granule in keep_newest(granules)
+    }
+    picked = {name for hour in hours for name in hour.pick(by_name)}
+    return [granule for name, granule in by_name.items() if name in picked]

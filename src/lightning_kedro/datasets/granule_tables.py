@@ -1,0 +1,246 @@
+"""The three tables that ingestion fills, replaced granule by granule in one transaction.
+
+``granules``, ``flashes`` and ``coverage`` are three catalog entries and three outputs of ``load``,
+which Kedro saves one after the other. Were each a transaction of its own, a crash between them
+would leave flashes without their granules. So the entries of one database collect what they are
+given, and the last of the three commits them all.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from lightning_kedro.datasets.duckdb_table import (
+    DuckDBTableDataset,
+    connect,
+    create_table,
+    transaction,
+)
+from lightning_kedro.datasets.flash_series import SelectedSeries
+from lightning_kedro.glm.selection import FlashSelection
+from lightning_kedro.schemas import TABLES
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+logger = logging.getLogger(__name__)
+
+MEMBERS: Final = ("granules", "flashes", "coverage")
+
+_ACCEPT: Final = """
+    CREATE TEMP TABLE accepted AS
+    SELECT incoming.* FROM incoming LEFT JOIN granules AS stored USING (platform, granule_start)
+    WHERE stored.created IS NULL
+       OR incoming.created > stored.created
+       OR (incoming.created = stored.created AND incoming.status <> 'corrupt' AND (
+               stored.status = 'corrupt'
+            OR stored.file_bytes <> incoming.file_bytes
+            OR stored.flash_count <> incoming.flash_count))
+"""
+"""Which granules change anything: new ones, newer creations, whole files where a corrupt one was.
+
+What is stored already stays as it is; an older creation, or a damaged copy of the same one, never
+displaces it.
+"""
+
+_COUNT_COVERAGE: Final = """
+    INSERT INTO coverage BY NAME
+    SELECT asked.platform, asked.hour, asked.expected,
+           count(granule_start)::INTEGER AS found,
+           count(*) FILTER (status = 'corrupt')::INTEGER AS corrupt,
+           greatest(asked.expected - count(granule_start), 0)::INTEGER AS missing
+    FROM asked LEFT JOIN granules
+      ON granules.platform = asked.platform AND date_trunc('hour', granule_start) = asked.hour
+    GROUP BY asked.platform, asked.hour, asked.expected
+"""
+
+
+class FlashTable:
+    """A lazy handle on the table ``flashes``: what the catalog entry loads.
+
+    Args:
+        path: The DuckDB file.
+        lock_timeout: How long to wait for it, in seconds.
+    """
+
+    def __init__(self, path: Path, lock_timeout: float) -> None:
+        """Hold on to the table; nothing is read yet."""
+        self.path = path
+        self.lock_timeout = lock_timeout
+
+    def read(self, selection: FlashSelection, columns: Sequence[str]) -> "pa.Table":
+        """The flashes of a selection, ordered by time, platform, granule and flash_id.
+
+        Raises:
+            TableError: If there is no such table yet.
+        """
+        with self._query(selection, columns) as relation:
+            return relation.to_arrow_table()
+
+    def batches(
+        self, selection: FlashSelection, columns: Sequence[str], rows: int = 1_000_000
+    ) -> Iterator["pa.RecordBatch"]:
+        """The same in batches of at most ``rows`` rows, for more flashes than memory holds."""
+        with self._query(selection, columns) as relation:
+            yield from relation.to_arrow_reader(rows)
+
+    @contextmanager
+    def _query(
+        self, selection: FlashSelection, columns: Sequence[str]
+    ) -> Iterator["duckdb.DuckDBPyRelation"]:
+        unknown = set(columns) - set(TABLES["flashes"].columns)
+        if unknown:
+            message = f"table flashes has no columns {sorted(unknown)}"
+            raise KeyError(message)
+        condition, values = _where(selection)
+        dataset = GranuleTableDataset(
+            path=str(self.path), table="flashes", lock_timeout=self.lock_timeout
+        )
+        with dataset._open(read_only=True) as connection:  # noqa: SLF001  (the same module)
+            yield connection.sql(
+                f"SELECT {', '.join(columns)} FROM flashes WHERE {condition} "  # noqa: S608
+                f"ORDER BY time, platform, granule_start, flash_id",
+                params=values,
+            )
+
+
+class GranuleTableDataset(DuckDBTableDataset):
+    """One of the tables ``granules``, ``flashes`` and ``coverage``.
+
+    ``flashes`` loads as a lazy handle (``FlashTable``), the others as frames. A save is kept until
+    the other two tables of the same database have been given theirs, then all three are replaced
+    by granule key in one transaction; the newest creation of a granule wins.
+
+    Example of the YAML API:
+        .. code-block:: yaml
+
+            flashes:
+              type: lightning_kedro.datasets.granule_tables.GranuleTableDataset
+              path: data/03_primary/lightning.duckdb
+              table: flashes
+
+    Example of the Python API:
+        >>> flashes = GranuleTableDataset(path="lightning.duckdb", table="flashes").load()
+        >>> flashes.path.name
+        'lightning.duckdb'
+    """
+
+    _pending: ClassVar[dict[Path, dict[str, Any]]] = {}
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        table: str,
+        lock_timeout: float = 120.0,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Describe the table.
+
+        Args:
+            path: The DuckDB file.
+            table: ``granules``, ``flashes`` or ``coverage``.
+            lock_timeout: How long to wait for the file, in seconds.
+            metadata: For plugins such as Kedro-Viz.
+        """
+        key = TABLES[table].key if table in MEMBERS else ()
+        super().__init__(
+            path=path, table=table, replace_by=key, lock_timeout=lock_timeout, metadata=metadata
+        )
+
+    def load(self) -> Any:  # noqa: ANN401  (FlashTable or a frame, by the table)
+        """A handle on ``flashes``; the whole of ``granules`` or ``coverage``."""
+        if self._table == "flashes":
+            return FlashTable(self._path, self._lock_timeout)
+        return super().load()
+
+    def save(self, data: Any) -> None:  # noqa: ANN401
+        """Keep the table's part; the last of the three parts commits them all."""
+        pending = self._pending.setdefault(self._path, {})
+        pending[self._table] = data
+        if set(pending) == set(MEMBERS):
+            del self._pending[self._path]
+            with connect(self._path, read_only=False, timeout=self._lock_timeout) as connection:
+                replace_granules(connection, **pending)
+
+
+def replace_granules(
+    connection: "duckdb.DuckDBPyConnection",
+    *,
+    granules: "pa.Table",
+    flashes: SelectedSeries,
+    coverage: "pa.Table",
+) -> None:
+    """Replace granules and their flashes, and count the coverage of their hours, all at once.
+
+    Args:
+        connection: An open database.
+        granules: The record of every granule, with the columns of the table ``granules``.
+        flashes: The hours whose CSV files hold the flashes of these granules.
+        coverage: ``platform``, ``hour`` and ``expected`` of the hours that were looked at in full.
+    """
+    for table in MEMBERS:
+        create_table(connection, table)
+    connection.register("incoming", granules)
+    connection.register("asked", coverage)
+    with transaction(connection):
+        connection.execute(_ACCEPT)
+        accepted = connection.execute("SELECT count(*) FROM accepted").fetchall()[0][0]
+        for table in ("flashes", "granules"):
+            connection.execute(
+                f"DELETE FROM {table} USING accepted "  # noqa: S608
+                f"WHERE {table}.platform = accepted.platform "
+                f"AND {table}.granule_start = accepted.granule_start"
+            )
+        connection.execute("INSERT INTO granules BY NAME SELECT * FROM accepted")
+        if accepted:
+            _insert_flashes(connection, flashes)
+        connection.execute(
+            "DELETE FROM coverage WHERE (platform, hour) IN (SELECT (platform, hour) FROM asked)"
+        )
+        connection.execute(_COUNT_COVERAGE)
+        connection.execute("DROP TABLE accepted")
+    logger.info("Loaded %d new granules of %d", accepted, granules.num_rows)
+
+
+def _insert_flashes(connection: "duckdb.DuckDBPyConnection", series: SelectedSeries) -> None:
+    """Read the two CSV files of each hour, join them by key and keep the accepted granules."""
+    connection.execute(
+        f"INSERT INTO flashes BY NAME "  # noqa: S608
+        f"SELECT {', '.join(TABLES['flashes'].columns)} "
+        f"FROM {_scan('time_series')} JOIN {_scan('geo_series')} "
+        f"USING (platform, granule_start, flash_id) "
+        f"SEMI JOIN accepted USING (platform, granule_start) "
+        f"ORDER BY platform, time, granule_start, flash_id",
+        {
+            "time_series": [str(hour.time_series) for hour in series.hours],
+            "geo_series": [str(hour.geo_series) for hour in series.hours],
+        },
+    )
+
+
+def _scan(table: str) -> str:
+    """SQL that reads the CSV files named by the parameter of the same name."""
+    columns = ", ".join(f"'{name}': '{kind}'" for name, kind in TABLES[table].types.items())
+    return f"read_csv(${table}, header = true, columns = {{{columns}}}) AS {table}"
+
+
+def _where(selection: FlashSelection) -> tuple[str, list[Any]]:
+    """The SQL condition of a selection, with its values apart."""
+    conditions, values = [], []
+    for segment in selection.segments:
+        conditions.append("(platform = ? AND time >= ? AND time < ?)")
+        naive = [time.replace(tzinfo=None) for time in (segment.start, segment.end)]
+        values += [segment.platform, *naive]
+    condition = f"({' OR '.join(conditions)})"
+    if selection.region is not None:
+        region = selection.region
+        both = "OR" if region.west > region.east else "AND"
+        condition += f" AND lat BETWEEN ? AND ? AND (lon >= ? {both} lon <= ?)"
+        values += [region.south, region.north, region.west, region.east]
+    if selection.good_only:
+        condition += " AND quality_flag = 0"
+    return condition, values

@@ -1,0 +1,112 @@
+"""The granules of a run on this machine's disk: copied from a remote archive, or read in place."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+
+from lightning_kedro.datasets.granule_archive import GranuleArchive, GranuleSelection
+from lightning_kedro.datasets.storage import Storage, run_together
+from lightning_kedro.exceptions import ArchiveError
+from lightning_kedro.glm.granule import hour_prefix
+from lightning_kedro.glm.series import StoredGranule
+
+logger = logging.getLogger(__name__)
+
+
+class RawGranulesDataset(AbstractDataset[GranuleSelection, GranuleArchive]):
+    """Saves a selection of granules to a folder and loads a handle on that folder.
+
+    The folder is laid out like the archive. What is there already is not fetched again; what is
+    fetched becomes visible only when it is whole, so that a run may be stopped at any moment. A
+    selection from a folder of this machine is not copied: the handle then is on that folder.
+
+    Example of the YAML API:
+        .. code-block:: yaml
+
+            raw_granules:
+              type: lightning_kedro.datasets.raw_granules.RawGranulesDataset
+              path: data/01_raw/glm
+              archive: s3://noaa-goes{number}
+              max_concurrency: 32
+
+    Example of the Python API:
+        >>> dataset = RawGranulesDataset(path="data/01_raw/glm", archive="s3://noaa-goes{number}")
+        >>> dataset.load().storage.root
+        'data/01_raw/glm'
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        archive: str,
+        simulated: bool = False,
+        max_concurrency: int = 32,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Describe the folder; nothing is made.
+
+        Args:
+            path: The folder.
+            archive: The root that selections come from: if it is local, it is read in place.
+            simulated: Whether the granules are simulated.
+            max_concurrency: How many granules are fetched at once.
+            metadata: For plugins such as Kedro-Viz.
+        """
+        in_place = Storage(archive).is_local
+        self._folder = Path(path)
+        self._storage = Storage(archive if in_place else path)
+        self._simulated = simulated
+        self._max_concurrency = max_concurrency
+        self.metadata = metadata
+
+    def load(self) -> GranuleArchive:
+        """A handle on the folder."""
+        return GranuleArchive(self._storage, simulated=self._simulated)
+
+    def save(self, data: GranuleSelection) -> None:
+        """Fetch what is not there yet.
+
+        Raises:
+            ArchiveError: If nothing at all could be fetched. What could not be fetched while the
+                rest could is left out and logged: it counts as missing in ``coverage``.
+        """
+        if data.storage.is_local:
+            return
+        wanted = [granule for granule in data.granules if not self._holds(granule)]
+        results = run_together(
+            lambda granule: data.storage.copy(granule, self._path_of(granule)),
+            wanted,
+            workers=self._max_concurrency,
+            progress="Fetching",
+        )
+        failures = [result for result in results if isinstance(result, ArchiveError)]
+        logger.info(
+            "Fetched %d of %d granules (%.1f MB); %d were here already",
+            len(wanted) - len(failures),
+            len(wanted),
+            sum(granule.file_bytes for granule in wanted) / 1e6,
+            len(data) - len(wanted),
+        )
+        for failure in failures:
+            logger.warning("%s", failure)
+        if failures and len(failures) == len(data):
+            raise failures[0]
+
+    def _path_of(self, granule: StoredGranule) -> Path:
+        """Where a granule lies: made from its parsed name alone, never from its key."""
+        return self._folder / hour_prefix(granule.name.hour) / granule.name.file_name
+
+    def _holds(self, granule: StoredGranule) -> bool:
+        """Whether the whole granule is here already."""
+        path = self._path_of(granule)
+        return path.is_file() and path.stat().st_size == granule.file_bytes
+
+    def _exists(self) -> bool:
+        return Path(self._storage.locate("G16")).is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._folder), "archive": self._storage.root}

@@ -1,0 +1,200 @@
+"""Where granules lie: listing and fetching through fsspec, with its errors made plain.
+
+A root is any fsspec URL or folder laid out like NOAA's buckets
+(``GLM-L2-LCFA/YYYY/DDD/HH/*.nc``); ``{number}`` in it stands for the satellite's number, since each
+satellite has a bucket of its own.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from lightning_kedro.exceptions import ArchiveError
+from lightning_kedro.glm.granule import hour_prefix, parse_granule_name
+from lightning_kedro.glm.selection import ArchiveHour
+from lightning_kedro.glm.series import StoredGranule
+
+logger = logging.getLogger(__name__)
+
+_LOCAL: Final = ("file", "local")
+
+
+class Storage:
+    """One root and the file system it lies in.
+
+    Args:
+        root: fsspec URL or folder; ``{number}`` stands for the satellite's number.
+        fs_args: Options for the file system, as in any Kedro dataset.
+
+    Example:
+        >>> Storage("s3://noaa-goes{number}").locate("G18")
+        'noaa-goes18'
+    """
+
+    def __init__(self, root: str, fs_args: Mapping[str, Any] | None = None) -> None:
+        """Remember the root; nothing is opened before the first use."""
+        self.root = root
+        self._fs_args = dict(fs_args or {})
+        self._file_system: Any = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the root is a folder of this machine, which is read in place."""
+        protocol, separator, _ = self.root.partition("://")
+        return not separator or protocol in _LOCAL
+
+    @property
+    def file_system(self) -> Any:  # noqa: ANN401  (fsspec has no types)
+        """The fsspec file system, made at the first use."""
+        if self._file_system is None:
+            import fsspec  # noqa: PLC0415  (start-up time)
+
+            protocol = "file" if self.is_local else self.root.partition("://")[0]
+            remote = protocol in {"s3", "s3a"}
+            try:
+                self._file_system = fsspec.filesystem(
+                    protocol, **(self._fs_args if remote else {}), skip_instance_cache=True
+                )
+            except (ValueError, ImportError) as error:
+                message = (
+                    f"Parameter archive: {self.root!r} cannot be opened, {error}. Give a folder, "
+                    f"or a URL of a file system that fsspec knows such as s3://bucket."
+                )
+                raise ArchiveError(message) from error
+        return self._file_system
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the open file system behind: another process opens its own."""
+        return {**self.__dict__, "_file_system": None}
+
+    def locate(self, platform: str) -> str:
+        """The root of a satellite, as the file system wants it."""
+        root = self.root.replace("{number}", platform[1:])
+        if self.is_local:
+            return str(Path(root.removeprefix("file://").removeprefix("local://")).expanduser())
+        return root.partition("://")[2].rstrip("/")
+
+    def list_hour(self, hour: ArchiveHour) -> tuple[list[StoredGranule], int]:
+        """List an archive hour: one request, or a few where it holds over 1,000 keys.
+
+        Returns:
+            The hour's granules of the satellite, in no particular order and with duplicates, and
+            how many other things lay there. A hostile or foreign name is counted, never used.
+
+        Raises:
+            ArchiveError: If the archive cannot be reached.
+        """
+        prefix = f"{self.locate(hour.platform)}/{hour_prefix(hour.hour)}"
+        with self.explain_errors(prefix):
+            try:
+                entries = self.file_system.ls(prefix, detail=True, refresh=True)
+            except (FileNotFoundError, NotADirectoryError):
+                return [], 0
+        granules = []
+        ignored = 0
+        for entry in entries:
+            name = parse_granule_name(entry["name"].rsplit("/", 1)[-1])
+            if name is None or entry["type"] != "file" or name.hour != hour.hour:
+                ignored += 1
+            elif name.platform == hour.platform:
+                granules.append(StoredGranule(name, entry["name"], int(entry["size"] or 0)))
+        return granules, ignored
+
+    def root_exists(self, platform: str) -> bool:
+        """Whether there is anything at all at a satellite's root."""
+        root = self.locate(platform)
+        with self.explain_errors(root):
+            return bool(self.file_system.exists(root))
+
+    def read(self, granule: StoredGranule) -> Path | bytes:
+        """A granule's own file where it is local, else its bytes."""
+        if self.is_local:
+            return Path(granule.url)
+        with self.explain_errors(granule.url):
+            return bytes(self.file_system.cat_file(granule.url))
+
+    def copy(self, granule: StoredGranule, path: Path) -> None:
+        """Copy a granule; it becomes visible under ``path`` only when it is whole.
+
+        Raises:
+            ArchiveError: If it cannot be fetched, or fewer or more bytes came than were listed.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            with self.explain_errors(granule.url):
+                self.file_system.get_file(granule.url, str(partial))
+            size = partial.stat().st_size
+            if size != granule.file_bytes:
+                message = f"{granule.url}: {size} bytes came, {granule.file_bytes} were listed."
+                raise ArchiveError(message)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    @contextmanager
+    def explain_errors(self, place: str) -> Iterator[None]:
+        """Turn what file systems raise into one sentence that says what to do."""
+        try:
+            yield
+        except (FileNotFoundError, NotADirectoryError):
+            raise
+        except _storage_errors() as error:
+            endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+            where = f" at {endpoint}" if endpoint and not self.is_local else ""
+            message = (
+                f"Cannot read {self.root.partition('://')[0]}://{place}{where}: "
+                f"{str(error) or type(error).__name__}. Check the network, or work offline "
+                f"with `kedro run --env sample`."
+            )
+            if self.is_local:
+                message = f"Cannot read {place}: {error}. Check the folder and its permissions."
+            raise ArchiveError(message) from error
+
+
+def run_together(
+    work: Callable[[Any], Any],
+    items: list[Any],
+    *,
+    workers: int,
+    progress: str | None = None,
+) -> list[Any]:
+    """Do something for many items at once; used for requests, which mostly wait.
+
+    Args:
+        work: What to do; called in threads.
+        items: For what.
+        workers: How many at a time, at most.
+        progress: What a progress bar says; None for no bar. A bar is drawn on a terminal only.
+
+    Returns:
+        The results in the order of the items; an ``ArchiveError`` stands in the place of its
+        result.
+    """
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  (start-up time)
+
+    from tqdm import tqdm  # noqa: PLC0415
+
+    def attempt(item: Any) -> Any:  # noqa: ANN401
+        try:
+            return work(item)
+        except ArchiveError as error:
+            return error
+
+    with ThreadPoolExecutor(max_workers=max(1, min(workers, len(items)))) as pool:
+        results = pool.map(attempt, items)
+        hidden = True if progress is None else None
+        return list(tqdm(results, total=len(items), desc=progress, unit="granule", disable=hidden))
+
+
+def _storage_errors() -> tuple[type[BaseException], ...]:
+    """What fsspec and its S3 client raise when an archive cannot be read."""
+    try:
+        from aiohttp import ClientError as HttpError  # noqa: PLC0415
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    except ImportError:  # pragma: no cover  (s3fs brings both; another file system may do without)
+        return (OSError, ValueError)
+    return (OSError, ValueError, BotoCoreError, ClientError, HttpError)

@@ -1,0 +1,246 @@
+"""The parameters of a run: one strict model of the whole tree, checked once before anything runs.
+
+``check_parameters`` turns what was configured (``conf/*/parameters.yml`` and ``--params``) into
+the plain nested mapping that nodes get: names that do not exist are refused, values are typed, and
+``now`` is replaced by the time at which the run began.
+"""
+
+import difflib
+import math
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+
+from lightning_kedro.exceptions import ParameterError
+
+_NOW: Final = re.compile(r"now(?:\s*-\s*(?P<count>\d{1,6})\s*(?P<unit>[mhd]))?", re.IGNORECASE)
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
+
+TIME_FORMATS: Final = "ISO 8601 in UTC such as 2023-01-26T15:00, or now, now-30m, now-3h, now-2d"
+
+
+class _Strict(BaseModel):
+    """A branch of the tree: unknown names are refused, values never change afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Window(_Strict):
+    """The window of flash times: start inclusive, end exclusive, both UTC."""
+
+    start: datetime
+    end: datetime
+
+    @field_validator("start", "end", mode="before")
+    @classmethod
+    def _read_time(cls, value: object, info: ValidationInfo) -> datetime:
+        """Read a time; the validation context holds what ``now`` means."""
+        return parse_utc(value, now=(info.context or {})["now"])
+
+    @model_validator(mode="after")
+    def _check_order(self) -> "Window":
+        if self.start >= self.end:
+            message = (
+                f"window.start ({self.start:%Y-%m-%dT%H:%M:%S}) must be before "
+                f"window.end ({self.end:%Y-%m-%dT%H:%M:%S})"
+            )
+            raise ValueError(message)
+        return self
+
+
+class RegionBox(_Strict):
+    """A box in degrees; all four sides or none. west > east crosses 180 degrees."""
+
+    west: Annotated[float | None, Field(ge=-180, le=180)] = None
+    south: Annotated[float | None, Field(ge=-90, le=90)] = None
+    east: Annotated[float | None, Field(ge=-180, le=180)] = None
+    north: Annotated[float | None, Field(ge=-90, le=90)] = None
+
+    @model_validator(mode="after")
+    def _check_sides(self) -> "RegionBox":
+        sides = (self.west, self.south, self.east, self.north)
+        given = [side is not None for side in sides]
+        if any(given) and not all(given):
+            message = "a region needs all of west, south, east and north, or none of them"
+            raise ValueError(message)
+        if self.south is not None and self.north is not None and self.south >= self.north:
+            message = f"south ({self.south:g}) must be less than north ({self.north:g})"
+            raise ValueError(message)
+        return self
+
+
+class Preprocessing(_Strict):
+    """Which of the window's flashes are clustered."""
+
+    region: RegionBox = RegionBox()
+    min_quality: Literal["all", "good"] = "all"
+
+
+def _read_k(value: object) -> object:
+    """Let ``auto`` pass, and say what else may stand there."""
+    if value == "auto" or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    message = "must be auto or a whole number"
+    raise ValueError(message)
+
+
+class Clustering(_Strict):
+    """How flashes are clustered, and how k is chosen."""
+
+    coordinates: Literal["sphere", "degrees"] = "sphere"
+    standardize: bool = False
+    k_min: Annotated[int, Field(ge=2)] = 2
+    k_max: Annotated[int, Field(ge=2)] = 23
+    k: Annotated[Literal["auto"] | int, BeforeValidator(_read_k)] = "auto"
+    criterion: Literal["silhouette", "elbow"] = "silhouette"
+    max_cells: Annotated[int, Field(ge=3)] = 20_000
+    random_state: Annotated[int, Field(ge=0, le=2**32 - 1)] = 60
+    time_scale_km_per_hour: Annotated[float | None, Field(gt=0)] = None
+
+    @model_validator(mode="after")
+    def _check_k(self) -> "Clustering":
+        if self.k_min > self.k_max:
+            message = f"k_min ({self.k_min}) must not be greater than k_max ({self.k_max})"
+            raise ValueError(message)
+        if self.k != "auto" and not self.k_min <= self.k <= self.k_max:
+            message = f"k ({self.k}) must be within k_min ({self.k_min}) and k_max ({self.k_max})"
+            raise ValueError(message)
+        if self.max_cells <= self.k_max:
+            message = f"max_cells ({self.max_cells}) must be greater than k_max ({self.k_max})"
+            raise ValueError(message)
+        if self.standardize and self.coordinates != "degrees":
+            message = "standardize works with coordinates: degrees only"
+            raise ValueError(message)
+        if self.time_scale_km_per_hour is not None and math.isinf(self.time_scale_km_per_hour):
+            message = "time_scale_km_per_hour must be finite"
+            raise ValueError(message)
+        return self
+
+
+class Parameters(_Strict):
+    """The whole tree."""
+
+    satellite: Literal["G16", "G17", "G18", "G19", "east", "west"]
+    window: Window
+    preprocessing: Preprocessing = Preprocessing()
+    clustering: Clustering = Clustering()
+    archive: str | None = None
+
+
+def parse_utc(value: object, *, now: datetime) -> datetime:
+    """Read a time given as a parameter.
+
+    Args:
+        value: ISO 8601 text (UTC unless it names an offset), a date or datetime as YAML reads it,
+            or ``now``, ``now-30m``, ``now-3h``, ``now-2d``.
+        now: What ``now`` means, UTC.
+
+    Returns:
+        The time, UTC, with its time zone set.
+
+    Raises:
+        ValueError: If it is none of these.
+    """
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
+    if isinstance(value, str):
+        relative = _NOW.fullmatch(value.strip())
+        try:
+            if relative is not None:
+                count, unit = int(relative["count"] or 0), _UNITS[(relative["unit"] or "m").lower()]
+                return now - timedelta(**{unit: count})
+            value = datetime.fromisoformat(value.strip())
+        except (ValueError, OverflowError):
+            pass
+    if not isinstance(value, datetime):
+        message = f"is not a time: expected {TIME_FORMATS}"
+        raise ValueError(message)  # noqa: TRY004  (pydantic reports ValueError only)
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def check_parameters(raw: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
+    """Check the parameters of a run and make them plain.
+
+    Args:
+        raw: The tree as configured and overridden.
+        now: When the run began, UTC.
+
+    Returns:
+        The tree with every default filled in; times as ISO 8601 text in UTC without offset, and
+        ``run_time`` besides, the time at which the run began.
+
+    Raises:
+        ParameterError: If a name does not exist or a value cannot be used. One or two sentences
+            that name the parameter, what was given and what is expected.
+    """
+    try:
+        model = Parameters.model_validate(dict(raw), context={"now": now})
+    except ValidationError as error:
+        raise ParameterError(_describe(error.errors(include_url=False))) from None
+    plain = model.model_dump()
+    plain["window"] = {side: _plain_time(time) for side, time in plain["window"].items()}
+    plain["run_time"] = _plain_time(now)
+    return plain
+
+
+def _plain_time(time: datetime) -> str:
+    """ISO 8601 text of a UTC time, without its offset."""
+    return time.replace(tzinfo=None).isoformat()
+
+
+def _describe(errors: list[ErrorDetails]) -> str:
+    """One or two sentences on what is wrong: unknown names first, they often cause the rest."""
+    errors = sorted(errors, key=lambda error: error["type"] != "extra_forbidden")
+    first = errors[0]
+    # A union reports each of its branches as a last part of the place: keep the parameter's name.
+    name = ".".join(str(part) for part in first["loc"] if part in _NAME_PARTS or _is_extra(first))
+    more = len({error["loc"] for error in errors}) - 1
+    rest = f" ({more} more such problem{'s' if more > 1 else ''}.)" if more else ""
+    if _is_extra(first):
+        return f"Parameter {name} does not exist{_suggest(name)}.{rest}"
+    message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if first["type"] == "missing":
+        return f"Parameter {name} is missing: set it in conf/base/parameters.yml.{rest}"
+    if isinstance(first["input"], Mapping | BaseModel):
+        return f"Parameter {name}: {message}.{rest}"
+    verb = "" if first["type"] == "value_error" else "cannot be used, expected "
+    return f"Parameter {name}: {first['input']!r} {verb}{message}.{rest}"
+
+
+def _is_extra(error: ErrorDetails) -> bool:
+    return error["type"] == "extra_forbidden"
+
+
+def _suggest(name: str) -> str:
+    """The nearest name that does exist, or all names beside it."""
+    close = difflib.get_close_matches(name, _NAMES, n=1)
+    if close:
+        return f"; did you mean {close[0]}"
+    return f"; the parameters are {', '.join(_NAMES)}"
+
+
+def _list_names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """The dotted names of all parameters in a branch."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _list_names(kind, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+_NAMES: Final = tuple(_list_names(Parameters))
+_NAME_PARTS: Final = {part for name in _NAMES for part in name.split(".")}
