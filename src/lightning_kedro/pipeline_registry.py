@@ -1,0 +1,13 @@
+"""The project's pipelines by name."""
+
+from kedro.pipeline import Pipeline
+
+from lightning_kedro.pipelines import ingestion
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """``ingestion`` and ``clustering``; ``__default__`` runs them in this order."""
+    pipelines = {
+        "ingestion": ingestion.create_pipeline(),
+    }
+    return {**pipelines, "__default__": sum(pipelines.values(), start=Pipeline([]))}

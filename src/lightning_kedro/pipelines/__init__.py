@@ -1,0 +1,1 @@
+"""The pipelines: nodes that are pure functions of what the catalog hands them."""
