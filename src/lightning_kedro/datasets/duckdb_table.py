@@ -43,7 +43,7 @@ def connect(
     Raises:
         TableError: If the file does not exist, stays locked, or is no DuckDB file.
     """
-    import duckdb  # noqa: PLC0415  (start-up time)
+    import duckdb
 
     if read_only and not path.is_file():
         message = f"There is no database {path} yet: run `kedro run --pipeline ingestion` first."
@@ -188,7 +188,7 @@ class DuckDBTableDataset(AbstractDataset["pd.DataFrame | pa.Table", "pd.DataFram
 
     def preview(self, nrows: int = PREVIEW_ROWS) -> Any:  # noqa: ANN401
         """The first rows, for Kedro-Viz."""
-        from kedro_datasets._typing import TablePreview  # noqa: PLC0415
+        from kedro_datasets._typing import TablePreview
 
         with self._open(read_only=True) as connection:
             rows = connection.sql(f"SELECT * FROM {self._table} LIMIT {int(nrows)}").df()  # noqa: S608

@@ -154,7 +154,7 @@ class FlashSeriesDataset(AbstractDataset[Mapping[str, HourTask], FlashSeries]):
 
     def save(self, data: Mapping[str, HourTask]) -> None:
         """Write the hours that are not there yet."""
-        from tqdm import tqdm  # noqa: PLC0415  (start-up time)
+        from tqdm import tqdm
 
         handle = self.load()
         written = 0

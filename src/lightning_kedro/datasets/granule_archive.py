@@ -61,8 +61,8 @@ class GranuleSelection:
         For people's own work: xarray follows the declared attributes, which are wrong for times
         of October and November 2018 (see ``lightning_kedro.glm.flashes``).
         """
-        import netCDF4  # noqa: PLC0415  (start-up time, like the next)
-        import xarray as xr  # noqa: PLC0415
+        import netCDF4
+        import xarray as xr
 
         content = self.read(granule)
         if isinstance(content, Path):

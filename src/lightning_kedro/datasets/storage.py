@@ -50,7 +50,7 @@ class Storage:
     def file_system(self) -> Any:  # noqa: ANN401  (fsspec has no types)
         """The fsspec file system, made at the first use."""
         if self._file_system is None:
-            import fsspec  # noqa: PLC0415  (start-up time)
+            import fsspec
 
             protocol = "file" if self.is_local else self.root.partition("://")[0]
             remote = protocol in {"s3", "s3a"}
@@ -174,9 +174,9 @@ def run_together(
         The results in the order of the items; an ``ArchiveError`` stands in the place of its
         result.
     """
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  (start-up time)
+    from concurrent.futures import ThreadPoolExecutor
 
-    from tqdm import tqdm  # noqa: PLC0415
+    from tqdm import tqdm
 
     def attempt(item: Any) -> Any:  # noqa: ANN401
         try:
@@ -193,8 +193,8 @@ def run_together(
 def _storage_errors() -> tuple[type[BaseException], ...]:
     """What fsspec and its S3 client raise when an archive cannot be read."""
     try:
-        from aiohttp import ClientError as HttpError  # noqa: PLC0415
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+        from aiohttp import ClientError as HttpError
+        from botocore.exceptions import BotoCoreError, ClientError
     except ImportError:  # pragma: no cover  (s3fs brings both; another file system may do without)
         return (OSError, ValueError)
     return (OSError, ValueError, BotoCoreError, ClientError, HttpError)

@@ -1,0 +1,173 @@
+"""Factories and fixtures: archives on disk and behind S3, and a project to run them in."""
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from hypothesis import settings
+
+from lightning_kedro.glm.granule import GranuleName, hour_prefix, parse_granule_name
+
+settings.register_profile("project", deadline=None, derandomize=True)
+settings.load_profile("project")
+
+PROJECT = Path(__file__).parents[1]
+SHARED_GRANULES = PROJECT.parent / "shared" / "granules"
+BUCKETS = ("noaa-goes16", "noaa-goes17", "noaa-goes18", "noaa-goes19")
+
+
+def real_granule_paths() -> list[Path]:
+    return sorted(SHARED_GRANULES.glob("*.nc"))
+
+
+needs_real_granules = pytest.mark.skipif(
+    not real_granule_paths(), reason=f"needs real granules in {SHARED_GRANULES.name}/ beside this"
+)
+
+
+def name_of(path: Path) -> GranuleName:
+    name = parse_granule_name(path.name)
+    assert name is not None
+    return name
+
+
+def lay_out(root: Path, paths: Iterable[Path]) -> Path:
+    """Copy granules to where an archive has them."""
+    for path in paths:
+        folder = root / hour_prefix(name_of(path).hour)
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder)
+    return root
+
+
+@pytest.fixture
+def real_archive(tmp_path: Path) -> Path:
+    """The real granules as an archive in a folder."""
+    return lay_out(tmp_path / "archive", real_granule_paths())
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """An S3 server on loopback with NOAA's buckets, empty and public."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    client = s3_client(endpoint)
+    for bucket in BUCKETS:
+        client.create_bucket(Bucket=bucket, ACL="public-read")
+    yield endpoint
+    client.close()
+    server.stop()
+
+
+def s3_client(endpoint: str) -> Any:
+    import boto3
+
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )
+
+
+@pytest.fixture
+def put_granules(
+    s3_endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[Iterable[Path]], None]]:
+    """Put granules in the buckets of their satellites; the project then finds the server."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_endpoint)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    client = s3_client(s3_endpoint)
+
+    def put(paths: Iterable[Path]) -> None:
+        for path in paths:
+            name = name_of(path)
+            client.put_object(
+                Bucket=f"noaa-goes{name.platform[1:]}",
+                Key=f"{hour_prefix(name.hour)}/{path.name}",
+                Body=path.read_bytes(),
+                ACL="public-read",
+            )
+
+    yield put
+    for bucket in BUCKETS:
+        for item in client.list_objects_v2(Bucket=bucket).get("Contents", []):
+            client.delete_object(Bucket=bucket, Key=item["Key"])
+    client.close()
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a run ended."""
+
+    exit_code: int
+    output: str
+    exception: BaseException | None
+
+    @property
+    def last_line(self) -> str:
+        return self.output.strip().splitlines()[-1]
+
+
+class Project:
+    """A copy of the project's configuration in a folder of its own, and ``kedro run`` in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        shutil.copytree(PROJECT / "conf", folder / "conf", ignore=shutil.ignore_patterns("local"))
+        (folder / "conf" / "local").mkdir()
+        shutil.copy(PROJECT / "pyproject.toml", folder)
+        shutil.copy(PROJECT / ".telemetry", folder)
+        (folder / "src").symlink_to(PROJECT / "src")
+
+    def run(self, *options: str) -> Run:
+        from kedro.framework.startup import bootstrap_project
+
+        from lightning_kedro.cli import cli
+
+        bootstrap_project(self.folder)
+        result = CliRunner().invoke(cli, ["run", *options])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Run(result.exit_code, result.output, result.exception)
+
+    def succeed(self, *options: str) -> Run:
+        run = self.run(*options)
+        assert run.exit_code == 0, run.output
+        return run
+
+    def fail(self, *options: str) -> str:
+        """Run, and return the message of the error that ends the run."""
+        run = self.run(*options)
+        assert run.exit_code == 1, run.output
+        assert run.last_line.startswith("Error: "), run.output
+        return run.last_line.removeprefix("Error: ")
+
+    def database(self, env: str = "") -> Path:
+        return self.folder / "data" / env / "03_primary" / "lightning.duckdb"
+
+    def query(self, sql: str, env: str = "") -> pd.DataFrame:
+        with duckdb.connect(str(self.database(env)), read_only=True) as connection:
+            return connection.sql(sql).df()
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project of its own, from which the test's runs start."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for variable in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE", "KEDRO_ENV"):
+        monkeypatch.delenv(variable, raising=False)
+    return Project(folder)

@@ -1,0 +1,39 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from lightning_kedro.exceptions import ParameterError
+from lightning_kedro.glm.orbital_slot import Segment, find_segments
+
+
+def day(year: int, month: int, number: int) -> datetime:
+    return datetime(year, month, number, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("slot", "when", "platform"),
+    [
+        ("east", day(2018, 1, 1), "G16"),
+        ("east", day(2025, 4, 6), "G16"),
+        ("east", day(2025, 4, 7), "G19"),
+        ("west", day(2019, 2, 12), "G17"),
+        ("west", day(2023, 1, 3), "G17"),
+        ("west", day(2023, 1, 4), "G18"),
+        ("G17", day(2018, 8, 1), "G17"),
+    ],
+)
+def test_slot_is_held_by(slot: str, when: datetime, platform: str) -> None:
+    end = when.replace(hour=1)
+    assert find_segments(slot, when, end) == (Segment(platform, when, end),)
+
+
+def test_window_over_a_change_has_two_segments_without_a_gap() -> None:
+    first, second = find_segments("west", day(2023, 1, 1), day(2023, 1, 8))
+    assert (first.platform, second.platform) == ("G17", "G18")
+    assert first.end == second.start == day(2023, 1, 4)
+    assert (first.start, second.end) == (day(2023, 1, 1), day(2023, 1, 8))
+
+
+def test_window_before_any_satellite_is_refused() -> None:
+    with pytest.raises(ParameterError, match="no satellite was operational as GOES-West before"):
+        find_segments("west", day(2018, 6, 1), day(2018, 6, 2))
