@@ -129,7 +129,7 @@ class Project:
         (folder / "conf" / "local").mkdir()
         shutil.copy(PROJECT / "pyproject.toml", folder)
         shutil.copy(PROJECT / ".telemetry", folder)
-        (folder / "src").symlink_to(PROJECT / "src")
+        (folder / "src").mkdir()
 
     def run(self, *options: str) -> Run:
         from kedro.framework.startup import bootstrap_project

@@ -2,12 +2,13 @@
 
 from kedro.pipeline import Pipeline
 
-from lightning_kedro.pipelines import ingestion
+from lightning_kedro.pipelines import clustering, ingestion
 
 
 def register_pipelines() -> dict[str, Pipeline]:
     """``ingestion`` and ``clustering``; ``__default__`` runs them in this order."""
     pipelines = {
         "ingestion": ingestion.create_pipeline(),
+        "clustering": clustering.create_pipeline(),
     }
     return {**pipelines, "__default__": sum(pipelines.values(), start=Pipeline([]))}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kedro.io import AbstractDataset
 
 from lightning_kedro.exceptions import TableError
-from lightning_kedro.schemas import COLUMNS, TABLES
+from lightning_kedro.schemas import COLUMNS, SIMULATED, TABLES
 
 if TYPE_CHECKING:
     import duckdb
@@ -82,18 +82,17 @@ def transaction(connection: "duckdb.DuckDBPyConnection") -> Iterator[None]:
 
 def create_table(connection: "duckdb.DuckDBPyConnection", table: str) -> None:
     """Make a table of the registry, with comments, or add the columns that it lacks."""
-    description = TABLES[table]
+    columns = {name: COLUMNS[name] for name in TABLES[table].columns} | {"simulated": SIMULATED}
     present = table_columns(connection, table)
     if not present:
-        columns = ", ".join(f"{name} {kind}" for name, kind in description.types.items())
-        connection.execute(f"CREATE TABLE {table} ({columns})")
-        connection.execute(f"COMMENT ON TABLE {table} IS {_quote(description.meaning)}")
-    for name, kind in description.types.items():
+        listed = ", ".join(f"{name} {column.type}" for name, column in columns.items())
+        connection.execute(f"CREATE TABLE {table} ({listed})")
+        connection.execute(f"COMMENT ON TABLE {table} IS {_quote(TABLES[table].meaning)}")
+    for name, column in columns.items():
         if present and name not in present:
-            connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {column.type}")
         if name not in present:
-            meaning = _quote(COLUMNS[name].meaning)
-            connection.execute(f"COMMENT ON COLUMN {table}.{name} IS {meaning}")
+            connection.execute(f"COMMENT ON COLUMN {table}.{name} IS {_quote(column.meaning)}")
 
 
 def table_columns(connection: "duckdb.DuckDBPyConnection", table: str) -> list[str]:
@@ -143,6 +142,7 @@ class DuckDBTableDataset(AbstractDataset["pd.DataFrame | pa.Table", "pd.DataFram
         path: str,
         table: str,
         replace_by: Sequence[str],
+        simulated: bool = False,
         lock_timeout: float = LOCK_TIMEOUT_SECONDS,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
@@ -152,6 +152,7 @@ class DuckDBTableDataset(AbstractDataset["pd.DataFrame | pa.Table", "pd.DataFram
             path: The DuckDB file.
             table: A table of the registry.
             replace_by: The columns by which saved rows replace stored ones.
+            simulated: Whether what is saved comes from simulated granules; every row says so.
             lock_timeout: How long to wait for the file, in seconds.
             metadata: For plugins such as Kedro-Viz.
 
@@ -164,6 +165,7 @@ class DuckDBTableDataset(AbstractDataset["pd.DataFrame | pa.Table", "pd.DataFram
         self._path = Path(path)
         self._table = table
         self._replace_by = tuple(replace_by)
+        self._simulated = simulated
         self._lock_timeout = lock_timeout
         self.metadata = metadata
 
@@ -184,7 +186,10 @@ class DuckDBTableDataset(AbstractDataset["pd.DataFrame | pa.Table", "pd.DataFram
             connection.execute(
                 f"DELETE FROM {self._table} WHERE ({keys}) IN (SELECT ({keys}) FROM incoming)"  # noqa: S608
             )
-            connection.execute(f"INSERT INTO {self._table} BY NAME SELECT * FROM incoming")  # noqa: S608
+            connection.execute(
+                f"INSERT INTO {self._table} BY NAME "  # noqa: S608
+                f"SELECT *, {self._simulated} AS simulated FROM incoming"
+            )
 
     def preview(self, nrows: int = PREVIEW_ROWS) -> Any:  # noqa: ANN401
         """The first rows, for Kedro-Viz."""

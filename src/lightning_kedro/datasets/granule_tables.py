@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from lightning_kedro.datasets.duckdb_table import (
+    LOCK_TIMEOUT_SECONDS,
     DuckDBTableDataset,
     connect,
     create_table,
@@ -48,7 +49,7 @@ displaces it.
 
 _COUNT_COVERAGE: Final = """
     INSERT INTO coverage BY NAME
-    SELECT asked.platform, asked.hour, asked.expected,
+    SELECT asked.platform, asked.hour, asked.expected, ?::BOOLEAN AS simulated,
            count(granule_start)::INTEGER AS found,
            count(*) FILTER (status = 'corrupt')::INTEGER AS corrupt,
            greatest(asked.expected - count(granule_start), 0)::INTEGER AS missing
@@ -135,7 +136,8 @@ class GranuleTableDataset(DuckDBTableDataset):
         *,
         path: str,
         table: str,
-        lock_timeout: float = 120.0,
+        simulated: bool = False,
+        lock_timeout: float = LOCK_TIMEOUT_SECONDS,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         """Describe the table.
@@ -143,12 +145,18 @@ class GranuleTableDataset(DuckDBTableDataset):
         Args:
             path: The DuckDB file.
             table: ``granules``, ``flashes`` or ``coverage``.
+            simulated: Whether the granules are simulated; every row says so.
             lock_timeout: How long to wait for the file, in seconds.
             metadata: For plugins such as Kedro-Viz.
         """
         key = TABLES[table].key if table in MEMBERS else ()
         super().__init__(
-            path=path, table=table, replace_by=key, lock_timeout=lock_timeout, metadata=metadata
+            path=path,
+            table=table,
+            replace_by=key,
+            simulated=simulated,
+            lock_timeout=lock_timeout,
+            metadata=metadata,
         )
 
     def load(self) -> Any:  # noqa: ANN401  (FlashTable or a frame, by the table)
@@ -164,7 +172,7 @@ class GranuleTableDataset(DuckDBTableDataset):
         if set(pending) == set(MEMBERS):
             del self._pending[self._path]
             with connect(self._path, read_only=False, timeout=self._lock_timeout) as connection:
-                replace_granules(connection, **pending)
+                replace_granules(connection, **pending, simulated=self._simulated)
 
 
 def replace_granules(
@@ -173,6 +181,7 @@ def replace_granules(
     granules: "pa.Table",
     flashes: SelectedSeries,
     coverage: "pa.Table",
+    simulated: bool,
 ) -> None:
     """Replace granules and their flashes, and count the coverage of their hours, all at once.
 
@@ -181,6 +190,7 @@ def replace_granules(
         granules: The record of every granule, with the columns of the table ``granules``.
         flashes: The hours whose CSV files hold the flashes of these granules.
         coverage: ``platform``, ``hour`` and ``expected`` of the hours that were looked at in full.
+        simulated: Whether the granules are simulated.
     """
     for table in MEMBERS:
         create_table(connection, table)
@@ -195,27 +205,33 @@ def replace_granules(
                 f"WHERE {table}.platform = accepted.platform "
                 f"AND {table}.granule_start = accepted.granule_start"
             )
-        connection.execute("INSERT INTO granules BY NAME SELECT * FROM accepted")
+        connection.execute(
+            "INSERT INTO granules BY NAME SELECT *, ?::BOOLEAN AS simulated FROM accepted",
+            [simulated],
+        )
         if accepted:
-            _insert_flashes(connection, flashes)
+            _insert_flashes(connection, flashes, simulated=simulated)
         connection.execute(
             "DELETE FROM coverage WHERE (platform, hour) IN (SELECT (platform, hour) FROM asked)"
         )
-        connection.execute(_COUNT_COVERAGE)
+        connection.execute(_COUNT_COVERAGE, [simulated])
         connection.execute("DROP TABLE accepted")
     logger.info("Loaded %d new granules of %d", accepted, granules.num_rows)
 
 
-def _insert_flashes(connection: "duckdb.DuckDBPyConnection", series: SelectedSeries) -> None:
+def _insert_flashes(
+    connection: "duckdb.DuckDBPyConnection", series: SelectedSeries, *, simulated: bool
+) -> None:
     """Read the two CSV files of each hour, join them by key and keep the accepted granules."""
     connection.execute(
         f"INSERT INTO flashes BY NAME "  # noqa: S608
-        f"SELECT {', '.join(TABLES['flashes'].columns)} "
+        f"SELECT {', '.join(TABLES['flashes'].columns)}, $simulated::BOOLEAN AS simulated "
         f"FROM {_scan('time_series')} JOIN {_scan('geo_series')} "
         f"USING (platform, granule_start, flash_id) "
         f"SEMI JOIN accepted USING (platform, granule_start) "
         f"ORDER BY platform, time, granule_start, flash_id",
         {
+            "simulated": simulated,
             "time_series": [str(hour.time_series) for hour in series.hours],
             "geo_series": [str(hour.geo_series) for hour in series.hours],
         },

@@ -42,7 +42,7 @@ class RawGranulesDataset(AbstractDataset[GranuleSelection, GranuleArchive]):
         self,
         *,
         path: str,
-        archive: str,
+        archive: str | None,
         simulated: bool = False,
         max_concurrency: int = 32,
         metadata: Mapping[str, Any] | None = None,
@@ -51,14 +51,15 @@ class RawGranulesDataset(AbstractDataset[GranuleSelection, GranuleArchive]):
 
         Args:
             path: The folder.
-            archive: The root that selections come from: if it is local, it is read in place.
+            archive: The root that selections come from: if it is local, it is read in place. None
+                if granules come into being in ``path``.
             simulated: Whether the granules are simulated.
             max_concurrency: How many granules are fetched at once.
             metadata: For plugins such as Kedro-Viz.
         """
-        in_place = Storage(archive).is_local
+        local = archive if archive is not None and Storage(archive).is_local else None
         self._folder = Path(path)
-        self._storage = Storage(archive if in_place else path)
+        self._storage = Storage(local or path)
         self._simulated = simulated
         self._max_concurrency = max_concurrency
         self.metadata = metadata

@@ -1,0 +1,135 @@
+"""The simulated archive: granules in NOAA's format, made the first time an hour is asked for."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+from kedro.io import AbstractDataset, DatasetError
+
+from lightning_kedro.datasets.granule_archive import GranuleArchive, GranuleSelection
+from lightning_kedro.datasets.hours import run_hours
+from lightning_kedro.datasets.storage import Storage
+from lightning_kedro.glm.granule import GRANULES_PER_HOUR, hour_prefix
+from lightning_kedro.glm.selection import ArchiveHour
+from lightning_kedro.simulation.hour import Faults, simulate_hour
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """How an archive is simulated.
+
+    Attributes:
+        folder: Its root.
+        seed: Of the storms: the same seed gives the same archive.
+        faults: What is wrong with every hour of it.
+    """
+
+    folder: Path
+    seed: int
+    faults: Faults
+
+    def make(self, hour: ArchiveHour) -> None:
+        """Write the granules of an hour that are wanted and not there yet."""
+        target = self.folder / hour_prefix(hour.hour)
+        finished = target / f".{hour.platform}.simulated"
+        if finished.exists():
+            return
+        target.mkdir(parents=True, exist_ok=True)
+        numbers = {"first": [0], "last": [GRANULES_PER_HOUR - 1]}.get(hour.part)
+        granules = simulate_hour(
+            hour.platform, hour.hour, seed=self.seed, faults=self.faults, numbers=numbers
+        )
+        for name, content in granules:
+            partial_file = target / f".{name.file_name}.{os.getpid()}.part"
+            partial_file.write_bytes(content)
+            partial_file.replace(target / name.file_name)
+        if hour.part == "whole":
+            finished.touch()
+
+
+class SimulatedArchive(GranuleArchive):
+    """A handle on a simulated archive: hours that it is asked for come into being."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        """Remember how to simulate; nothing is made yet."""
+        super().__init__(Storage(str(simulation.folder)), simulated=True)
+        self.simulation = simulation
+
+    def select(self, hours: Sequence[ArchiveHour]) -> GranuleSelection:
+        """Make the hours that are not there yet, then choose their granules."""
+        tasks = [partial(self.simulation.make, hour) for hour in hours]
+        run_hours(tasks, progress="Simulating")
+        return super().select(hours)
+
+
+class SimulatedArchiveDataset(AbstractDataset[None, GranuleArchive]):
+    """Loads a handle on an archive of simulated granules, which are made when first asked for.
+
+    The granules are true LCFA files named IS_..., and their title says that they are simulated.
+    The same seed gives the same archive, for any date and for all four satellites.
+
+    Example of the YAML API:
+        .. code-block:: yaml
+
+            glm_archive:
+              type: lightning_kedro.datasets.simulated_archive.SimulatedArchiveDataset
+              path: data/sample/01_raw/glm
+              seed: 60
+              faults: {missing: 2, truncated: 1, duplicated: 1, empty: 1}
+
+    Example of the Python API:
+        >>> archive = SimulatedArchiveDataset(path="data/sample/01_raw/glm").load()
+        >>> archive.simulated
+        True
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        root: str | None = None,
+        seed: int = 60,
+        faults: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Describe the archive; nothing is made.
+
+        Args:
+            path: The folder to make granules in.
+            root: An archive of simulated granules that is there already; it is read instead.
+            seed: Of the storms.
+            faults: What is wrong with every hour: ``missing``, ``truncated``, ``duplicated`` and
+                ``empty``, each a number of granules; ``era`` (E1, E2 or E3) and ``compressed``.
+            metadata: For plugins such as Kedro-Viz.
+        """
+        self._simulation = Simulation(Path(path), seed, Faults(**(faults or {})))
+        self._root = root
+        self.metadata = metadata
+
+    def load(self) -> GranuleArchive:
+        """The handle."""
+        if self._root is not None:
+            return GranuleArchive(Storage(self._root), simulated=True)
+        return SimulatedArchive(self._simulation)
+
+    def save(self, data: None) -> NoReturn:  # noqa: ARG002
+        """Refuse: the archive makes itself."""
+        message = f"Archive {self._simulation.folder} makes itself; nothing is saved to it."
+        raise DatasetError(message)
+
+    def _exists(self) -> bool:
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._simulation.folder), "seed": self._simulation.seed}
+
+
+def simulate_day(folder: Path, platform: str, day: datetime, *, seed: int = 60) -> None:
+    """Write a whole day of a satellite, 4,320 granules, to an archive in a folder."""
+    simulation = Simulation(folder, seed, Faults())
+    hours = [ArchiveHour(platform, day.replace(hour=hour)) for hour in range(24)]
+    run_hours([partial(simulation.make, hour) for hour in hours], progress="Simulating")

@@ -1,0 +1,209 @@
+"""The whole job, as a person runs it: on real granules, on disk and behind S3, and simulated."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import h5py
+import pandas as pd
+
+from tests.conftest import Project, lay_out, name_of, needs_real_granules, real_granule_paths
+
+JULY_2018 = "satellite=G16,window.start=2018-07-02T04:33,window.end=2018-07-02T04:34"
+MIDNIGHT = "satellite=west,window.start=2019-09-26T23:00,window.end=2019-09-27T01:00"
+
+FLASHES_IN = {
+    "20181830433000": 302,
+    "20181830433200": 277,
+    "20181830433400": 274,
+    "20182901026200": 208,
+    "20192692359400": 123,
+    "20192700000000": 106,
+    "20192700000200": 111,
+    "20200160612000": 0,
+    "20203662359400": 179,
+    "20250971300200": 115,
+}
+"""Rows of each real granule, by its start: counted with ncdump -h."""
+
+WINDOWS = (
+    JULY_2018,
+    "satellite=G16,window.start=2018-10-17T10:00,window.end=2018-10-17T11:00",
+    MIDNIGHT,
+    "satellite=G17,window.start=2020-01-16T06:00,window.end=2020-01-16T07:00",
+    "satellite=east,window.start=2020-12-31T23:00,window.end=2021-01-01T00:00",
+    "satellite=G19,window.start=2025-04-07T13:00,window.end=2025-04-07T14:00",
+)
+"""Windows that hold all of the real granules, each once or twice."""
+
+
+def assert_all_real_granules_are_loaded(project: Project) -> None:
+    granules = project.query("SELECT * FROM granules ORDER BY granule_start")
+    starts = [name_of(Path(name)).start for name in granules["file_name"]]
+    assert [start.strftime("%Y%j%H%M%S0") for start in starts] == sorted(FLASHES_IN)
+    assert granules["flash_count"].to_list() == [FLASHES_IN[key] for key in sorted(FLASHES_IN)]
+    assert (granules["declared_flash_count"] == granules["flash_count"]).all()
+    assert granules["status"].value_counts().to_dict() == {"loaded": 9, "empty": 1}
+    stored = project.query("SELECT granule_start, count(*) AS n FROM flashes GROUP BY ALL")
+    by_start = dict(zip(stored["granule_start"], stored["n"], strict=True))
+    for row in granules.itertuples():
+        assert by_start.get(row.granule_start, 0) == row.flash_count
+    assert project.query("SELECT count(*) AS n FROM flashes")["n"].item() == 1695
+    keys = "SELECT count(DISTINCT (platform, granule_start, flash_id)) AS n FROM flashes"
+    assert project.query(keys)["n"].item() == 1695
+
+
+@needs_real_granules
+def test_real_granules_on_disk_are_ingested_in_place(project: Project, real_archive: Path) -> None:
+    for window in WINDOWS:
+        project.succeed("--pipelines", "ingestion", "--params", f"archive={real_archive},{window}")
+    assert_all_real_granules_are_loaded(project)
+    assert not (project.folder / "data" / "01_raw").exists()
+
+
+@needs_real_granules
+def test_real_granules_behind_s3_are_fetched_and_ingested(
+    project: Project, put_granules: Callable[[Iterable[Path]], None]
+) -> None:
+    put_granules(real_granule_paths())
+    for window in WINDOWS:
+        project.succeed("--pipelines", "ingestion", "--params", window)
+    assert_all_real_granules_are_loaded(project)
+    copies = sorted((project.folder / "data" / "01_raw" / "glm").rglob("*"))
+    files = [path for path in copies if path.is_file()]
+    assert sorted(path.name for path in files) == [path.name for path in real_granule_paths()]
+    for copy, original in zip(sorted(files, key=lambda path: path.name), real_granule_paths()):  # noqa: B905
+        assert copy.read_bytes() == original.read_bytes()
+        assert copy.parent.relative_to(project.folder / "data/01_raw/glm").as_posix() == (
+            f"GLM-L2-LCFA/{name_of(original).hour:%Y/%j/%H}"
+        )
+
+
+@needs_real_granules
+def test_whole_job_clusters_the_flashes_of_the_window(project: Project, real_archive: Path) -> None:
+    project.succeed("--params", f"archive={real_archive},{JULY_2018}")
+    inside = "time >= '2018-07-02 04:33' AND time < '2018-07-02 04:34'"
+    expected = project.query(f"SELECT count(*) AS n FROM flashes WHERE {inside}")["n"].item()
+    assert expected == 842
+    clustered = project.query("SELECT * FROM clustered_flashes")
+    assert len(clustered) == expected
+    assert clustered["time"].between("2018-07-02 04:33", "2018-07-02 04:34", "left").all()
+    centers = project.query("SELECT * FROM cluster_centers ORDER BY cluster")
+    counts = clustered.groupby("cluster").size()
+    assert centers["flash_count"].to_list() == counts.sort_index().to_list()
+    assert centers["flash_count"].is_monotonic_decreasing
+    assert project.query("SELECT k FROM silhouette_scores ORDER BY k")["k"].to_list() == [
+        *range(2, 24)
+    ]
+    curve = project.query("SELECT k, inertia FROM elbow_curve ORDER BY k")
+    assert curve["k"].to_list() == [*range(1, 24)]
+    assert curve["inertia"].is_monotonic_decreasing
+    best = project.query("SELECT arg_max(k, silhouette_coefficient) AS k FROM silhouette_scores")
+    assert len(centers) == best["k"].item()
+    for table in ("clustered_flashes", "cluster_centers", "silhouette_scores", "elbow_curve"):
+        key = project.query(f"SELECT DISTINCT platform, window_start, window_end FROM {table}")
+        assert key.to_numpy().tolist() == [
+            ["G16", pd.Timestamp("2018-07-02 04:33"), pd.Timestamp("2018-07-02 04:34")]
+        ]
+
+
+@needs_real_granules
+def test_flash_of_the_day_before_belongs_to_its_own_window(
+    project: Project, real_archive: Path
+) -> None:
+    """G17's granule of 2019-09-27 00:00:00 holds flashes that began at 23:59:59."""
+    window = "satellite=G17,window.start=2019-09-26T23:00,window.end=2019-09-27T00:00"
+    project.succeed(
+        "--params", f"archive={real_archive},{window},clustering.k_min=2,clustering.k_max=5"
+    )
+    late = project.query(
+        "SELECT * FROM clustered_flashes WHERE granule_start = '2019-09-27 00:00:00'"
+    )
+    assert len(late) > 0
+    assert (late["time"] < "2019-09-27").all()
+    hours = project.query("SELECT hour FROM coverage")["hour"].to_list()
+    assert hours == [pd.Timestamp("2019-09-26 23:00")]
+
+
+def everything(project: Project, env: str = "") -> dict[str, pd.DataFrame]:
+    tables = project.query("SELECT table_name FROM duckdb_tables() ORDER BY ALL", env)
+    return {
+        table: project.query(f"SELECT * FROM {table} ORDER BY ALL", env)
+        for table in tables["table_name"]
+    }
+
+
+@needs_real_granules
+def test_running_again_changes_nothing(project: Project, real_archive: Path) -> None:
+    command = ("--params", f"archive={real_archive},{JULY_2018}")
+    project.succeed(*command)
+    first = everything(project)
+    project.succeed(*command)
+    second = everything(project)
+    assert first.keys() == second.keys()
+    for table, rows in first.items():
+        pd.testing.assert_frame_equal(rows, second[table], obj=table)
+
+
+@needs_real_granules
+def test_series_files_hold_every_flash_and_join_by_key(
+    project: Project, real_archive: Path
+) -> None:
+    project.succeed("--pipelines", "ingestion", "--params", f"archive={real_archive},{MIDNIGHT}")
+    folder = project.folder / "data" / "02_intermediate" / "glm" / "G17" / "2019" / "270" / "00"
+    time = pd.read_csv(folder / "time_series.csv")
+    geo = pd.read_csv(folder / "geo_series.csv")
+    assert list(time) == [
+        *("platform", "granule_start", "flash_id", "time", "time_end"),
+        *("energy_j", "area_km2", "quality_flag"),
+    ]
+    assert list(geo) == ["platform", "granule_start", "flash_id", "lat", "lon"]
+    assert len(time) == len(geo) == 106 + 111
+    joined = time.merge(geo, on=["platform", "granule_start", "flash_id"], validate="one_to_one")
+    assert len(joined) == len(time)
+    with h5py.File(next(p for p in real_granule_paths() if "s20192700000000" in p.name)) as file:
+        lat = file["flash_lat"][:]
+    assert (geo["lat"].to_numpy()[:106].astype("float32") == lat).all()
+
+
+@needs_real_granules
+def test_single_nodes_run_one_after_the_other(project: Project, real_archive: Path) -> None:
+    params = ("--params", f"archive={real_archive},{JULY_2018}")
+    for node in ("extract", "transform", "load", "preprocessor", "kmeans_candidates"):
+        project.succeed("--nodes", node, *params)
+    project.succeed("--nodes", "silhouette_evaluator,elbow_evaluator,kmeans_cluster", *params)
+    assert len(project.query("SELECT * FROM clustered_flashes")) == 842
+
+
+@needs_real_granules
+def test_run_command_of_the_package_and_deprecated_option_work(
+    project: Project, real_archive: Path
+) -> None:
+    options = ["run", "--pipeline", "ingestion", "--params", f"archive={real_archive},{JULY_2018}"]
+    command = [sys.executable, "-m", "kedro", *options]
+    done = subprocess.run(command, cwd=project.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(project.query("SELECT * FROM flashes")) == 853
+
+
+@needs_real_granules
+def test_corrupt_granule_is_recorded_and_the_rest_loaded(project: Project, tmp_path: Path) -> None:
+    paths = [path for path in real_granule_paths() if "_s2018183" in path.name]
+    archive = lay_out(tmp_path / "archive", paths)
+    broken = next(archive.rglob(paths[1].name))
+    broken.write_bytes(broken.read_bytes()[:300_000])
+    params = ("--params", f"archive={archive},{JULY_2018}")
+    project.succeed("--pipelines", "ingestion", *params)
+    granules = project.query("SELECT * FROM granules ORDER BY granule_start")
+    assert granules["status"].to_list() == ["loaded", "corrupt", "loaded"]
+    assert granules["flash_count"].to_list() == [302, 0, 274]
+    assert granules["reason"][1].startswith("not a whole netCDF-4 file: ")
+    coverage = project.query("SELECT expected, found, corrupt, missing FROM coverage")
+    assert coverage.to_numpy().tolist() == [[180, 3, 1, 177]]
+
+    # The whole file arrives: the next run takes it.
+    broken.write_bytes(paths[1].read_bytes())
+    project.succeed("--pipelines", "ingestion", *params)
+    assert project.query("SELECT status FROM granules")["status"].to_list() == ["loaded"] * 3
+    assert len(project.query("SELECT * FROM flashes")) == 853
