@@ -125,6 +125,7 @@ class Project:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        folder.mkdir(exist_ok=True)
         shutil.copytree(PROJECT / "conf", folder / "conf", ignore=shutil.ignore_patterns("local"))
         (folder / "conf" / "local").mkdir()
         shutil.copy(PROJECT / "pyproject.toml", folder)

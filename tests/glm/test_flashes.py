@@ -15,7 +15,7 @@ from tests.conftest import name_of, needs_real_granules, real_granule_paths
 from lightning_kedro.exceptions import CorruptGranuleError
 from lightning_kedro.glm.flashes import MAX_FLASHES, read_flashes
 from lightning_kedro.glm.granule import GranuleName
-from lightning_kedro.glm.granule_writer import (
+from lightning_kedro.simulation.granule_writer import (
     Era,
     Events,
     Flashes,

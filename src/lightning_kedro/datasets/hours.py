@@ -29,9 +29,13 @@ def run_hours(
         from tqdm import tqdm
 
         return [task() for task in tqdm(tasks, desc=progress, unit="hour", disable=None)]
-    import dask
+    from dask.base import compute
+    from dask.delayed import delayed
     from tqdm.dask import TqdmCallback
 
-    delayed = [dask.delayed(task, pure=False)() for task in tasks]
+    calls = [delayed(task, pure=False)() for task in tasks]
     with TqdmCallback(desc=progress, unit="hour", disable=None):
-        return list(dask.compute(*delayed, scheduler="processes", num_workers=count))
+        results = compute(  # type: ignore[no-untyped-call]
+            *calls, scheduler="processes", num_workers=count
+        )
+        return list(results)

@@ -1,0 +1,299 @@
+"""What a satellite records of the simulated flashes: flashes, their groups and their events.
+
+The hierarchy holds as in real granules: a flash's energy is the sum of its groups', a group's the
+sum of its events', centroids are weighted by energy, first and last groups stand at the flash's
+first and last times, and every parent is there. Groups and events are few, though: some four and
+eight a flash, where real ones have some 20 and 50.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_kedro.glm.field_of_view import pixel_area_km2, sees, wrap_lon
+from lightning_kedro.glm.granule import GRANULES_PER_HOUR, PLATFORMS
+from lightning_kedro.simulation.granule_writer import Events, Flashes, GranuleContent, Groups
+from lightning_kedro.simulation.storms import (
+    FRAME_S,
+    GRANULE_S,
+    KM_PER_DEGREE,
+    LONGEST_S,
+    SINGLE_GROUP_SIZE,
+    Floats,
+    Integers,
+    TrueFlashes,
+    hour_number,
+    make_generator,
+    simulate_flashes,
+)
+
+NADIR_PIXEL_KM2: Final = 64.0
+MAX_AREA_KM2: Final = 9_900.0
+"""Below the 10,000 km2 that the packing holds."""
+
+MAX_ENERGY_J: Final = 6.5e-11
+"""Below the 6.55e-11 J that the packing holds."""
+
+GOOD: Final = 0
+TOO_MANY_GROUPS: Final = 3
+TOO_LONG: Final = 5
+CLOSING_GROUPS: Final = 101
+"""A flash is closed at this many groups, with quality flag 3: all such flashes have exactly so."""
+_CLOSING_SIZE: Final = 2.4
+"""Flashes above this size reach that many groups: 0.8 % of all."""
+
+IDS_PER_GRANULE: Final = 728
+"""Step of ``flash_id`` from granule to granule: 16 bits are used up in half an hour."""
+_ROW_IDS_PER_GRANULE: Final = 131_072
+_ROW_ID_BITS: Final = 0x7FFF_FFFF
+
+_TAG_OBSERVATION: Final = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class ObservedHour:
+    """All rows of an hour's granules, one granule after the other, times from the hour's start.
+
+    Attributes:
+        content: The rows.
+        flash_starts: First flash of each granule, and the end, shape (181,).
+        group_starts: First group of each granule, and the end, shape (181,).
+        event_starts: First event of each granule, and the end, shape (181,).
+    """
+
+    content: GranuleContent
+    flash_starts: Integers
+    group_starts: Integers
+    event_starts: Integers
+
+    def granule(self, number: int) -> GranuleContent:
+        """The rows of one granule (0 to 179), times from the granule's start."""
+        flashes = self.content.flashes[_rows_of(self.flash_starts, number)]
+        groups = self.content.groups[_rows_of(self.group_starts, number)]
+        events = self.content.events[_rows_of(self.event_starts, number)]
+        start_s = number * GRANULE_S
+        return GranuleContent(
+            replace(
+                flashes,
+                first_event_s=flashes.first_event_s - start_s,
+                last_event_s=flashes.last_event_s - start_s,
+            ),
+            replace(groups, time_s=groups.time_s - start_s),
+            replace(events, time_s=events.time_s - start_s),
+        )
+
+
+def observe_hour(platform: str, hour: datetime, seed: int) -> ObservedHour:
+    """Simulate what a satellite's granules of an archive hour hold.
+
+    Args:
+        platform: ``G16``, ``G17``, ``G18`` or ``G19``.
+        hour: A whole hour, UTC.
+        seed: Of the whole simulation, 0 or more.
+
+    Returns:
+        The rows of the hour's 180 granules.
+
+    Raises:
+        ParameterError: If there is no such platform.
+    """
+    truth = simulate_flashes(hour, seed)
+    seen = sees(platform, truth.lat, truth.lon, hour)
+    key = hour_number(hour)
+    rng = make_generator(seed, _TAG_OBSERVATION, key, PLATFORMS.index(platform))
+    pixel_km2 = pixel_area_km2(platform, truth.lat, truth.lon)
+    # A pixel that covers more ground needs a brighter flash: the edge of the view sees fewer.
+    efficiency = 0.9 * (NADIR_PIXEL_KM2 / pixel_km2) ** 0.8
+    seen &= rng.random(len(seen)) < efficiency
+    rows = np.flatnonzero(seen)
+    # Real rows are in the order of closing, roughly: 61 to 70 % of steps go forward in time.
+    jitter_s = 0.3 * rng.standard_normal(len(rows))
+    rows = rows[np.lexsort((truth.first_event_s[rows] + jitter_s, truth.granule[rows]))]
+    return _record(rng, _take(truth, rows), pixel_km2[rows], key * GRANULES_PER_HOUR)
+
+
+def _take(truth: TrueFlashes, rows: Integers) -> TrueFlashes:
+    """Some of the flashes, in a given order."""
+    return TrueFlashes(**{name: getattr(truth, name)[rows] for name in TrueFlashes.__slots__})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Light:
+    """Places (degrees) and energies (J) of flashes, groups or events, each of shape (rows,)."""
+
+    lat: Floats
+    lon: Floats
+    energy_j: Floats
+
+    def split(self, rng: np.random.Generator, parent: Integers, spread_km: Floats) -> "_Light":
+        """Split each row into parts that have its energy and its energy-weighted centroid.
+
+        Args:
+            rng: Where draws come from.
+            parent: The row that each part belongs to, ascending, shape (parts,).
+            spread_km: Standard deviation of the parts' places (km), shape (parts,).
+
+        Returns:
+            The parts.
+        """
+        count = len(self.lat)
+        weight = rng.exponential(1.0, len(parent)) + 0.02
+        share = weight / np.bincount(parent, weight, count)[parent]
+        lat, lon = (
+            axis[parent] + _draw_centred(rng, parent, share, spread_km)
+            for axis in (self.lat, self.lon)
+        )
+        return _Light(lat, lon, self.energy_j[parent] * share)
+
+
+def _draw_centred(
+    rng: np.random.Generator, parent: Integers, share: Floats, spread_km: Floats
+) -> Floats:
+    """Draw offsets of parts (degrees) whose mean, weighted by their shares, is 0 in each parent."""
+    offset = rng.standard_normal(len(parent)) * spread_km / KM_PER_DEGREE
+    return offset - np.bincount(parent, share * offset)[parent]
+
+
+def _record(
+    rng: np.random.Generator, truth: TrueFlashes, pixel_km2: Floats, first_granule: int
+) -> ObservedHour:
+    """Make the rows of the flashes that were seen; ``first_granule`` counts from year 1."""
+    count = len(truth.granule)
+    light = _Light(
+        truth.lat + rng.normal(0.0, 2.0, count) / KM_PER_DEGREE,
+        truth.lon + rng.normal(0.0, 2.0, count) / KM_PER_DEGREE,
+        np.minimum(truth.energy_j * rng.lognormal(0.0, 0.2, count), MAX_ENERGY_J),
+    )
+    group_flash = np.repeat(np.arange(count), _draw_group_counts(rng, truth.size))
+    group_events = 1 + rng.poisson(0.9, len(group_flash))
+    event_group = np.repeat(np.arange(len(group_flash)), group_events)
+    pixels = _draw_pixels(rng, truth.size, group_flash, group_events)
+    area_km2 = np.minimum(pixels * pixel_km2, MAX_AREA_KM2)
+
+    flashes = _record_flashes(truth, light, area_km2, first_granule)
+    granule = truth.granule[group_flash]
+    group_light = light.split(rng, group_flash, 0.35 * np.sqrt(area_km2)[group_flash])
+    groups = Groups(
+        group_id=_number_rows(granule, first_granule),
+        parent_flash_id=flashes.flash_id[group_flash],
+        time_s=_spread_times(rng, flashes, group_flash),
+        lat=group_light.lat.astype(np.float32),
+        lon=_to_file_lon(group_light.lon),
+        energy_j=group_light.energy_j,
+        area_km2=np.minimum(group_events * pixel_km2[group_flash], area_km2[group_flash]),
+        quality_flag=np.zeros(len(group_flash), np.int16),
+    )
+    events = _record_events(
+        rng, groups, group_light, event_group, pixel_km2[group_flash], granule, first_granule
+    )
+    return ObservedHour(
+        content=GranuleContent(flashes, groups, events),
+        flash_starts=_starts(truth.granule),
+        group_starts=_starts(granule),
+        event_starts=_starts(granule[event_group]),
+    )
+
+
+def _record_flashes(
+    truth: TrueFlashes, light: _Light, area_km2: Floats, first_granule: int
+) -> Flashes:
+    """The flashes' own rows."""
+    lasted_s = truth.last_event_s - truth.first_event_s
+    flags = (truth.size > _CLOSING_SIZE, lasted_s > LONGEST_S - FRAME_S / 2)
+    return Flashes(
+        flash_id=_number_flashes(truth, first_granule),
+        first_event_s=truth.first_event_s,
+        last_event_s=truth.last_event_s,
+        lat=light.lat.astype(np.float32),
+        lon=_to_file_lon(light.lon),
+        energy_j=light.energy_j,
+        area_km2=area_km2,
+        quality_flag=np.select(flags, (TOO_MANY_GROUPS, TOO_LONG), GOOD).astype(np.int16),
+    )
+
+
+def _record_events(
+    rng: np.random.Generator,
+    groups: Groups,
+    light: _Light,
+    event_group: Integers,
+    pixel_km2: Floats,
+    granule: Integers,
+    first_granule: int,
+) -> Events:
+    """The events of groups; ``light``, ``pixel_km2`` and ``granule`` are those of the groups."""
+    parts = light.split(rng, event_group, 0.5 * np.sqrt(pixel_km2)[event_group])
+    return Events(
+        event_id=_number_rows(granule[event_group], first_granule),
+        parent_group_id=groups.group_id[event_group],
+        time_s=groups.time_s[event_group],
+        lat=parts.lat,
+        lon=parts.lon,
+        energy_j=parts.energy_j,
+    )
+
+
+def _draw_group_counts(rng: np.random.Generator, size: Floats) -> Integers:
+    """How many groups flashes have: 1, 2 to 100, or exactly 101 where that closed them."""
+    counts = np.clip(2 + rng.poisson(1.3 * np.exp(0.5 * size)), 2, CLOSING_GROUPS - 1)
+    counts = np.where(size < SINGLE_GROUP_SIZE, 1, counts)
+    return np.where(size > _CLOSING_SIZE, CLOSING_GROUPS, counts).astype(np.int64)
+
+
+def _draw_pixels(
+    rng: np.random.Generator, size: Floats, group_flash: Integers, group_events: Integers
+) -> Integers:
+    """How many pixels flashes light up: no fewer than their largest group does."""
+    drawn = np.exp(1.4 + 0.7 * size + 0.3 * rng.standard_normal(len(size)))
+    drawn = np.where(size < SINGLE_GROUP_SIZE, 1.0, np.rint(drawn))
+    largest = np.ones(len(size), np.int64)
+    np.maximum.at(largest, group_flash, group_events)
+    return np.maximum(drawn.astype(np.int64), largest)
+
+
+def _spread_times(rng: np.random.Generator, flashes: Flashes, group_flash: Integers) -> Floats:
+    """Times of groups (s), in whole frames: first and last at the flash's, the rest between."""
+    count = np.bincount(group_flash, minlength=len(flashes))
+    first = np.cumsum(count) - count
+    step = np.arange(len(group_flash)) - first[group_flash]
+    last_step = count[group_flash] - 1
+    inner = (step > 0) & (step < last_step)
+    place = (step + inner * rng.uniform(-0.4, 0.4, len(step))) / np.maximum(last_step, 1)
+    lasted_s = (flashes.last_event_s - flashes.first_event_s)[group_flash]
+    return flashes.first_event_s[group_flash] + np.rint(place * lasted_s / FRAME_S) * FRAME_S
+
+
+def _number_flashes(truth: TrueFlashes, first_granule: int) -> NDArray[np.uint16]:
+    """Ids that increase with time, wrap at 65,535 and are unique within a granule."""
+    in_time = np.lexsort((truth.first_event_s, truth.granule))
+    rank = np.empty(len(in_time), int)
+    rank[in_time] = np.arange(len(in_time))
+    rank -= _starts(truth.granule)[truth.granule]
+    return ((first_granule + truth.granule) * IDS_PER_GRANULE + rank).astype(np.uint16)
+
+
+def _number_rows(granule: Integers, first_granule: int) -> NDArray[np.uint32]:
+    """Ids of groups or events: increasing, below 2^31, unique within a granule."""
+    rank = np.arange(len(granule)) - _starts(granule)[granule]
+    number = (first_granule + granule) * _ROW_IDS_PER_GRANULE + rank
+    return (number & _ROW_ID_BITS).astype(np.uint32)
+
+
+def _starts(granule: Integers) -> Integers:
+    """Where each granule's rows begin, and the end, shape (181,)."""
+    return np.searchsorted(granule, np.arange(GRANULES_PER_HOUR + 1)).astype(np.int64)
+
+
+def _rows_of(starts: Integers, number: int) -> slice:
+    """The rows of one granule."""
+    return slice(int(starts[number]), int(starts[number + 1]))
+
+
+def _to_file_lon(lon: Floats) -> NDArray[np.float32]:
+    """Longitudes as flashes and groups have them: float32 in (-180, 180]."""
+    wound = wrap_lon(lon).astype(np.float32)
+    # Just east of the meridian, rounding to float32 can give -180 itself.
+    return np.where(wound <= np.float32(-180), np.float32(180), wound)
