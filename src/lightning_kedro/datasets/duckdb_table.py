@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kedro.io import AbstractDataset
 
 from lightning_kedro.exceptions import TableError
+from lightning_kedro.glm.selection import FlashSelection
 from lightning_kedro.schemas import COLUMNS, SIMULATED, TABLES
 
 if TYPE_CHECKING:
@@ -109,7 +110,28 @@ def _quote(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-class DuckDBTableDataset(AbstractDataset["pd.DataFrame | pa.Table", "pd.DataFrame"]):
+class WindowTable:
+    """A lazy handle on a table that keeps a history of windows: what a lazy entry loads.
+
+    Args:
+        dataset: The catalog entry of the table.
+    """
+
+    def __init__(self, dataset: "DuckDBTableDataset") -> None:
+        """Hold on to the table; nothing is read yet."""
+        self._dataset = dataset
+
+    def read(self, selection: FlashSelection, columns: Sequence[str] | None = None) -> "pa.Table":
+        """The rows that a run with this selection saved, in the order of the table's key.
+
+        Raises:
+            TableError: If there is no such table yet.
+            KeyError: If the table has no such column.
+        """
+        return self._dataset.read_window(selection, columns)
+
+
+class DuckDBTableDataset(AbstractDataset["pd.DataFrame | pa.Table", "pd.DataFrame | WindowTable"]):
     """Saves frames to a table of a DuckDB file, replacing by key; loads the table as a frame.
 
     A save replaces the rows that have the same key as any saved row, in one transaction: a table
@@ -143,6 +165,7 @@ class DuckDBTableDataset(AbstractDataset["pd.DataFrame | pa.Table", "pd.DataFram
         table: str,
         replace_by: Sequence[str],
         simulated: bool = False,
+        lazy: bool = False,
         lock_timeout: float = LOCK_TIMEOUT_SECONDS,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
@@ -153,6 +176,8 @@ class DuckDBTableDataset(AbstractDataset["pd.DataFrame | pa.Table", "pd.DataFram
             table: A table of the registry.
             replace_by: The columns by which saved rows replace stored ones.
             simulated: Whether what is saved comes from simulated granules; every row says so.
+            lazy: Whether to load a handle that reads one window at a time (``WindowTable``), for
+                tables with a row for every flash.
             lock_timeout: How long to wait for the file, in seconds.
             metadata: For plugins such as Kedro-Viz.
 
@@ -166,16 +191,40 @@ class DuckDBTableDataset(AbstractDataset["pd.DataFrame | pa.Table", "pd.DataFram
         self._table = table
         self._replace_by = tuple(replace_by)
         self._simulated = simulated
+        self._lazy = lazy
         self._lock_timeout = lock_timeout
         self.metadata = metadata
 
-    def load(self) -> "pd.DataFrame":
-        """The whole table, in the order of its key."""
+    def load(self) -> "pd.DataFrame | WindowTable":
+        """The whole table, in the order of its key; or a handle, if the entry is lazy."""
+        if self._lazy:
+            return WindowTable(self)
         order = ", ".join(TABLES[self._table].key)
         with self._open(read_only=True) as connection:
             query = f"SELECT * FROM {self._table} ORDER BY {order}"  # noqa: S608
             frame: pd.DataFrame = connection.sql(query).df()
             return frame
+
+    def read_window(
+        self, selection: FlashSelection, columns: Sequence[str] | None = None
+    ) -> "pa.Table":
+        """The rows of one window; see ``WindowTable.read``."""
+        allowed = (*TABLES[self._table].columns, "simulated")
+        wanted = tuple(columns or allowed)
+        if unknown := set(wanted) - set(allowed):
+            message = f"table {self._table} has no columns {sorted(unknown)}"
+            raise KeyError(message)
+        order = ", ".join(TABLES[self._table].key)
+        with self._open(read_only=True) as connection:
+            return connection.sql(
+                f"SELECT {', '.join(wanted)} FROM {self._table} "  # noqa: S608
+                f"WHERE platform = ? AND window_start = ? AND window_end = ? ORDER BY {order}",
+                params=[
+                    selection.platform,
+                    selection.start.replace(tzinfo=None),
+                    selection.end.replace(tzinfo=None),
+                ],
+            ).to_arrow_table()
 
     def save(self, data: "pd.DataFrame | pa.Table") -> None:
         """Replace the rows with the keys of the saved rows, and add the others."""
