@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightning_kedro.datasets.granule_tables import FlashTable
+from lightning_kedro.datasets.loaded_flashes import FlashTable
 from lightning_kedro.datasets.simulated_archive import Simulation
 from lightning_kedro.glm.flashes import read_flashes
 from lightning_kedro.glm.granule import PLATFORMS, hour_prefix

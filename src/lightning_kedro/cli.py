@@ -1,7 +1,8 @@
-"""``kedro run`` as Kedro has it, except that errors of the project's are one or two sentences."""
+"""``kedro run`` with errors of one or two sentences, and ``kedro prune`` to drop old files."""
 
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import click
 from kedro.framework.cli.project import run as kedro_run
@@ -21,12 +22,38 @@ def run(context: click.Context, /, **options: Any) -> None:  # noqa: ANN401
     try:
         context.invoke(kedro_run, **options)
     except Exception as error:
-        own = next(
-            (cause for cause in _causes(error) if isinstance(cause, LightningKedroError)), None
-        )
-        if own is None:
+        own = [cause for cause in _causes(error) if isinstance(cause, LightningKedroError)]
+        if not own:
             raise
-        raise click.ClickException(str(own)) from None
+        raise click.ClickException(str(own[0])) from None
+
+
+@cli.command(name="prune")
+@click.option(
+    "--older-than-days",
+    type=click.IntRange(min=0),
+    required=True,
+    help="Drop what belongs to archive hours that began more than so many days ago.",
+)
+@click.option("--env", "-e", default=None, help="Kedro environment whose data to prune.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be dropped.")
+def prune(older_than_days: int, env: str | None, *, dry_run: bool) -> None:
+    """Drop old granules and CSV files. The database is never touched.
+
+    What is loaded stays loaded: a later run neither fetches nor reads it again.
+    """
+    from kedro.framework.project import configure_project
+    from kedro.framework.session import KedroSession
+
+    from lightning_kedro.datasets.retention import prune_hours
+
+    configure_project(Path(__file__).parent.name)
+    with KedroSession.create(env=env) as session:
+        catalog = cast("KedroSession", session).load_context().catalog
+        folders = [catalog.get(name) for name in ("raw_granules", "flash_series")]
+    paths = [folder for entry in folders if (folder := getattr(entry, "folder", None)) is not None]
+    pruned = prune_hours(paths, older_than_days=older_than_days, dry_run=dry_run)
+    click.echo(f"{'Would drop' if dry_run else 'Dropped'} {pruned}.")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -17,6 +17,14 @@ class ArchiveError(LightningKedroError):
     """The archive cannot be reached or holds nothing that was asked for."""
 
 
+class StorageError(LightningKedroError):
+    """The disk is full or cannot be written to."""
+
+
+class IncompleteRunError(LightningKedroError):
+    """A run did what it could, but something is missing that the caller should know of."""
+
+
 class CorruptGranuleError(LightningKedroError):
     """A granule's file cannot be trusted; the message is the reason stored with its key."""
 

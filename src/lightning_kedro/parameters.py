@@ -61,6 +61,12 @@ class Window(_Strict):
         return self
 
 
+class Ingestion(_Strict):
+    """How ingestion takes what the archive lacks."""
+
+    gaps: Literal["allow", "error"] = "allow"
+
+
 class RegionBox(_Strict):
     """A box in degrees; all four sides or none. west > east crosses 180 degrees."""
 
@@ -135,6 +141,7 @@ class Parameters(_Strict):
 
     satellite: Literal["G16", "G17", "G18", "G19", "east", "west"]
     window: Window
+    ingestion: Ingestion = Ingestion()
     preprocessing: Preprocessing = Preprocessing()
     clustering: Clustering = Clustering()
     archive: str | None = None

@@ -81,6 +81,25 @@ def transaction(connection: "duckdb.DuckDBPyConnection") -> Iterator[None]:
     connection.commit()
 
 
+@contextmanager
+def open_table(
+    path: Path, table: str, *, timeout: float = LOCK_TIMEOUT_SECONDS
+) -> Iterator["duckdb.DuckDBPyConnection"]:
+    """Open a DuckDB file to read one of its tables.
+
+    Raises:
+        TableError: As ``connect`` does, or if the table is not there yet.
+    """
+    with connect(path, read_only=True, timeout=timeout) as connection:
+        if not table_columns(connection, table):
+            message = (
+                f"Database {path} has no table {table} yet: run the pipeline that makes it first, "
+                f"`kedro run --pipeline ingestion` or `kedro run --pipeline clustering`."
+            )
+            raise TableError(message)
+        yield connection
+
+
 def create_table(connection: "duckdb.DuckDBPyConnection", table: str) -> None:
     """Make a table of the registry, with comments, or add the columns that it lacks."""
     columns = {name: COLUMNS[name] for name in TABLES[table].columns} | {"simulated": SIMULATED}
@@ -200,7 +219,7 @@ class DuckDBTableDataset(AbstractDataset["pd.DataFrame | pa.Table", "pd.DataFram
         if self._lazy:
             return WindowTable(self)
         order = ", ".join(TABLES[self._table].key)
-        with self._open(read_only=True) as connection:
+        with open_table(self._path, self._table, timeout=self._lock_timeout) as connection:
             query = f"SELECT * FROM {self._table} ORDER BY {order}"  # noqa: S608
             frame: pd.DataFrame = connection.sql(query).df()
             return frame
@@ -215,7 +234,7 @@ class DuckDBTableDataset(AbstractDataset["pd.DataFrame | pa.Table", "pd.DataFram
             message = f"table {self._table} has no columns {sorted(unknown)}"
             raise KeyError(message)
         order = ", ".join(TABLES[self._table].key)
-        with self._open(read_only=True) as connection:
+        with open_table(self._path, self._table, timeout=self._lock_timeout) as connection:
             return connection.sql(
                 f"SELECT {', '.join(wanted)} FROM {self._table} "  # noqa: S608
                 f"WHERE platform = ? AND window_start = ? AND window_end = ? ORDER BY {order}",
@@ -229,7 +248,10 @@ class DuckDBTableDataset(AbstractDataset["pd.DataFrame | pa.Table", "pd.DataFram
     def save(self, data: "pd.DataFrame | pa.Table") -> None:
         """Replace the rows with the keys of the saved rows, and add the others."""
         keys = ", ".join(self._replace_by)
-        with self._open(read_only=False) as connection, transaction(connection):
+        with (
+            connect(self._path, read_only=False, timeout=self._lock_timeout) as connection,
+            transaction(connection),
+        ):
             create_table(connection, self._table)
             connection.register("incoming", data)
             connection.execute(
@@ -244,7 +266,7 @@ class DuckDBTableDataset(AbstractDataset["pd.DataFrame | pa.Table", "pd.DataFram
         """The first rows, for Kedro-Viz."""
         from kedro_datasets._typing import TablePreview
 
-        with self._open(read_only=True) as connection:
+        with open_table(self._path, self._table, timeout=self._lock_timeout) as connection:
             rows = connection.sql(f"SELECT * FROM {self._table} LIMIT {int(nrows)}").df()  # noqa: S608
         shown = rows.astype(object).where(rows.notna(), None)
         return TablePreview(shown.map(_show).to_dict(orient="split"))
@@ -257,18 +279,6 @@ class DuckDBTableDataset(AbstractDataset["pd.DataFrame | pa.Table", "pd.DataFram
 
     def _describe(self) -> dict[str, Any]:
         return {"path": str(self._path), "table": self._table, "replace_by": self._replace_by}
-
-    @contextmanager
-    def _open(self, *, read_only: bool) -> Iterator["duckdb.DuckDBPyConnection"]:
-        """Connect; a reader is told plainly if the table is not there."""
-        with connect(self._path, read_only=read_only, timeout=self._lock_timeout) as connection:
-            if read_only and not table_columns(connection, self._table):
-                message = (
-                    f"Database {self._path} has no table {self._table} yet: run the pipeline that "
-                    f"makes it first, `kedro run --pipeline ingestion` or `--pipeline clustering`."
-                )
-                raise TableError(message)
-            yield connection
 
 
 def _show(value: object) -> object:

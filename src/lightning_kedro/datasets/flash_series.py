@@ -6,9 +6,10 @@ is unfinished and is made again.
 """
 
 import logging
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -17,6 +18,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 from kedro.io import AbstractDataset
 
+from lightning_kedro.datasets.hours import run_hours
+from lightning_kedro.datasets.whole_files import lock_folder, sweep_partials, write_whole
 from lightning_kedro.exceptions import TableError
 from lightning_kedro.glm.selection import ArchiveHour
 from lightning_kedro.glm.series import HourSeries, StoredGranule, arrow_schema
@@ -45,9 +48,17 @@ class HourTask(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SeriesFolder:
-    """The CSV files of one archive hour of one satellite."""
+    """The CSV files of one archive hour of one satellite.
+
+    Attributes:
+        folder: Where they are.
+        platform: The satellite.
+        hour: Start of the hour, UTC.
+    """
 
     folder: Path
+    platform: str
+    hour: datetime
 
     @property
     def time_series(self) -> Path:
@@ -63,6 +74,13 @@ class SeriesFolder:
     def is_finished(self) -> bool:
         """Whether the hour was written to its end."""
         return (self.folder / GRANULES).is_file()
+
+    def wait_until_finished(self) -> bool:
+        """Whether the hour was written to its end, after waiting for a run that writes it now."""
+        if not self.folder.is_dir():
+            return False
+        with lock_folder(self.folder, shared=True):
+            return self.is_finished
 
     def read_granules(self) -> pa.Table:
         """The record of the hour's granules, with the columns of the table ``granules``."""
@@ -82,7 +100,6 @@ class SeriesFolder:
 
     def write(self, series: HourSeries) -> None:
         """Replace the hour's files; ``granules.csv`` is gone meanwhile."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / GRANULES).unlink(missing_ok=True)
         _write_csv(self.time_series, series.time_series)
         _write_csv(self.geo_series, series.geo_series)
@@ -96,14 +113,14 @@ class FlashSeries:
         """Hold on to a folder; nothing is read yet."""
         self.folder = folder
 
-    def hour(self, platform: str, hour: Any) -> SeriesFolder:  # noqa: ANN401
+    def hour(self, platform: str, hour: datetime) -> SeriesFolder:
         """The folder of an archive hour."""
-        return SeriesFolder(self.folder / platform / f"{hour:%Y/%j/%H}")
+        return SeriesFolder(self.folder / platform / f"{hour:%Y/%j/%H}", platform, hour)
 
     def select(self, hours: Iterable[ArchiveHour]) -> "SelectedSeries":
         """The finished ones of some hours."""
         folders = dict.fromkeys(self.hour(hour.platform, hour.hour) for hour in hours)
-        return SelectedSeries(tuple(folder for folder in folders if folder.is_finished))
+        return SelectedSeries(tuple(folder for folder in folders if folder.wait_until_finished()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,42 +162,59 @@ class FlashSeriesDataset(AbstractDataset[Mapping[str, HourTask], FlashSeries]):
             path: The folder; made when something is saved.
             metadata: For plugins such as Kedro-Viz.
         """
-        self._folder = Path(path)
+        self.folder = Path(path)
+        self.failures: tuple[str, ...] = ()
         self.metadata = metadata
 
     def load(self) -> FlashSeries:
         """The handle."""
-        return FlashSeries(self._folder)
+        return FlashSeries(self.folder)
 
     def save(self, data: Mapping[str, HourTask]) -> None:
-        """Write the hours that are not there yet."""
-        from tqdm import tqdm
+        """Write the hours that are not there yet, on all cores if they are many.
 
+        What a task could not fetch is noted in ``failures``.
+        """
         handle = self.load()
-        written = 0
-        for task in tqdm(data.values(), desc="Decoding", unit="hour", disable=None):
+        tasks = []
+        for task in data.values():
             name = task.granules[0].name
-            written += _save_hour(handle.hour(name.platform, name.hour), task)
-        logger.info("Wrote %d of %d hours to %s", written, len(data), self._folder)
+            tasks.append(partial(_save_hour, handle.hour(name.platform, name.hour), task))
+        results = run_hours(tasks, progress="Decoding")
+        self.failures = tuple(failure for result in results for failure in result.failures)
+        decoded = sum(result.decoded for result in results)
+        logger.info("Decoded %d granules of %d hours", decoded, len(tasks))
 
     def _exists(self) -> bool:
-        return self._folder.is_dir()
+        return self.folder.is_dir()
 
     def _describe(self) -> dict[str, Any]:
-        return {"path": str(self._folder)}
+        return {"path": str(self.folder)}
 
 
-def _save_hour(hour: SeriesFolder, task: HourTask) -> bool:
-    """Write an hour unless it already holds what is wanted; say whether it was written."""
-    if not hour.is_finished:
-        hour.write(task())
-        return True
-    stored = hour.read_granules()
-    have = set(zip(*(stored[name].to_pylist() for name in _SAME), strict=True))
-    if have.issuperset((granule.name.file_name, granule.file_bytes) for granule in task.granules):
-        return False
-    hour.write(_merge(hour.read(), task()))
-    return True
+@dataclass(frozen=True, slots=True)
+class _Saved:
+    """How saving an hour went: granules decoded, and what could not be fetched."""
+
+    decoded: int
+    failures: tuple[str, ...] = ()
+
+
+def _save_hour(hour: SeriesFolder, task: HourTask) -> _Saved:
+    """Write an hour unless it already holds what is wanted."""
+    with lock_folder(hour.folder):
+        sweep_partials(hour.folder)
+        old = None
+        if hour.is_finished:
+            stored = hour.read_granules()
+            have = set(zip(*(stored[name].to_pylist() for name in _SAME), strict=True))
+            wanted = {(item.name.file_name, item.file_bytes) for item in task.granules}
+            if have >= wanted:
+                return _Saved(0)
+            old = hour.read()
+        new = task()
+        hour.write(new if old is None else _merge(old, new))
+        return _Saved(new.granules.num_rows, new.failures)
 
 
 def _merge(old: HourSeries, new: HourSeries) -> HourSeries:
@@ -214,11 +248,7 @@ def _read_csv(path: Path, table: str) -> pa.Table:
 
 
 def _write_csv(path: Path, table: pa.Table, *, quoting: str = "none") -> None:
-    """Write a CSV; it becomes visible only when it is whole."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Write a CSV; it becomes visible only when it is whole and on the disk."""
     options = pa.csv.WriteOptions(quoting_style=quoting, quoting_header="none")
-    try:
-        pa.csv.write_csv(table, partial, options)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with write_whole(path, sync=True) as partial_file:
+        pa.csv.write_csv(table, partial_file, options)

@@ -1,9 +1,9 @@
 """The archive of granules as a catalog entry: a lazy handle that lists only what is asked for."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import xarray
 
 logger = logging.getLogger(__name__)
+
+MAX_LISTINGS: Final = 8
+"""How many hours are listed at once, at most: each is one request."""
 
 
 class GranuleSelection:
@@ -51,6 +54,15 @@ class GranuleSelection:
         """Those of the granules that belong to some hours, without listing anything again."""
         return GranuleSelection(_pick(self.granules, hours), hours, self.storage)
 
+    def without(self, known: Container[tuple[str, int]]) -> "GranuleSelection":
+        """The granules that are not among some known ones, given by file name and size."""
+        new = [
+            granule
+            for granule in self.granules
+            if (granule.name.file_name, granule.file_bytes) not in known
+        ]
+        return GranuleSelection(new, self.hours, self.storage)
+
     def read(self, granule: StoredGranule) -> Path | bytes:
         """A granule's file where it is local, else its bytes."""
         return self.storage.read(granule)
@@ -78,16 +90,16 @@ class GranuleArchive:
     Args:
         storage: Where it lies.
         simulated: Whether it may hold only simulated granules, or none of them.
-        max_concurrency: How many requests may be under way at once.
+        may_be_empty: Whether finding nothing is no error, as in a folder of copies.
     """
 
     def __init__(
-        self, storage: Storage, *, simulated: bool = False, max_concurrency: int = 32
+        self, storage: Storage, *, simulated: bool = False, may_be_empty: bool = False
     ) -> None:
         """Remember where the archive is; nothing is listed yet."""
         self.storage = storage
         self.simulated = simulated
-        self.max_concurrency = max_concurrency
+        self.may_be_empty = may_be_empty
 
     def select(self, hours: Sequence[ArchiveHour]) -> GranuleSelection:
         """List some hours and choose their granules: the newest creation of each start.
@@ -97,7 +109,9 @@ class GranuleArchive:
                 granule in these hours, or if it is simulated where only real data are allowed.
         """
         listings = run_together(
-            self.storage.list_hour, list(hours), workers=min(8, self.max_concurrency)
+            self.storage.list_hour,
+            list(hours),
+            workers=min(MAX_LISTINGS, self.storage.max_concurrency),
         )
         found: list[StoredGranule] = []
         ignored = 0
@@ -110,7 +124,7 @@ class GranuleArchive:
             logger.warning("%d names in %s are no granules: ignored", ignored, self.storage.root)
         self._refuse_mixture(found)
         picked = _pick(found, hours)
-        if not picked:
+        if not picked and not self.may_be_empty:
             self._explain_nothing(hours)
         return GranuleSelection(picked, hours, self.storage)
 
@@ -201,8 +215,8 @@ class GranuleArchiveDataset(AbstractDataset[None, GranuleArchive]):
 
     def load(self) -> GranuleArchive:
         """The handle."""
-        storage = Storage(self._root, self._fs_args)
-        return GranuleArchive(storage, max_concurrency=self._max_concurrency)
+        storage = Storage(self._root, self._fs_args, max_concurrency=self._max_concurrency)
+        return GranuleArchive(storage)
 
     def save(self, data: None) -> NoReturn:  # noqa: ARG002
         """Refuse: archives are read, never written."""

@@ -7,8 +7,8 @@ given, and the last of the three commits them all.
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -20,7 +20,8 @@ from lightning_kedro.datasets.duckdb_table import (
     transaction,
 )
 from lightning_kedro.datasets.flash_series import SelectedSeries
-from lightning_kedro.glm.selection import FlashSelection
+from lightning_kedro.datasets.loaded_flashes import FlashTable
+from lightning_kedro.datasets.whole_files import lock_folder
 from lightning_kedro.schemas import TABLES
 
 if TYPE_CHECKING:
@@ -57,55 +58,6 @@ _COUNT_COVERAGE: Final = """
       ON granules.platform = asked.platform AND date_trunc('hour', granule_start) = asked.hour
     GROUP BY asked.platform, asked.hour, asked.expected
 """
-
-
-class FlashTable:
-    """A lazy handle on the table ``flashes``: what the catalog entry loads.
-
-    Args:
-        path: The DuckDB file.
-        lock_timeout: How long to wait for it, in seconds.
-    """
-
-    def __init__(self, path: Path, lock_timeout: float) -> None:
-        """Hold on to the table; nothing is read yet."""
-        self.path = path
-        self.lock_timeout = lock_timeout
-
-    def read(self, selection: FlashSelection, columns: Sequence[str]) -> "pa.Table":
-        """The flashes of a selection, ordered by time, platform, granule and flash_id.
-
-        Raises:
-            TableError: If there is no such table yet.
-        """
-        with self._query(selection, columns) as relation:
-            return relation.to_arrow_table()
-
-    def batches(
-        self, selection: FlashSelection, columns: Sequence[str], rows: int = 1_000_000
-    ) -> Iterator["pa.RecordBatch"]:
-        """The same in batches of at most ``rows`` rows, for more flashes than memory holds."""
-        with self._query(selection, columns) as relation:
-            yield from relation.to_arrow_reader(rows)
-
-    @contextmanager
-    def _query(
-        self, selection: FlashSelection, columns: Sequence[str]
-    ) -> Iterator["duckdb.DuckDBPyRelation"]:
-        unknown = set(columns) - set(TABLES["flashes"].columns)
-        if unknown:
-            message = f"table flashes has no columns {sorted(unknown)}"
-            raise KeyError(message)
-        condition, values = _where(selection)
-        dataset = GranuleTableDataset(
-            path=str(self.path), table="flashes", lock_timeout=self.lock_timeout
-        )
-        with dataset._open(read_only=True) as connection:  # noqa: SLF001  (the same module)
-            yield connection.sql(
-                f"SELECT {', '.join(columns)} FROM flashes WHERE {condition} "  # noqa: S608
-                f"ORDER BY time, platform, granule_start, flash_id",
-                params=values,
-            )
 
 
 class GranuleTableDataset(DuckDBTableDataset):
@@ -192,13 +144,12 @@ def replace_granules(
         coverage: ``platform``, ``hour`` and ``expected`` of the hours that were looked at in full.
         simulated: Whether the granules are simulated.
     """
-    for table in MEMBERS:
-        create_table(connection, table)
     connection.register("incoming", granules)
     connection.register("asked", coverage)
     with transaction(connection):
+        for table in MEMBERS:
+            create_table(connection, table)
         connection.execute(_ACCEPT)
-        accepted = connection.execute("SELECT count(*) FROM accepted").fetchall()[0][0]
         for table in ("flashes", "granules"):
             connection.execute(
                 f"DELETE FROM {table} USING accepted "  # noqa: S608
@@ -209,54 +160,54 @@ def replace_granules(
             "INSERT INTO granules BY NAME SELECT *, ?::BOOLEAN AS simulated FROM accepted",
             [simulated],
         )
-        if accepted:
-            _insert_flashes(connection, flashes, simulated=simulated)
+        _insert_flashes(connection, flashes, simulated=simulated)
         connection.execute(
             "DELETE FROM coverage WHERE (platform, hour) IN (SELECT (platform, hour) FROM asked)"
         )
         connection.execute(_COUNT_COVERAGE, [simulated])
+        accepted, loaded = connection.execute(
+            "SELECT count(*), coalesce(sum(flash_count), 0)::BIGINT FROM accepted"
+        ).fetchall()[0]
         connection.execute("DROP TABLE accepted")
-    logger.info("Loaded %d new granules of %d", accepted, granules.num_rows)
+    logger.info("Loaded %d flashes of %d new granules", loaded, accepted)
 
 
 def _insert_flashes(
     connection: "duckdb.DuckDBPyConnection", series: SelectedSeries, *, simulated: bool
 ) -> None:
-    """Read the two CSV files of each hour, join them by key and keep the accepted granules."""
-    connection.execute(
-        f"INSERT INTO flashes BY NAME "  # noqa: S608
-        f"SELECT {', '.join(TABLES['flashes'].columns)}, $simulated::BOOLEAN AS simulated "
-        f"FROM {_scan('time_series')} JOIN {_scan('geo_series')} "
-        f"USING (platform, granule_start, flash_id) "
-        f"SEMI JOIN accepted USING (platform, granule_start) "
-        f"ORDER BY platform, time, granule_start, flash_id",
-        {
-            "simulated": simulated,
-            "time_series": [str(hour.time_series) for hour in series.hours],
-            "geo_series": [str(hour.geo_series) for hour in series.hours],
-        },
-    )
+    """Read the two CSV files of each hour, join them by key and keep the accepted granules.
+
+    Only hours that hold an accepted granule are read; no other run changes them meanwhile.
+    """
+    hours = connection.execute(
+        "SELECT DISTINCT platform, date_trunc('hour', granule_start) FROM accepted "
+        "WHERE flash_count > 0"
+    ).fetchall()
+    wanted = {(platform, hour) for platform, hour in hours}
+    chosen = [
+        hour for hour in series.hours if (hour.platform, hour.hour.replace(tzinfo=None)) in wanted
+    ]
+    if not chosen:
+        return
+    with ExitStack() as locks:
+        for hour in chosen:
+            locks.enter_context(lock_folder(hour.folder, shared=True))
+        connection.execute(
+            f"INSERT INTO flashes BY NAME "  # noqa: S608
+            f"SELECT {', '.join(TABLES['flashes'].columns)}, $simulated::BOOLEAN AS simulated "
+            f"FROM {_scan('time_series')} JOIN {_scan('geo_series')} "
+            f"USING (platform, granule_start, flash_id) "
+            f"SEMI JOIN accepted USING (platform, granule_start) "
+            f"ORDER BY platform, time, granule_start, flash_id",
+            {
+                "simulated": simulated,
+                "time_series": [str(hour.time_series) for hour in chosen],
+                "geo_series": [str(hour.geo_series) for hour in chosen],
+            },
+        )
 
 
 def _scan(table: str) -> str:
     """SQL that reads the CSV files named by the parameter of the same name."""
     columns = ", ".join(f"'{name}': '{kind}'" for name, kind in TABLES[table].types.items())
     return f"read_csv(${table}, header = true, columns = {{{columns}}}) AS {table}"
-
-
-def _where(selection: FlashSelection) -> tuple[str, list[Any]]:
-    """The SQL condition of a selection, with its values apart."""
-    conditions, values = [], []
-    for segment in selection.segments:
-        conditions.append("(platform = ? AND time >= ? AND time < ?)")
-        naive = [time.replace(tzinfo=None) for time in (segment.start, segment.end)]
-        values += [segment.platform, *naive]
-    condition = f"({' OR '.join(conditions)})"
-    if selection.region is not None:
-        region = selection.region
-        both = "OR" if region.west > region.east else "AND"
-        condition += f" AND lat BETWEEN ? AND ? AND (lon >= ? {both} lon <= ?)"
-        values += [region.south, region.north, region.west, region.east]
-    if selection.good_only:
-        condition += " AND quality_flag = 0"
-    return condition, values

@@ -9,6 +9,7 @@ from kedro.io import AbstractDataset
 
 from lightning_kedro.datasets.granule_archive import GranuleArchive, GranuleSelection
 from lightning_kedro.datasets.storage import Storage, run_together
+from lightning_kedro.datasets.whole_files import sweep_partials
 from lightning_kedro.exceptions import ArchiveError
 from lightning_kedro.glm.granule import hour_prefix
 from lightning_kedro.glm.series import StoredGranule
@@ -58,25 +59,31 @@ class RawGranulesDataset(AbstractDataset[GranuleSelection, GranuleArchive]):
             metadata: For plugins such as Kedro-Viz.
         """
         local = archive if archive is not None and Storage(archive).is_local else None
-        self._folder = Path(path)
+        self.folder = Path(path)
         self._storage = Storage(local or path)
         self._simulated = simulated
         self._max_concurrency = max_concurrency
+        self.failures: tuple[str, ...] = ()
         self.metadata = metadata
 
     def load(self) -> GranuleArchive:
         """A handle on the folder."""
-        return GranuleArchive(self._storage, simulated=self._simulated)
+        return GranuleArchive(self._storage, simulated=self._simulated, may_be_empty=True)
 
     def save(self, data: GranuleSelection) -> None:
         """Fetch what is not there yet.
 
+        What cannot be fetched while the rest can is left out and noted in ``failures``: it counts
+        as missing, and the run says so at its end.
+
         Raises:
-            ArchiveError: If nothing at all could be fetched. What could not be fetched while the
-                rest could is left out and logged: it counts as missing in ``coverage``.
+            ArchiveError: If there is something to fetch and nothing at all can be.
+            StorageError: If the disk is full or cannot be written to.
         """
+        self.failures = ()
         if data.storage.is_local:
             return
+        sweep_partials(self.folder)
         wanted = [granule for granule in data.granules if not self._holds(granule)]
         results = run_together(
             lambda granule: data.storage.copy(granule, self._path_of(granule)),
@@ -85,21 +92,20 @@ class RawGranulesDataset(AbstractDataset[GranuleSelection, GranuleArchive]):
             progress="Fetching",
         )
         failures = [result for result in results if isinstance(result, ArchiveError)]
+        self.failures = tuple(str(failure) for failure in failures)
         logger.info(
-            "Fetched %d of %d granules (%.1f MB); %d were here already",
+            "Fetched %d of %d granules, %.1f MB in all; %d new ones were here already",
             len(wanted) - len(failures),
             len(wanted),
             sum(granule.file_bytes for granule in wanted) / 1e6,
             len(data) - len(wanted),
         )
-        for failure in failures:
-            logger.warning("%s", failure)
         if failures and len(failures) == len(data):
             raise failures[0]
 
     def _path_of(self, granule: StoredGranule) -> Path:
         """Where a granule lies: made from its parsed name alone, never from its key."""
-        return self._folder / hour_prefix(granule.name.hour) / granule.name.file_name
+        return self.folder / hour_prefix(granule.name.hour) / granule.name.file_name
 
     def _holds(self, granule: StoredGranule) -> bool:
         """Whether the whole granule is here already."""
@@ -110,4 +116,4 @@ class RawGranulesDataset(AbstractDataset[GranuleSelection, GranuleArchive]):
         return Path(self._storage.locate("G16")).is_dir()
 
     def _describe(self) -> dict[str, Any]:
-        return {"path": str(self._folder), "archive": self._storage.root}
+        return {"path": str(self.folder), "archive": self._storage.root}

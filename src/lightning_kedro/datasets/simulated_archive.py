@@ -1,6 +1,5 @@
 """The simulated archive: granules in NOAA's format, made the first time an hour is asked for."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +12,7 @@ from kedro.io import AbstractDataset, DatasetError
 from lightning_kedro.datasets.granule_archive import GranuleArchive, GranuleSelection
 from lightning_kedro.datasets.hours import run_hours
 from lightning_kedro.datasets.storage import Storage
+from lightning_kedro.datasets.whole_files import write_whole
 from lightning_kedro.glm.granule import GRANULES_PER_HOUR, hour_prefix
 from lightning_kedro.glm.selection import ArchiveHour
 from lightning_kedro.simulation.hour import Faults, simulate_hour
@@ -44,9 +44,8 @@ class Simulation:
             hour.platform, hour.hour, seed=self.seed, faults=self.faults, numbers=numbers
         )
         for name, content in granules:
-            partial_file = target / f".{name.file_name}.{os.getpid()}.part"
-            partial_file.write_bytes(content)
-            partial_file.replace(target / name.file_name)
+            with write_whole(target / name.file_name) as partial_file:
+                partial_file.write_bytes(content)
         if hour.part == "whole":
             finished.touch()
 

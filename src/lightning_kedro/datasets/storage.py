@@ -7,17 +7,21 @@ satellite has a bucket of its own.
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from lightning_kedro.datasets.whole_files import write_whole
 from lightning_kedro.exceptions import ArchiveError
 from lightning_kedro.glm.granule import hour_prefix, parse_granule_name
 from lightning_kedro.glm.selection import ArchiveHour
 from lightning_kedro.glm.series import StoredGranule
 
 logger = logging.getLogger(__name__)
+
+FETCH_ATTEMPTS: Final = 5
+"""How often a granule is asked for, on top of the S3 client's own few attempts."""
 
 _LOCAL: Final = ("file", "local")
 
@@ -28,15 +32,23 @@ class Storage:
     Args:
         root: fsspec URL or folder; ``{number}`` stands for the satellite's number.
         fs_args: Options for the file system, as in any Kedro dataset.
+        max_concurrency: How many requests may be under way at once.
 
     Example:
         >>> Storage("s3://noaa-goes{number}").locate("G18")
         'noaa-goes18'
     """
 
-    def __init__(self, root: str, fs_args: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        root: str,
+        fs_args: Mapping[str, Any] | None = None,
+        *,
+        max_concurrency: int = 32,
+    ) -> None:
         """Remember the root; nothing is opened before the first use."""
         self.root = root
+        self.max_concurrency = max_concurrency
         self._fs_args = dict(fs_args or {})
         self._file_system: Any = None
 
@@ -98,7 +110,7 @@ class Storage:
         for entry in entries:
             name = parse_granule_name(entry["name"].rsplit("/", 1)[-1])
             if name is None or entry["type"] != "file" or name.hour != hour.hour:
-                ignored += 1
+                ignored += not entry["name"].rsplit("/", 1)[-1].startswith(".")
             elif name.platform == hour.platform:
                 granules.append(StoredGranule(name, entry["name"], int(entry["size"] or 0)))
         return granules, ignored
@@ -110,30 +122,64 @@ class Storage:
             return bool(self.file_system.exists(root))
 
     def read(self, granule: StoredGranule) -> Path | bytes:
-        """A granule's own file where it is local, else its bytes."""
+        """A granule's own file where it is local, else its bytes, all of them.
+
+        Raises:
+            ArchiveError: If it cannot be fetched, or fewer or more bytes came than were listed,
+                after several attempts with growing, random pauses between them.
+        """
         if self.is_local:
             return Path(granule.url)
-        with self.explain_errors(granule.url):
-            return bytes(self.file_system.cat_file(granule.url))
+        from tenacity import (
+            Retrying,
+            retry_if_exception_type,
+            stop_after_attempt,
+            wait_random_exponential,
+        )
+
+        for attempt in Retrying(
+            retry=retry_if_exception_type(ArchiveError),
+            stop=stop_after_attempt(FETCH_ATTEMPTS),
+            wait=wait_random_exponential(multiplier=0.25, max=10),
+            reraise=True,
+        ):
+            with attempt:
+                return self._fetch(granule)
+        raise AssertionError  # pragma: no cover  (the last attempt returns or raises)
+
+    def _fetch(self, granule: StoredGranule) -> bytes:
+        """One attempt at a granule's bytes."""
+        try:
+            with self.explain_errors(granule.url):
+                content = bytes(self.file_system.cat_file(granule.url))
+        except FileNotFoundError as error:
+            message = f"{granule.url} is gone from {self.root} since it was listed."
+            raise ArchiveError(message) from error
+        if len(content) != granule.file_bytes:
+            message = f"{granule.url}: {len(content)} bytes came, {granule.file_bytes} were listed."
+            raise ArchiveError(message)
+        return content
+
+    def read_all(
+        self, granules: Sequence[StoredGranule]
+    ) -> Iterator[tuple[StoredGranule, Path | bytes | ArchiveError]]:
+        """Granules with their content, in order; remote ones are all fetched first, together."""
+        if self.is_local:
+            yield from ((granule, self.read(granule)) for granule in granules)
+            return
+        contents = run_together(self.read, granules, workers=self.max_concurrency)
+        yield from zip(granules, contents, strict=True)
 
     def copy(self, granule: StoredGranule, path: Path) -> None:
         """Copy a granule; it becomes visible under ``path`` only when it is whole.
 
         Raises:
-            ArchiveError: If it cannot be fetched, or fewer or more bytes came than were listed.
+            ArchiveError: If it cannot be fetched.
+            StorageError: If it cannot be written.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            with self.explain_errors(granule.url):
-                self.file_system.get_file(granule.url, str(partial))
-            size = partial.stat().st_size
-            if size != granule.file_bytes:
-                message = f"{granule.url}: {size} bytes came, {granule.file_bytes} were listed."
-                raise ArchiveError(message)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        content = self.read(granule)
+        with write_whole(path) as partial:
+            partial.write_bytes(content if isinstance(content, bytes) else content.read_bytes())
 
     @contextmanager
     def explain_errors(self, place: str) -> Iterator[None]:
@@ -157,7 +203,7 @@ class Storage:
 
 def run_together(
     work: Callable[[Any], Any],
-    items: list[Any],
+    items: Sequence[Any],
     *,
     workers: int,
     progress: str | None = None,

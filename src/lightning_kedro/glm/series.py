@@ -4,7 +4,7 @@ A granule that cannot be trusted never stops its hour: it is kept on record as c
 reason, and the rest of the hour is read.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lightning_kedro.exceptions import CorruptGranuleError
+from lightning_kedro.exceptions import ArchiveError, CorruptGranuleError
 from lightning_kedro.glm.flashes import MISSING_QUALITY, GranuleFlashes, read_flashes
 from lightning_kedro.glm.granule import GranuleName
 from lightning_kedro.schemas import TABLES
@@ -54,11 +54,13 @@ class HourSeries:
 
     Attributes:
         flashes: Every flash, with the columns of the table ``flashes``; granule by granule.
-        granules: Every granule asked for, with the columns of the table ``granules``.
+        granules: Every granule that was there, with the columns of the table ``granules``.
+        failures: What could not be fetched, and why: neither loaded nor corrupt, but missing.
     """
 
     flashes: pa.Table
     granules: pa.Table
+    failures: tuple[str, ...] = ()
 
     @property
     def time_series(self) -> pa.Table:
@@ -77,23 +79,26 @@ def arrow_schema(table: str) -> pa.Schema:
 
 
 def read_series(
-    granules: Iterable[StoredGranule],
-    fetch: Callable[[StoredGranule], Path | bytes],
+    contents: Iterable[tuple[StoredGranule, Path | bytes | ArchiveError]],
 ) -> HourSeries:
     """Read the flashes of many granules of one satellite.
 
     Args:
-        granules: Which granules, in the order in which their flashes shall stand.
-        fetch: Gives a granule's file or its bytes; may raise ``CorruptGranuleError``.
+        contents: Granules in the order in which their flashes shall stand, each with its file or
+            its bytes, or with why it could not be fetched.
 
     Returns:
         All flashes of the granules that could be read, and a record of every granule.
     """
     parts: list[tuple[GranuleName, GranuleFlashes]] = []
     records: list[dict[str, Any]] = []
-    for granule in granules:
+    failures: list[str] = []
+    for granule, content in contents:
+        if isinstance(content, ArchiveError):
+            failures.append(str(content))
+            continue
         try:
-            flashes = read_flashes(fetch(granule), granule.name)
+            flashes = read_flashes(content, granule.name)
         except CorruptGranuleError as error:
             records.append(_make_record(granule, None, str(error)))
             continue
@@ -102,6 +107,7 @@ def read_series(
     return HourSeries(
         flashes=_join_flashes(parts),
         granules=pa.Table.from_pylist(records, schema=arrow_schema("granules")),
+        failures=tuple(failures),
     )
 
 

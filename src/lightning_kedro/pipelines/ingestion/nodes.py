@@ -1,13 +1,14 @@
 """From an archive to tables: extract, transform, load. Pure functions of what they are handed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 import pyarrow as pa
 
+from lightning_kedro.exceptions import ArchiveError
 from lightning_kedro.glm.granule import GRANULE_LENGTH, GRANULES_PER_HOUR
 from lightning_kedro.glm.selection import ArchiveHour, archive_hours, window_segments
 from lightning_kedro.glm.series import HourSeries, StoredGranule, read_series
@@ -17,13 +18,31 @@ ARCHIVE_DELAY: Final = timedelta(seconds=60)
 published some seconds later."""
 
 
+Known: TypeAlias = Container[tuple[str, int]]
+"""Granules by file name and size in bytes."""
+
+Content: TypeAlias = Path | bytes | ArchiveError
+"""A granule's file, its bytes, or why it could not be fetched."""
+
+
+class Reader(Protocol):
+    """The means to read granules."""
+
+    def read_all(
+        self, granules: Sequence[StoredGranule]
+    ) -> Iterable[tuple[StoredGranule, Content]]:
+        """Granules with their content, in order."""
+        ...
+
+
 class Selection(Protocol):
-    """Granules that were found, and how to read them."""
+    """Granules that were found."""
 
     granules: tuple[StoredGranule, ...]
+    storage: Reader
 
-    def read(self, granule: StoredGranule) -> Path | bytes:
-        """A granule's file, or its bytes."""
+    def without(self, known: Known) -> "Selection":
+        """Those that are not among some known ones."""
         ...
 
 
@@ -32,6 +51,14 @@ class Archive(Protocol):
 
     def select(self, hours: Sequence[ArchiveHour]) -> Selection:
         """The newest creation of each granule of some hours."""
+        ...
+
+
+class Loaded(Protocol):
+    """A lazy handle on what the database holds already."""
+
+    def among(self, hours: Sequence[ArchiveHour]) -> Known:
+        """The granules of some hours that need not be fetched or read again."""
         ...
 
 
@@ -56,44 +83,53 @@ class ReadHour:
     """The task of reading one archive hour: nothing happens before it is called."""
 
     granules: tuple[StoredGranule, ...]
-    fetch: Callable[[StoredGranule], Path | bytes]
+    reader: Reader
 
     def __call__(self) -> HourSeries:
         """Read the hour's granules."""
-        return read_series(self.granules, self.fetch)
+        return read_series(self.reader.read_all(self.granules))
 
 
-def extract_granules(glm_archive: Archive, parameters: Mapping[str, Any]) -> Selection:
+def extract_granules(
+    glm_archive: Archive, loaded_granules: Loaded, parameters: Mapping[str, Any]
+) -> Selection:
     """Choose the window's granules: whole archive hours, and one granule past each end.
 
     Args:
         glm_archive: The archive.
+        loaded_granules: What the database holds already.
         parameters: The run's parameters.
 
     Returns:
-        The newest creation of each granule; the catalog fetches what is not here yet.
+        The newest creation of each granule that is not loaded yet; the catalog fetches it.
     """
-    return glm_archive.select(archive_hours(window_segments(parameters)))
+    hours = archive_hours(window_segments(parameters))
+    return glm_archive.select(hours).without(loaded_granules.among(hours))
 
 
 def transform_granules(
-    raw_granules: Archive, parameters: Mapping[str, Any]
+    raw_granules: Archive, loaded_granules: Loaded, parameters: Mapping[str, Any]
 ) -> dict[str, Callable[[], HourSeries]]:
     """Make a task for each archive hour: granules to time series and geo series.
 
     Args:
         raw_granules: The granules as fetched.
+        loaded_granules: What the database holds already.
         parameters: The run's parameters.
 
     Returns:
-        Tasks by hour (``G18/2023/026/15``); the catalog calls those whose files are not there yet.
+        Tasks by hour (``G18/2023/026/15``) for the granules that are not loaded yet; the catalog
+        calls those whose files are not there yet.
     """
-    selection = raw_granules.select(archive_hours(window_segments(parameters)))
+    hours = archive_hours(window_segments(parameters))
+    selection = raw_granules.select(hours).without(loaded_granules.among(hours))
     by_hour: dict[str, list[StoredGranule]] = {}
     for granule in selection.granules:
         hour = f"{granule.name.platform}/{granule.name.hour:%Y/%j/%H}"
         by_hour.setdefault(hour, []).append(granule)
-    return {hour: ReadHour(tuple(granules), selection.read) for hour, granules in by_hour.items()}
+    return {
+        hour: ReadHour(tuple(granules), selection.storage) for hour, granules in by_hour.items()
+    }
 
 
 def load_flashes(

@@ -15,13 +15,13 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 extract_granules,
-                inputs=["glm_archive", "parameters"],
+                inputs=["glm_archive", "loaded_granules", "parameters"],
                 outputs="raw_granules",
                 name="extract",
             ),
             Node(
                 transform_granules,
-                inputs=["raw_granules", "parameters"],
+                inputs=["raw_granules", "loaded_granules", "parameters"],
                 outputs="flash_series",
                 name="transform",
             ),
