@@ -7,7 +7,7 @@ given, and the last of the three commits them all.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -19,7 +19,7 @@ from lightning_kedro.datasets.duckdb_table import (
     create_table,
     transaction,
 )
-from lightning_kedro.datasets.flash_series import SelectedSeries
+from lightning_kedro.datasets.flash_series import SelectedSeries, SeriesFolder
 from lightning_kedro.datasets.loaded_flashes import FlashTable
 from lightning_kedro.datasets.whole_files import lock_folder
 from lightning_kedro.schemas import TABLES
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MEMBERS: Final = ("granules", "flashes", "coverage")
+
+HOURS_AT_ONCE: Final = 6
+"""How many hours are sorted and inserted at once: memory is bounded by them, not by the window."""
 
 _ACCEPT: Final = """
     CREATE TEMP TABLE accepted AS
@@ -187,10 +190,16 @@ def _insert_flashes(
     chosen = [
         hour for hour in series.hours if (hour.platform, hour.hour.replace(tzinfo=None)) in wanted
     ]
-    if not chosen:
-        return
+    for first in range(0, len(chosen), HOURS_AT_ONCE):
+        _insert_hours(connection, chosen[first : first + HOURS_AT_ONCE], simulated=simulated)
+
+
+def _insert_hours(
+    connection: "duckdb.DuckDBPyConnection", hours: Sequence[SeriesFolder], *, simulated: bool
+) -> None:
+    """Insert the flashes of a few hours in order of time."""
     with ExitStack() as locks:
-        for hour in chosen:
+        for hour in hours:
             locks.enter_context(lock_folder(hour.folder, shared=True))
         connection.execute(
             f"INSERT INTO flashes BY NAME "  # noqa: S608
@@ -201,8 +210,8 @@ def _insert_flashes(
             f"ORDER BY platform, time, granule_start, flash_id",
             {
                 "simulated": simulated,
-                "time_series": [str(hour.time_series) for hour in chosen],
-                "geo_series": [str(hour.geo_series) for hour in chosen],
+                "time_series": [str(hour.time_series) for hour in hours],
+                "geo_series": [str(hour.geo_series) for hour in hours],
             },
         )
 

@@ -20,7 +20,7 @@ from lightning_kedro.glm.series import StoredGranule
 
 logger = logging.getLogger(__name__)
 
-FETCH_ATTEMPTS: Final = 5
+FETCH_ATTEMPTS: Final = 3
 """How often a granule is asked for, on top of the S3 client's own few attempts."""
 
 _LOCAL: Final = ("file", "local")
@@ -108,9 +108,11 @@ class Storage:
         granules = []
         ignored = 0
         for entry in entries:
-            name = parse_granule_name(entry["name"].rsplit("/", 1)[-1])
-            if name is None or entry["type"] != "file" or name.hour != hour.hour:
-                ignored += not entry["name"].rsplit("/", 1)[-1].startswith(".")
+            folder, _, file_name = entry["name"].rpartition("/")
+            name = parse_granule_name(file_name)
+            elsewhere = not self.is_local and folder != prefix
+            if name is None or entry["type"] != "file" or name.hour != hour.hour or elsewhere:
+                ignored += not file_name.startswith(".")
             elif name.platform == hour.platform:
                 granules.append(StoredGranule(name, entry["name"], int(entry["size"] or 0)))
         return granules, ignored

@@ -52,6 +52,8 @@ def explain_disk(path: Path) -> Iterator[None]:
             errno.ENOSPC: "The disk is full: make room (`kedro prune` drops old granules and CSVs)",
             errno.EDQUOT: "The disk quota is used up: make room",
             errno.EROFS: "The file system is read-only: set `data` in conf/base/globals.yml",
+            errno.ENOTDIR: "A part of the path is no folder: move it away",
+            errno.EEXIST: "A file has the name of the folder: move it away",
             errno.EACCES: "The folder may not be written to: change its permissions",
         }.get(error.errno or 0)
         if advice is None:

@@ -5,6 +5,7 @@ h5py's high-level objects cost more than the reads themselves on granules of som
 attribute by name and reads it into an array made beforehand.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ Handle: TypeAlias = Any
 """A low-level object of h5py's (which has no types): a file, variable or attribute."""
 
 T = TypeVar("T", bound=np.generic)
+Default = TypeVar("Default", str, float)
 
 HDF5_ERRORS: Final = (OSError, KeyError, RuntimeError, ValueError, TypeError, MemoryError)
 """What h5py raises on files that are damaged, cut short or not HDF5 at all."""
@@ -101,18 +103,17 @@ def read_number(owner: Handle, attribute: str, default: float | None = None) -> 
     Raises:
         CorruptGranuleError: If it is missing without a default, or is no finite number.
     """
-    name = attribute.encode()
+    value = np.empty(1)
     try:
-        if default is not None and not h5a.exists(owner, name):
-            return default
-        stored = h5a.open(owner, name)
-        values = np.empty(stored.shape, np.float64)
-        stored.read(values)
-        number = float(values.reshape(-1)[0])
-    except (*HDF5_ERRORS, IndexError) as error:
-        message = f"attribute {attribute} cannot be read: {_first_line(error)}"
-        raise CorruptGranuleError(message) from error
-    if not np.isfinite(number):
+        stored = h5a.open(owner, attribute.encode())
+    except HDF5_ERRORS as error:
+        return _default(owner, attribute, default, error)
+    try:
+        stored.read(value)
+    except HDF5_ERRORS as error:
+        raise _unreadable(attribute, error) from error
+    number = float(value[0])
+    if not math.isfinite(number):
         message = f"attribute {attribute} is {number}"
         raise CorruptGranuleError(message)
     return number
@@ -124,23 +125,40 @@ def read_text(owner: Handle, attribute: str, default: str | None = None) -> str:
     Raises:
         CorruptGranuleError: If it is missing without a default, or is no text.
     """
-    name = attribute.encode()
     try:
-        if default is not None and not h5a.exists(owner, name):
-            return default
-        stored = h5a.open(owner, name)
+        stored = h5a.open(owner, attribute.encode())
+    except HDF5_ERRORS as error:
+        return _default(owner, attribute, default, error)
+    try:
         kind = stored.get_type()
-        if isinstance(kind, h5t.TypeStringID) and not kind.is_variable_str():
-            fixed = np.empty(stored.shape, f"S{kind.get_size()}")
-            stored.read(fixed)
-            return bytes(fixed.reshape(-1)[0]).decode()
-        value = np.empty(stored.shape, h5py.string_dtype())
+        if kind.get_class() != h5t.STRING:
+            message = "it is no text"
+            raise TypeError(message)
+        if kind.is_variable_str():
+            value = np.empty(1, h5py.string_dtype())
+        else:
+            value = np.empty(1, f"S{kind.get_size()}")
         stored.read(value)
-        text = value.reshape(-1)[0]
-    except (*HDF5_ERRORS, IndexError) as error:
-        message = f"attribute {attribute} cannot be read: {_first_line(error)}"
-        raise CorruptGranuleError(message) from error
-    return text.decode() if isinstance(text, bytes) else str(text)
+        return bytes(value[0]).decode()
+    except HDF5_ERRORS as error:
+        raise _unreadable(attribute, error) from error
+
+
+def _default(
+    owner: Handle, attribute: str, default: Default | None, error: BaseException
+) -> Default:
+    """What stands for an attribute that cannot be opened: only a missing one has a default."""
+    try:
+        missing = not h5a.exists(owner, attribute.encode())
+    except HDF5_ERRORS:
+        missing = False
+    if default is None or not missing:
+        raise _unreadable(attribute, error) from error
+    return default
+
+
+def _unreadable(attribute: str, error: BaseException) -> CorruptGranuleError:
+    return CorruptGranuleError(f"attribute {attribute} cannot be read: {_first_line(error)}")
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,0 +1,76 @@
+"""Pictures as catalog entries: the bytes of a PNG or GIF file."""
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from kedro.io import AbstractDataset, DatasetError
+
+_SIGNATURES: Final = (b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")
+
+
+class PictureDataset(AbstractDataset[bytes, bytes]):
+    """Saves and loads a picture as its file's bytes; Kedro-Viz shows it.
+
+    Drawing libraries stay where pictures are drawn: neither this entry nor a run that only looks
+    at the catalog imports them. A file is replaced at once, so that no one ever sees half of it.
+
+    Example of the YAML API:
+        .. code-block:: yaml
+
+            cluster_map:
+              type: lightning_kedro.datasets.picture.PictureDataset
+              path: data/08_reporting/cluster_map.png
+
+    Example of the Python API:
+        >>> import pathlib, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "nothing.gif"
+        >>> picture = PictureDataset(path=str(path))
+        >>> picture.save(b"GIF89a")
+        >>> picture.load()
+        b'GIF89a'
+    """
+
+    def __init__(self, *, path: str, metadata: Mapping[str, Any] | None = None) -> None:
+        """Describe the picture; nothing is opened.
+
+        Args:
+            path: The file, PNG or GIF.
+            metadata: For plugins such as Kedro-Viz.
+        """
+        self._path = Path(path)
+        self.metadata = metadata
+
+    def load(self) -> bytes:
+        """The file's bytes."""
+        return self._path.read_bytes()
+
+    def save(self, data: bytes) -> None:
+        """Write the file.
+
+        Raises:
+            DatasetError: If these are not the bytes of a PNG or GIF file.
+        """
+        if not data.startswith(_SIGNATURES):
+            message = (
+                f"Picture {self._path} takes the bytes of a PNG or GIF file, but was given bytes "
+                f"that begin with {data[:8]!r}: encode the picture first."
+            )
+            raise DatasetError(message)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self._path.with_name(f".{self._path.name}.part")
+        partial.write_bytes(data)
+        partial.replace(self._path)
+
+    def preview(self) -> Any:  # noqa: ANN401
+        """The picture, for Kedro-Viz."""
+        from kedro_datasets._typing import ImagePreview
+
+        return ImagePreview(base64.b64encode(self.load()).decode("ascii"))
+
+    def _exists(self) -> bool:
+        return self._path.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path)}

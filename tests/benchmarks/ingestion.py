@@ -1,0 +1,298 @@
+"""How fast granules become tables: ratios against plain ways, measured in one run.
+
+    python tests/benchmarks/ingestion.py [--hours 24]
+
+Simulated granules of about 280 flashes each stand for real ones: same format, same layout. Every
+figure is a ratio of times (or memory) of the same machine in the same run.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import io
+import logging
+import multiprocessing
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import h5py
+import netCDF4
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from lightning_kedro.datasets.hours import run_hours
+from lightning_kedro.datasets.simulated_archive import Simulation
+from lightning_kedro.datasets.storage import Storage, run_together
+from lightning_kedro.glm.flashes import read_flashes
+from lightning_kedro.glm.granule import GranuleName, parse_granule_name
+from lightning_kedro.glm.selection import ArchiveHour
+from lightning_kedro.glm.series import StoredGranule
+from lightning_kedro.simulation.hour import Faults
+
+PROJECT = Path(__file__).parents[2]
+DAY = datetime(2024, 7, 14, tzinfo=UTC)
+VARIABLES = (
+    *("flash_id", "flash_time_offset_of_first_event", "flash_time_offset_of_last_event"),
+    *("flash_lat", "flash_lon", "flash_energy", "flash_area", "flash_quality_flag"),
+)
+
+
+def read_bare(path: Path) -> None:
+    with h5py.File(path) as file:
+        for variable in VARIABLES:
+            file[variable][...]
+
+
+def read_netcdf4(path: Path) -> None:
+    with netCDF4.Dataset(path) as dataset:
+        for variable in VARIABLES:
+            dataset[variable][:]
+
+
+def read_xarray(path: Path) -> None:
+    with xr.open_dataset(path, engine="netcdf4") as dataset:
+        for variable in VARIABLES:
+            dataset[variable].to_numpy()
+
+
+def read_ours(path: Path) -> None:
+    read_flashes(path, name_of(path))
+
+
+def name_of(path: Path) -> GranuleName:
+    name = parse_granule_name(path.name)
+    assert name is not None
+    return name
+
+
+def clock(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def compare_readers(paths: Sequence[Path]) -> None:
+    """Time the readers in turn, several times over the same granules."""
+    readers = {"ours": read_ours, "h5py": read_bare, "netCDF4": read_netcdf4, "xarray": read_xarray}
+    counts = {"ours": 180, "h5py": 180, "netCDF4": 60, "xarray": 30}
+    times: dict[str, list[float]] = {name: [] for name in readers}
+    for _ in range(5):
+        for name, reader in readers.items():
+            some = paths[: counts[name]]
+            seconds = clock(lambda reader=reader, some=some: [reader(path) for path in some])
+            times[name].append(seconds / len(some))
+    median = {name: statistics.median(values) for name, values in times.items()}
+    for name, seconds in median.items():
+        print(f"  {name:8s} {seconds * 1e3:7.2f} ms a granule")
+    for name, target in (("h5py", 0.8), ("netCDF4", 4), ("xarray", 12)):
+        print(f"  rate / {name} = {median[name] / median['ours']:.2f}   (aim: at least {target})")
+
+
+def read_hour_bare(paths: Sequence[Path]) -> None:
+    for path in paths:
+        read_bare(path)
+
+
+def read_day_bare(folders: Sequence[Path]) -> None:
+    """Bare h5py reads on all cores."""
+    hours = [sorted(folder.glob("*.nc")) for folder in folders]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
+        list(pool.map(read_hour_bare, hours))
+
+
+def ingest_plainly(folders: Sequence[Path], target: Path) -> None:
+    """One file after another with netCDF4, three CSVs with pandas, then INSERT."""
+    import duckdb
+
+    target.mkdir()
+    when, where, energy = [], [], []
+    for folder in folders:
+        for path in sorted(folder.glob("*.nc")):
+            with netCDF4.Dataset(path) as dataset:
+                variable = dataset["flash_time_offset_of_first_event"]
+                times = netCDF4.num2date(variable[:], variable.units)
+                key = {"start": name_of(path).start, "flash_id": dataset["flash_id"][:].data}
+                lat, lon = dataset["flash_lat"][:].data, dataset["flash_lon"][:].data
+                when.append(pd.DataFrame({**key, "time": times.astype("datetime64[us]")}))
+                where.append(pd.DataFrame({**key, "lat": lat, "lon": lon}))
+                energy.append(pd.DataFrame({**key, "energy": dataset["flash_energy"][:].data}))
+    frames = {"time": pd.concat(when), "geo": pd.concat(where), "energy": pd.concat(energy)}
+    with duckdb.connect(str(target / "plain.duckdb")) as connection:
+        for name, frame in frames.items():
+            frame.to_csv(target / f"{name}.csv", index=False)
+            read = pd.read_csv(target / f"{name}.csv")
+            connection.register("incoming", read)
+            connection.execute(f"CREATE TABLE {name} AS SELECT * FROM incoming")
+
+
+def make_project(folder: Path) -> Path:
+    shutil.copytree(PROJECT / "conf", folder / "conf", ignore=shutil.ignore_patterns("local"))
+    (folder / "conf" / "local").mkdir()
+    (folder / "src").mkdir()
+    for name in ("pyproject.toml", ".telemetry"):
+        shutil.copy(PROJECT / name, folder)
+    return folder
+
+
+def ingest(project: Path, archive: Path, hours: int) -> tuple[float, float]:
+    """Run ingestion in a process of its own: seconds without start-up, peak memory in MB."""
+    window = f"satellite=G16,window.start={DAY:%Y-%m-%d},window.end={DAY + timedelta(hours=hours):%Y-%m-%dT%H:%M}"
+    command = [
+        *(sys.executable, "-m", "kedro", "run", "--env", "sample", "--pipelines", "ingestion"),
+        *("--params", f"archive={archive},{window}"),
+    ]
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    peak = [0.0]
+    watcher = threading.Thread(target=watch_memory, args=(process.pid, peak))
+    watcher.start()
+    output, _ = process.communicate()
+    seconds = time.perf_counter() - began
+    watcher.join()
+    if process.returncode:
+        raise SystemExit(output.decode())
+    return seconds, peak[0]
+
+
+def watch_memory(process: int, peak: list[float]) -> None:
+    """Note the largest sum of the resident memory of a process and those it starts, in MB."""
+    while (total := resident_mb(process)) > 0:
+        peak[0] = max(peak[0], total)
+        time.sleep(0.05)
+
+
+def resident_mb(process: int) -> float:
+    """Proportional set size of a process and its children: shared pages count once."""
+    try:
+        rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    except (OSError, ProcessLookupError):
+        return 0.0
+    own = next((int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")), 0)
+    return own / 1024 + sum(resident_mb(int(child)) for child in children)
+
+
+def start_up_seconds(project: Path) -> float:
+    """What `kedro` takes before it does anything."""
+    command = [sys.executable, "-m", "kedro", "catalog", "list-patterns"]
+    return clock(lambda: subprocess.run(command, cwd=project, capture_output=True, check=True))
+
+
+def serve_slowly(body: bytes, delay: float, address: "multiprocessing.Queue[str]") -> None:
+    """Answer each request for an object after a while; runs in a process of its own."""
+    from aiohttp import web
+
+    async def answer(_: web.Request) -> web.Response:
+        await asyncio.sleep(delay)
+        return web.Response(body=body)
+
+    async def serve() -> None:
+        app = web.Application()
+        app.router.add_route("*", "/{tail:.*}", answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        address.put(f"http://127.0.0.1:{runner.addresses[0][1]}")
+        await asyncio.Event().wait()
+
+    asyncio.run(serve())
+
+
+@contextlib.contextmanager
+def slow_s3(body: bytes, delay: float) -> Iterator[str]:
+    """A server on loopback that stands for an S3 at some distance."""
+    context = multiprocessing.get_context("spawn")
+    address = context.Queue()
+    server = context.Process(target=serve_slowly, args=(body, delay, address), daemon=True)
+    server.start()
+    yield address.get(timeout=60)
+    server.terminate()
+    server.join()
+
+
+def compare_fetching(paths: Sequence[Path], target: Path) -> None:
+    """An hour from an S3 that answers after 50 ms: together, and one request after the other."""
+    body = paths[0].read_bytes()
+    granules = [
+        StoredGranule(name_of(path), f"noaa-goes16/{path.name}", len(body)) for path in paths
+    ]
+    with slow_s3(body, 0.05) as endpoint:
+        arguments = {"anon": True, "endpoint_url": endpoint, "max_concurrency": 1}
+        storage = Storage("s3://noaa-goes16", arguments, max_concurrency=32)
+        storage.read(granules[0])
+        copy = [partial(storage.copy, item, target / item.name.file_name) for item in granules]
+        together = clock(lambda: run_together(lambda call: call(), copy, workers=32))
+        one_by_one = clock(lambda: [call() for call in copy])
+    print(f"  32 at a time {together:.2f} s, one after the other {one_by_one:.2f} s")
+    print(f"  ratio = {one_by_one / together:.1f}   (aim: at least 15)")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--hours", type=int, default=24, help="length of the day")
+    parser.add_argument("--plain-hours", type=int, default=2, help="hours ingested the plain way")
+    options = parser.parse_args()
+    logging.disable(logging.WARNING)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        run(folder, options.hours, options.plain_hours)
+
+
+def run(folder: Path, hours: int, plain_hours: int) -> None:
+    archive = folder / "archive"
+    simulation = Simulation(archive, 60, Faults())
+    wanted = [ArchiveHour("G16", DAY + timedelta(hours=number)) for number in range(2 * hours)]
+    with contextlib.redirect_stderr(io.StringIO()):
+        seconds = clock(
+            lambda: run_hours([partial(simulation.make, h) for h in wanted], progress="")
+        )
+    print(f"Simulating: {seconds / 2 / hours:.2f} s an hour of 180 granules")
+    folders = [archive / f"GLM-L2-LCFA/{hour.hour:%Y/%j/%H}" for hour in wanted[:hours]]
+    paths = sorted(
+        max(folders, key=lambda f: sum(p.stat().st_size for p in f.iterdir())).glob("*.nc")
+    )
+    print(
+        f"\nGranule to arrays ({np.mean([len(read_flashes(p, name_of(p))) for p in paths]):.0f} flashes each)"
+    )
+    compare_readers(paths)
+
+    print(f"\n{hours} hours, {180 * hours} granules, from a local archive to DuckDB")
+    bare = clock(lambda: read_day_bare(folders))
+    project = make_project(folder / "project")
+    start_up = start_up_seconds(project)
+    first, one_day = ingest(project, archive, hours)
+    again, _ = ingest(project, archive, hours)
+    plain = clock(lambda: ingest_plainly(folders[:plain_hours], folder / "plain"))
+    plain *= hours / plain_hours
+    print(f"  start-up {start_up:.1f} s; bare h5py reads on all cores {bare:.1f} s")
+    print(f"  ours {first - start_up:.1f} s, again {again - start_up:.1f} s beyond start-up")
+    print(f"  ours / bare reads = {(first - start_up) / bare:.2f}   (aim: at most 2.5)")
+    print(
+        f"  plain way {plain:.0f} s ({plain_hours} hours measured), plain / ours = {plain / (first - start_up):.1f}   (aim: at least 10)"
+    )
+    two_days = ingest(make_project(folder / "project2"), archive, 2 * hours)[1]
+    print(
+        f"  peak memory {one_day:.0f} MB; twice the hours {two_days:.0f} MB, ratio {two_days / one_day:.2f}   (aim: at most 1.2, under 1,000 MB)"
+    )
+
+    print("\nAn hour from an S3 that answers each request after 50 ms")
+    compare_fetching(paths, folder / "fetched")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""An S3 on loopback that lists and serves a folder, and misbehaves on a seeded schedule."""
+
+import random
+import socket
+import struct
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+from xml.sax.saxutils import escape
+
+FAULTS = ("503", "500", "reset", "cut", "stall")
+
+
+@dataclass
+class Schedule:
+    """Which requests fail, and how.
+
+    Attributes:
+        seed: Of the schedule.
+        share: Of the requests for objects that fail.
+        kinds: What may happen: an error status, a connection reset, a body cut short, a stall.
+        doomed: Keys that always fail with a 503.
+    """
+
+    seed: int = 0
+    share: float = 0.0
+    kinds: tuple[str, ...] = FAULTS
+    doomed: frozenset[str] = frozenset()
+    stall_s: float = 3.0
+    _random: random.Random = field(init=False)
+    _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.seed)
+
+    def next_fault(self, key: str) -> str | None:
+        if key.rsplit("/", 1)[-1] in self.doomed:
+            return "503"
+        with self._lock:
+            if self._random.random() < self.share:
+                return self._random.choice(self.kinds)
+        return None
+
+
+class LoopbackS3(ThreadingHTTPServer):
+    """Serves the folder of each bucket below a root; counts what it is asked for."""
+
+    daemon_threads = True
+
+    def __init__(self, root: Path, schedule: Schedule) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.root = root
+        self.schedule = schedule
+        self.requests: Counter[str] = Counter()
+        self.faults: Counter[str] = Counter()
+        self.extra_keys: list[str] = []
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Stay silent: clients hang up on purpose."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: LoopbackS3
+
+    def log_message(self, *_: object) -> None:
+        """Stay silent."""
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        query = parse_qs(parts.query, keep_blank_values=True)
+        bucket, _, key = unquote(parts.path).lstrip("/").partition("/")
+        if "list-type" in query:
+            self.server.requests["LIST"] += 1
+            self._list(bucket, query.get("prefix", [""])[0])
+        else:
+            self.server.requests["GET"] += 1
+            self._get(self.server.root / bucket / key, key)
+
+    def do_HEAD(self) -> None:
+        self.server.requests["HEAD"] += 1
+        self._answer(404, b"")
+
+    def _list(self, bucket: str, prefix: str) -> None:
+        folder = self.server.root / bucket
+        if not folder.is_dir():
+            body = "<Error><Code>NoSuchBucket</Code><Message>No such bucket</Message></Error>"
+            self._answer(404, body.encode())
+            return
+        paths = sorted(path for path in folder.rglob("*.nc") if path.is_file())
+        items = [(path.relative_to(folder).as_posix(), path.stat().st_size) for path in paths]
+        items += [(key, 7) for key in self.server.extra_keys]
+        found = "".join(
+            f"<Contents><Key>{escape(key)}</Key><Size>{size}</Size><ETag>&quot;e&quot;</ETag>"
+            f"<LastModified>2024-01-01T00:00:00.000Z</LastModified></Contents>"
+            for key, size in items
+            if key.startswith(prefix)
+        )
+        body = (
+            f'<?xml version="1.0" encoding="UTF-8"?><ListBucketResult><Name>{bucket}</Name>'
+            f"<Prefix>{prefix}</Prefix><KeyCount>{found.count('<Contents>')}</KeyCount>"
+            f"<MaxKeys>1000</MaxKeys><IsTruncated>false</IsTruncated>{found}</ListBucketResult>"
+        )
+        self._answer(200, body.encode())
+
+    def _get(self, path: Path, key: str) -> None:
+        fault = self.server.schedule.next_fault(key)
+        if fault is not None:
+            self.server.faults[fault] += 1
+        if fault == "reset":
+            linger = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self.close_connection = True
+            self.connection.close()
+        elif fault in {"503", "500"}:
+            code = "SlowDown" if fault == "503" else "InternalError"
+            body = f"<Error><Code>{code}</Code><Message>Please reduce your rate</Message></Error>"
+            self._answer(int(fault), body.encode())
+        elif not path.is_file():
+            self._answer(404, b"<Error><Code>NoSuchKey</Code><Message>No key</Message></Error>")
+        else:
+            if fault == "stall":
+                time.sleep(self.server.schedule.stall_s)
+            content = path.read_bytes()
+            self._answer(200, content, cut=fault == "cut")
+
+    def _answer(self, status: int, body: bytes, *, cut: bool = False) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("ETag", '"e"')
+        self.send_header("Last-Modified", "Mon, 01 Jan 2024 00:00:00 GMT")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body[: len(body) // 2] if cut else body)
+        self.close_connection = self.close_connection or cut
+
+
+@contextmanager
+def serve_folder(root: Path, schedule: Schedule | None = None) -> Iterator[LoopbackS3]:
+    """Serve ``root/<bucket>/...`` until the end of the block."""
+    server = LoopbackS3(root, schedule or Schedule())
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
