@@ -6,6 +6,7 @@ the registry (``lightning_kedro.schemas``) or the catalog, values only ever as d
 """
 
 import logging
+import math
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -267,9 +268,12 @@ class DuckDBTableDataset(AbstractDataset["pd.DataFrame | pa.Table", "pd.DataFram
         from kedro_datasets._typing import TablePreview
 
         with open_table(self._path, self._table, timeout=self._lock_timeout) as connection:
-            rows = connection.sql(f"SELECT * FROM {self._table} LIMIT {int(nrows)}").df()  # noqa: S608
-        shown = rows.astype(object).where(rows.notna(), None)
-        return TablePreview(shown.map(_show).to_dict(orient="split"))
+            query = f"SELECT * FROM {self._table} LIMIT {int(nrows)}"  # noqa: S608
+            rows = connection.sql(query).to_arrow_table()
+        data = [[_show(value) for value in row.values()] for row in rows.to_pylist()]
+        return TablePreview(
+            {"columns": rows.column_names, "index": [*range(len(data))], "data": data}
+        )
 
     def _exists(self) -> bool:
         if not self._path.is_file():
@@ -283,4 +287,6 @@ class DuckDBTableDataset(AbstractDataset["pd.DataFrame | pa.Table", "pd.DataFram
 
 def _show(value: object) -> object:
     """A value as JSON can hold it."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     return value if value is None or isinstance(value, int | float | str) else str(value)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -125,10 +124,3 @@ class SimulatedArchiveDataset(AbstractDataset[None, GranuleArchive]):
 
     def _describe(self) -> dict[str, Any]:
         return {"path": str(self._simulation.folder), "seed": self._simulation.seed}
-
-
-def simulate_day(folder: Path, platform: str, day: datetime, *, seed: int = 60) -> None:
-    """Write a whole day of a satellite, 4,320 granules, to an archive in a folder."""
-    simulation = Simulation(folder, seed, Faults())
-    hours = [ArchiveHour(platform, day.replace(hour=hour)) for hour in range(24)]
-    run_hours([partial(simulation.make, hour) for hour in hours], progress="Simulating")

@@ -1,0 +1,90 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pytest
+from kedro.io import DatasetError
+from tests.conftest import name_of, needs_real_granules, real_granule_paths
+
+from lightning_kedro.datasets.granule_archive import GranuleArchiveDataset, keep_newest
+from lightning_kedro.datasets.hours import run_hours
+from lightning_kedro.datasets.loaded_flashes import LoadedGranulesDataset
+from lightning_kedro.datasets.simulated_archive import SimulatedArchiveDataset, Simulation
+from lightning_kedro.glm.granule import hour_prefix
+from lightning_kedro.glm.selection import ArchiveHour
+from lightning_kedro.glm.series import StoredGranule
+from lightning_kedro.simulation.hour import Faults, simulate_hour
+
+HOUR = datetime(2024, 7, 14, 9, tzinfo=UTC)
+SIMULATED = next(iter(simulate_hour("G16", HOUR, numbers=[0])))[0]
+
+
+def test_newest_creation_of_each_start_is_kept() -> None:
+    old = StoredGranule(SIMULATED, "old", 5)
+    new = StoredGranule(
+        replace(SIMULATED, created=SIMULATED.created + timedelta(seconds=1)), "new", 1
+    )
+    other = StoredGranule(replace(SIMULATED, platform="G17"), "other", 1)
+    for granules in ([old, new, other], [other, new, old]):
+        assert [granule.url for granule in keep_newest(granules)] == ["new", "other"]
+
+
+def test_of_two_copies_with_one_creation_the_whole_one_is_kept() -> None:
+    cut, whole = StoredGranule(SIMULATED, "cut", 1), StoredGranule(SIMULATED, "whole", 5)
+    for granules in ([cut, whole], [whole, cut]):
+        assert [granule.url for granule in keep_newest(granules)] == ["whole"]
+
+
+@needs_real_granules
+@pytest.mark.parametrize("protocol", ["", "memory://"])
+def test_granule_opens_as_xarray_dataset(tmp_path: Path, protocol: str) -> None:
+    path = next(path for path in real_granule_paths() if "_G19_" in path.name)
+    hour = name_of(path).hour
+    root = f"{protocol}{'/archive' if protocol else tmp_path}"
+    file_system = fsspec.filesystem(protocol.removesuffix("://") or "file")
+    folder = f"{root.removeprefix('memory://')}/{hour_prefix(hour)}"
+    file_system.makedirs(folder, exist_ok=True)
+    file_system.pipe_file(f"{folder}/{path.name}", path.read_bytes())
+    archive = GranuleArchiveDataset(root=root).load()
+    selection = archive.select([ArchiveHour("G19", hour)])
+    assert repr(selection) == f"GranuleSelection(1 granules of {root})"
+    with selection.open_dataset(selection.granules[0]) as dataset:
+        assert dataset.sizes["number_of_flashes"] == 115
+        assert dataset.attrs["platform_ID"] == "G19"
+        assert np.isclose(float(dataset["flash_lat"][0]), 31.111858)
+
+
+def test_simulated_archive_makes_what_it_is_asked_for(tmp_path: Path) -> None:
+    dataset = SimulatedArchiveDataset(
+        path=str(tmp_path / "glm"), faults={"missing": 5, "era": "E1"}
+    )
+    selection = dataset.load().select([ArchiveHour("G17", HOUR)])
+    assert len(selection) == 175
+    known = {(item.name.file_name, item.file_bytes) for item in selection.granules[:100]}
+    assert len(selection.without(known)) == 75
+
+
+def test_day_of_simulated_granules_is_made_on_all_cores(tmp_path: Path) -> None:
+    simulation = Simulation(tmp_path, 60, Faults())
+    hours = [ArchiveHour("G18", HOUR + timedelta(hours=number), "first") for number in range(5)]
+    run_hours([partial(simulation.make, hour) for hour in hours], progress="")
+    assert len(list(tmp_path.rglob("IS_*.nc"))) == 5
+
+
+@pytest.mark.parametrize(
+    "dataset",
+    [
+        GranuleArchiveDataset(root="s3://noaa-goes{number}"),
+        SimulatedArchiveDataset(path="glm"),
+        LoadedGranulesDataset(path="lightning.duckdb"),
+    ],
+    ids=lambda dataset: type(dataset).__name__,
+)
+def test_entry_that_is_read_only_says_so(dataset: GranuleArchiveDataset) -> None:
+    assert dataset.exists()
+    assert type(dataset).__name__ in str(dataset)
+    with pytest.raises(DatasetError, match=r"read-only|nothing is saved"):
+        dataset.save("anything")  # type: ignore[arg-type]

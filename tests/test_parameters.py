@@ -1,0 +1,78 @@
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from lightning_kedro.exceptions import ParameterError
+from lightning_kedro.parameters import check_parameters, parse_utc
+
+NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+
+
+def tree(**changes: Any) -> dict[str, Any]:
+    window = {"start": "2023-01-26T15:00", "end": "2023-01-26T16:00"}
+    return {"satellite": "G18", "window": window} | changes
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("2023-01-26T15:00", datetime(2023, 1, 26, 15, tzinfo=UTC)),
+        ("2023-01-26 15:00:20.5", datetime(2023, 1, 26, 15, 0, 20, 500_000, tzinfo=UTC)),
+        ("2023-01-26", datetime(2023, 1, 26, tzinfo=UTC)),
+        ("2023-01-26T15:00Z", datetime(2023, 1, 26, 15, tzinfo=UTC)),
+        ("2023-01-26T15:00+02:00", datetime(2023, 1, 26, 13, tzinfo=UTC)),
+        (date(2023, 1, 26), datetime(2023, 1, 26, tzinfo=UTC)),
+        (datetime(2023, 1, 26, 15), datetime(2023, 1, 26, 15, tzinfo=UTC)),  # noqa: DTZ001
+        ("now", NOW),
+        ("now-30m", datetime(2026, 3, 1, 12, tzinfo=UTC)),
+        ("now-3h", datetime(2026, 3, 1, 9, 30, tzinfo=UTC)),
+        ("now - 2d", datetime(2026, 2, 27, 12, 30, tzinfo=UTC)),
+    ],
+)
+def test_time_means(given: object, meant: datetime) -> None:
+    assert parse_utc(given, now=NOW) == meant
+
+
+@pytest.mark.parametrize("given", ["", "now+1h", "noon", 20230126, None, "now-999999d", []])
+def test_anything_else_is_no_time(given: object) -> None:
+    with pytest.raises(ValueError, match="is not a time: expected ISO 8601"):
+        parse_utc(given, now=NOW)
+
+
+def test_checked_parameters_are_plain_and_whole() -> None:
+    checked = check_parameters(tree(), now=NOW)
+    assert checked["window"] == {"start": "2023-01-26T15:00:00", "end": "2023-01-26T16:00:00"}
+    assert checked["run_time"] == "2026-03-01T12:30:00"
+    assert checked["clustering"]["k_max"] == 23
+    assert checked["preprocessing"]["region"]["west"] is None
+
+
+def test_now_is_the_same_for_both_ends() -> None:
+    checked = check_parameters(tree(window={"start": "now-1h", "end": "now"}), now=NOW)
+    assert checked["window"] == {"start": "2026-03-01T11:30:00", "end": "2026-03-01T12:30:00"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"run_time": "2026-03-01"}, "Parameter run_time does not exist"),
+        ({"window": {"start": "2023-01-26"}}, r"Parameter window\.end is missing"),
+        ({"window": 5}, "Parameter window: 5 cannot be used"),
+        (
+            {"preprocessing": {"region": {"west": 0, "south": 9, "east": 1, "north": 2}}},
+            r"Parameter preprocessing\.region: south \(9\) must be less than north \(2\)",
+        ),
+        ({"clustering": {"standardize": True}}, "standardize works with coordinates: degrees"),
+        ({"clustering": {"k": True}}, "True must be auto or a whole number"),
+        ({"clustering": {"time_scale_km_per_hour": float("inf")}}, "must be finite"),
+        (
+            {"clustering": {"k_min": 0, "k_max": 1}},
+            r"Parameter clustering\.k_min: 0 .* \(1 more such problem\.\)",
+        ),
+        ({"zzz": 1}, "Parameter zzz does not exist; the parameters are satellite, window.start"),
+    ],
+)
+def test_tree_that_cannot_be_used_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        check_parameters(tree(**changes), now=NOW)
