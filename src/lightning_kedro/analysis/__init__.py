@@ -1,0 +1,1 @@
+"""Numbers only: no Kedro, no files."""

@@ -1,0 +1,471 @@
+"""The clustering pipeline, run whole on tables in memory, and its bad input."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+from sklearn.cluster import KMeans
+from sklearn.metrics import silhouette_samples, silhouette_score
+from sklearn.preprocessing import StandardScaler
+
+from lightning_kedro.analysis.features import FeatureSpace
+from lightning_kedro.analysis.sphere import to_unit_vectors
+from lightning_kedro.exceptions import NoFlashesError, ParameterError, TableError
+from lightning_kedro.pipelines.clustering import create_pipeline, nodes
+
+GRANULES = Path(__file__).parents[3] / "shared" / "granules"
+START = np.datetime64("2023-01-26T15:00:00", "us")
+OUTPUTS = [
+    "cluster_features",
+    "candidates",
+    "silhouette_scores",
+    "silhouette_samples",
+    "elbow_curve",
+    "clustered_flashes",
+    "cluster_centers",
+    "cluster_quality",
+    "k_selection",
+]
+
+
+class Flashes:
+    """The flashes table as a node sees it, in memory."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+
+    def read(self, selection: Any, columns: Sequence[str]) -> pa.Table:
+        assert selection.platform == "G18"
+        return self._table.select(list(columns))
+
+    def batches(
+        self, selection: Any, columns: Sequence[str], rows: int = 1_000_000
+    ) -> Iterator[pa.RecordBatch]:
+        yield from self.read(selection, columns).to_batches(rows)
+
+
+def make_flashes(lat: Sequence[float], lon: Sequence[float], seed: int = 0) -> Flashes:
+    n = len(lat)
+    random = np.random.default_rng(seed)
+    time = START + np.sort(random.integers(0, 3_600_000_000, n)).astype("timedelta64[us]")
+    return Flashes(
+        pa.table(
+            {
+                "platform": pa.repeat(pa.scalar("G18"), n),
+                "granule_start": time.astype("datetime64[s]").astype("datetime64[us]"),
+                "flash_id": np.arange(n, dtype=np.int32) % 65536,
+                "time": time,
+                "lat": pa.array(np.asarray(lat, dtype=np.float32)),
+                "lon": pa.array(np.asarray(lon, dtype=np.float32)),
+            }
+        )
+    )
+
+
+def simulate(n: int, seed: int = 0) -> Flashes:
+    """Storms on both sides of 180 degrees."""
+    random = np.random.default_rng(seed)
+    storm = random.integers(12, size=n)
+    lat = random.uniform(-40.0, 45.0, 12)[storm] + random.normal(0.0, 0.7, n)
+    lon = random.uniform(-200.0, -80.0, 12)[storm] + random.normal(0.0, 0.7, n)
+    return make_flashes(lat, (lon + 180.0) % 360.0 - 180.0, seed)
+
+
+def make_parameters(**clustering: Any) -> dict[str, Any]:
+    options = {
+        "coordinates": "sphere",
+        "standardize": False,
+        "k_min": 2,
+        "k_max": 9,
+        "k": "auto",
+        "criterion": "silhouette",
+        "max_cells": 20_000,
+        "random_state": 60,
+        "time_scale_km_per_hour": None,
+    }
+    return {
+        "satellite": "G18",
+        "window": {"start": "2023-01-26T15:00:00", "end": "2023-01-26T16:00:00"},
+        "preprocessing": {
+            "region": dict.fromkeys(("west", "south", "east", "north")),
+            "min_quality": "all",
+        },
+        "clustering": options | clustering,
+    }
+
+
+class Kept(MemoryDataset):
+    """An entry that the runner does not forget when no node needs it any more."""
+
+    def _release(self) -> None:
+        pass
+
+
+def run(flashes: Flashes, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Run the pipeline with every entry in memory."""
+    catalog = DataCatalog(
+        {
+            "flashes": MemoryDataset(flashes, copy_mode="assign"),
+            "parameters": MemoryDataset(parameters),
+            **{name: Kept(copy_mode="assign") for name in OUTPUTS},
+        }
+    )
+    SequentialRunner().run(create_pipeline(), catalog)
+    return {name: catalog.load(name) for name in OUTPUTS}
+
+
+def places(flashes: Flashes) -> tuple[np.ndarray, np.ndarray]:
+    table = flashes.read(type("Any", (), {"platform": "G18"}), ["lat", "lon"])
+    return table["lat"].to_numpy().astype(float), table["lon"].to_numpy().astype(float)
+
+
+@pytest.fixture(scope="module")
+def flashes() -> Flashes:
+    return simulate(1500)
+
+
+@pytest.fixture(scope="module")
+def result(flashes: Flashes) -> dict[str, Any]:
+    return run(flashes, make_parameters())
+
+
+def test_nodes_bear_the_mission_names() -> None:
+    names = [node.name for node in create_pipeline().nodes]
+    assert set(names) == {
+        "preprocessor",
+        "kmeans_candidates",
+        "silhouette_evaluator",
+        "elbow_evaluator",
+        "kmeans_cluster",
+    }
+    assert create_pipeline().inputs() == {"flashes", "parameters"}
+
+
+def test_tables_have_the_columns_of_the_design(result: dict[str, Any]) -> None:
+    key = ["platform", "window_start", "window_end"]
+    for name, columns in {
+        "clustered_flashes": ["granule_start", "flash_id", "time", "lat", "lon", "cluster"],
+        "cluster_centers": ["cluster", "lat", "lon", "flash_count", "rms_radius_km"],
+        "silhouette_scores": ["k", "silhouette_coefficient"],
+        "elbow_curve": ["k", "inertia"],
+    }.items():
+        table = result[name]
+        table = table.to_pandas() if isinstance(table, pa.Table) else table
+        assert set(key + columns) <= set(table.columns)
+        assert set(table["platform"]) == {"G18"}
+        assert set(table["window_start"]) == {pd.Timestamp("2023-01-26 15:00")}
+        assert set(table["window_end"]) == {pd.Timestamp("2023-01-26 16:00")}
+    assert result["silhouette_scores"]["k"].to_list() == list(range(2, 10))
+    assert result["elbow_curve"]["k"].to_list() == list(range(1, 10))
+
+
+def test_exact_result_agrees_with_scikit_learn(flashes: Flashes, result: dict[str, Any]) -> None:
+    points = FeatureSpace().project(*places(flashes))
+    labels = result["clustered_flashes"]["cluster"].to_numpy()
+    selection = result["k_selection"].iloc[0]
+    scores = result["silhouette_scores"].set_index("k")["silhouette_coefficient"]
+    assert selection["k"] == scores.idxmax() == labels.max() + 1
+    assert silhouette_score(points, labels) == pytest.approx(scores.max(), abs=1e-6)
+    samples = result["clustered_flashes"]["silhouette_coefficient"].to_numpy()
+    assert samples == pytest.approx(silhouette_samples(points, labels), abs=1e-6)
+    curve = result["elbow_curve"].set_index("k")["inertia"]
+    reference = KMeans(selection["k"], n_init=10, random_state=0).fit(points)
+    assert curve[selection["k"]] <= reference.inertia_ * 1.0001
+    assert selection["inertia"] == pytest.approx(curve[selection["k"]])
+    assert curve[1] == pytest.approx(((points - points.mean(axis=0)) ** 2).sum())
+
+
+def test_centers_describe_their_flashes(flashes: Flashes, result: dict[str, Any]) -> None:
+    clustered, centers = result["clustered_flashes"].to_pandas(), result["cluster_centers"]
+    assert centers["cluster"].to_list() == list(range(len(centers)))
+    assert (centers["flash_count"].diff().dropna() <= 0).all()
+    groups = clustered.groupby("cluster")
+    assert centers["flash_count"].to_list() == groups.size().to_list()
+    silhouettes = groups["silhouette_coefficient"].mean().to_numpy()
+    assert centers["silhouette_coefficient"].to_numpy() == pytest.approx(silhouettes, abs=1e-6)
+    gaps = (centers["mean_time"] - groups["time"].mean()).abs()
+    assert (gaps <= pd.Timedelta(1, "us")).all()
+    units = to_unit_vectors(*places(flashes))
+    for row in centers.itertuples():
+        mean = units[clustered["cluster"] == row.cluster].mean(axis=0)
+        nearest = to_unit_vectors([row.lat], [row.lon])[0]
+        assert nearest == pytest.approx(mean / np.linalg.norm(mean), abs=1e-9)
+        assert -180.0 < row.lon <= 180.0
+
+
+def test_selection_says_how_exact_the_result_is(result: dict[str, Any]) -> None:
+    selection = result["k_selection"].iloc[0]
+    assert (selection["method"], selection["criterion"]) == ("exact", "silhouette")
+    assert selection["n_flashes"] == selection["n_cells"] == 1500
+    assert np.isnan(selection["cell_size_km"])
+    for name in ("inertia_error", "silhouette_error", "relabelled_share"):
+        assert selection[name] == 0.0
+
+
+def test_cells_come_within_the_promised_errors(caplog: pytest.LogCaptureFixture) -> None:
+    flashes = simulate(30_000, seed=2)
+    with caplog.at_level(logging.INFO):
+        result = run(flashes, make_parameters(max_cells=4000))
+    selection = result["k_selection"].iloc[0]
+    assert selection["method"] == "cells"
+    assert 3000 < selection["n_cells"] <= 4000
+    assert selection["n_flashes"] == 30_000 == result["clustered_flashes"].num_rows
+    assert 1.0 < selection["cell_size_km"] < 100.0
+    points = FeatureSpace().project(*places(flashes))
+    reference = KMeans(selection["k"], n_init=3, random_state=0).fit(points)
+    assert selection["inertia"] <= 1.005 * reference.inertia_
+    assert abs(selection["inertia_error"]) < 0.005
+    assert abs(selection["silhouette_error"]) < 0.005
+    assert 0.0 <= selection["relabelled_share"] < 0.01
+    labels = result["clustered_flashes"]["cluster"].to_numpy()
+    sample = np.random.default_rng(0).choice(30_000, 6000, replace=False)
+    exact = silhouette_score(points[sample], labels[sample])
+    assert selection["silhouette_coefficient"] == pytest.approx(exact, abs=0.01)
+    assert "30,000 flashes merged into" in caplog.text
+    assert "Merging flashes into cells changed the inertia by" in caplog.text
+
+
+def test_same_input_gives_the_same_tables_byte_for_byte(result: dict[str, Any]) -> None:
+    again = run(simulate(1500), make_parameters())
+    assert again["clustered_flashes"].equals(result["clustered_flashes"])
+    for name in ("cluster_centers", "cluster_quality", "k_selection", "elbow_curve"):
+        pd.testing.assert_frame_equal(again[name], result[name], check_exact=True)
+    assert again["silhouette_scores"].equals(result["silhouette_scores"])
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+def test_degrees_reproduce_the_plain_formulas(flashes: Flashes, *, standardize: bool) -> None:
+    result = run(flashes, make_parameters(coordinates="degrees", standardize=standardize, k=5))
+    lat, lon = places(flashes)
+    columns = np.column_stack([lon, lat])
+    if standardize:
+        columns = StandardScaler().fit_transform(columns)
+    curve = result["elbow_curve"].set_index("k")["inertia"]
+    scores = result["silhouette_scores"].set_index("k")["silhouette_coefficient"]
+    for k in range(1, 10):
+        reference = KMeans(k, n_init=10, random_state=0).fit(columns)
+        assert curve[k] <= reference.inertia_ * 1.0001
+        if k > 1 and curve[k] == pytest.approx(reference.inertia_, rel=1e-9):
+            assert scores[k] == pytest.approx(
+                silhouette_score(columns, reference.labels_), abs=1e-6
+            )
+    labels = result["clustered_flashes"]["cluster"].to_numpy()
+    centers = result["cluster_centers"]
+    for label in range(5):
+        mine = np.column_stack([lon, lat])[labels == label].mean(axis=0)
+        assert centers.loc[label, ["lon", "lat"]].to_numpy(float) == pytest.approx(mine, abs=1e-9)
+    assert silhouette_score(columns, labels) == pytest.approx(scores[5], abs=1e-6)
+    assert result["elbow_curve"]["rms_distance_km"].isna().all()
+
+
+def test_degrees_work_on_cells_too(flashes: Flashes) -> None:
+    result = run(flashes, make_parameters(coordinates="degrees", max_cells=300))
+    assert result["k_selection"].loc[0, "method"] == "cells"
+    assert result["k_selection"].loc[0, "inertia_error"] < 0.005
+
+
+def test_time_parts_storms_that_share_a_place() -> None:
+    # One place, lit up in the first and again in the last minutes of the hour.
+    random = np.random.default_rng(3)
+    flashes = make_flashes(random.normal(10.0, 0.05, 400), random.normal(-90.0, 0.05, 400))
+    minutes = np.sort(np.concatenate([random.uniform(0, 5, 200), random.uniform(55, 60, 200)]))
+    time = START + (minutes * 60_000_000).astype("timedelta64[us]")
+    table = flashes._table.set_column(3, "time", pa.array(time))
+    result = run(Flashes(table), make_parameters(time_scale_km_per_hour=100.0, k=2))
+    labels = result["clustered_flashes"]["cluster"].to_numpy()
+    assert np.unique(labels[:200]).size == np.unique(labels[200:]).size == 1
+    assert labels[0] != labels[-1]
+    merged = run(Flashes(table), make_parameters(time_scale_km_per_hour=100.0, k=2, max_cells=60))
+    assert merged["k_selection"].loc[0, "method"] == "cells"
+    assert (merged["clustered_flashes"]["cluster"].to_numpy() != labels).sum() in (0, 400)
+
+
+def test_best_k_at_an_end_of_the_range_warns(
+    flashes: Flashes, caplog: pytest.LogCaptureFixture
+) -> None:
+    result = run(flashes, make_parameters(k_max=3))
+    selection = result["k_selection"].iloc[0]
+    assert selection["at_range_end"]
+    warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert any("is an end of the range 2 to 3" in record.getMessage() for record in warnings)
+
+
+def test_elbow_can_decide(flashes: Flashes) -> None:
+    selection = run(flashes, make_parameters(criterion="elbow"))["k_selection"].iloc[0]
+    assert selection["criterion"] == "elbow"
+    assert selection["k"] == selection["k_elbow"]
+
+
+def test_tables_with_other_windows_are_no_matter(flashes: Flashes, result: dict[str, Any]) -> None:
+    # From the database the evaluators' tables come with the history of all windows.
+    parameters = make_parameters()
+    tables = {}
+    for name in ("silhouette_scores", "elbow_curve"):
+        other = result[name].assign(window_start=pd.Timestamp("2022-01-01"))
+        tables[name] = pd.concat([other, result[name]], ignore_index=True)
+    clustered, *_ = nodes.cluster_flashes(
+        flashes,
+        result["cluster_features"],
+        result["candidates"],
+        tables["silhouette_scores"],
+        result["silhouette_samples"],
+        tables["elbow_curve"],
+        parameters,
+    )
+    assert clustered.equals(result["clustered_flashes"])
+
+
+def test_real_granules_give_a_sound_result() -> None:
+    files = sorted(GRANULES.glob("*_G17_*.nc"))
+    if not files:
+        pytest.skip(f"the real granules are not there: {GRANULES}")
+    lat, lon = [], []
+    for file in files:
+        with h5py.File(file) as granule:
+            lat.append(granule["flash_lat"][:])
+            lon.append(granule["flash_lon"][:])
+    flashes = make_flashes(np.concatenate(lat), np.concatenate(lon))
+    result = run(flashes, make_parameters(k_max=23))
+    assert result["clustered_flashes"].num_rows == sum(map(len, lat))
+    assert (result["elbow_curve"]["inertia"].diff().dropna() < 0).all()
+
+
+@settings(deadline=None, max_examples=8)
+@given(st.floats(-180.0, 180.0))
+def test_turning_the_earth_turns_the_clusters(turn: float) -> None:
+    flashes = simulate(200, seed=5)
+    lat, lon = places(flashes)
+    turned = make_flashes(lat, (lon + turn + 180.0) % 360.0 - 180.0)
+    here, there = (
+        run(each, make_parameters(k=3, k_max=4))["cluster_centers"] for each in (flashes, turned)
+    )
+    assert there["lat"].to_numpy() == pytest.approx(here["lat"].to_numpy(), abs=1e-3)
+    gap = there["lon"].to_numpy() - here["lon"].to_numpy() - turn
+    assert (gap + 180.0) % 360.0 - 180.0 == pytest.approx(0.0, abs=1e-3)
+
+
+# Bad input
+
+
+def test_window_without_flashes_says_what_to_do() -> None:
+    with pytest.raises(NoFlashesError) as caught:
+        run(make_flashes([], []), make_parameters())
+    assert str(caught.value) == (
+        "There are no flashes in the window 2023-01-26T15:00:00 to 2023-01-26T16:00:00 of G18: "
+        "ingest the window first (`kedro run --pipeline ingestion`) or choose a longer window or "
+        "a larger region."
+    )
+
+
+def test_region_and_quality_are_named_where_they_leave_nothing() -> None:
+    parameters = make_parameters()
+    parameters["preprocessing"] = {
+        "region": {"west": 170.0, "south": -10.0, "east": -170.0, "north": 10.5},
+        "min_quality": "good",
+    }
+    match = (
+        r"of G18 within preprocessing\.region west 170, south -10, east -170, north 10\.5 with "
+        r"quality flag 0 \(preprocessing\.min_quality: good\): "
+    )
+    with pytest.raises(NoFlashesError, match=match):
+        run(make_flashes([], []), parameters)
+
+
+@pytest.mark.parametrize(
+    ("lat", "lon", "distinct", "n"),
+    [
+        ([10.0], [20.0], 1, 1),
+        ([10.0] * 50, [20.0] * 50, 1, 50),
+        ([*range(9)], [*range(9)], 9, 9),
+        ([*range(5)] * 2, [*range(5)] * 2, 5, 10),
+    ],
+    ids=["one flash", "all in one place", "as many as k_max", "pairs"],
+)
+def test_too_few_different_points_name_both_numbers(
+    lat: list[float], lon: list[float], distinct: int, n: int
+) -> None:
+    match = (
+        rf"^clustering\.k_max \(9\) must be less than the number of flashes at different points, "
+        rf"{distinct} of {n}: lower clustering\.k_max or choose a longer window"
+    )
+    with pytest.raises(NoFlashesError, match=match):
+        run(make_flashes(lat, lon), make_parameters())
+
+
+def test_one_point_more_than_k_max_is_enough() -> None:
+    result = run(make_flashes([*range(10)], [*range(10)]), make_parameters())
+    assert len(result["silhouette_scores"]) == 8
+
+
+def test_too_few_cells_name_both_numbers() -> None:
+    flashes = make_flashes([10.0, -10.0, 30.0] * 20, [20.0, 21.0, 22.0] * 20)
+    match = r"^clustering\.k_max \(9\) needs more cells than the 3 into which clustering\.max_cells"
+    with pytest.raises(ParameterError, match=match):
+        run(flashes, make_parameters(max_cells=15))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("lat", np.nan), ("lon", None), ("lat", 90.5), ("lon", np.inf)]
+)
+def test_flash_without_a_place_is_refused(column: str, value: float | None) -> None:
+    table = simulate(60)._table
+    index = table.column_names.index(column)
+    values = [*table[column].to_pylist()[:-1], value]
+    table = table.set_column(index, column, pa.array(values, pa.float32()))
+    match = r"holds 1 of 60 flashes in the window .* whose lat or lon is missing or out of range"
+    with pytest.raises(TableError, match=match):
+        run(Flashes(table), make_parameters())
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"k_min": 1}, r"clustering\.k_min \(1\) must be at least 2"),
+        ({"k_min": 7, "k_max": 5}, r"k_min \(7\) .* not greater than clustering\.k_max \(5\)"),
+        ({"max_cells": 9}, r"max_cells \(9\) must be greater than clustering\.k_max \(9\)"),
+        ({"k": 12}, r"clustering\.k \(12\) must be auto or within clustering\.k_min \(2\)"),
+        (
+            {"coordinates": "degrees", "standardize": True, "time_scale_km_per_hour": 5.0},
+            r"standardize and clustering\.time_scale_km_per_hour exclude each other",
+        ),
+    ],
+)
+def test_options_that_cannot_work_are_refused(options: dict[str, Any], match: str) -> None:
+    with pytest.raises(ParameterError, match=match):
+        run(simulate(60), make_parameters(**options))
+
+
+def test_stale_entries_are_refused(flashes: Flashes, result: dict[str, Any]) -> None:
+    def cluster(flashes: Flashes, parameters: dict[str, Any]) -> None:
+        nodes.cluster_flashes(
+            flashes,
+            result["cluster_features"],
+            result["candidates"],
+            result["silhouette_scores"],
+            result["silhouette_samples"],
+            result["elbow_curve"],
+            parameters,
+        )
+
+    with pytest.raises(TableError, match=r"made for another range of k: run the whole pipeline"):
+        cluster(flashes, make_parameters(k_max=7))
+    with pytest.raises(TableError, match=r"cluster_features of the catalog was made for 1,500"):
+        cluster(simulate(1400), make_parameters())
+
+
+def test_inputs_are_not_changed(flashes: Flashes) -> None:
+    parameters = make_parameters()
+    before = flashes._table.slice(0)
+    run(flashes, parameters)
+    assert parameters == make_parameters()
+    assert flashes._table.equals(before)
