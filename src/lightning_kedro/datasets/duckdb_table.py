@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from kedro.io import AbstractDataset
+from kedro_datasets._typing import TablePreview
 
 from lightning_kedro.exceptions import TableError
 from lightning_kedro.glm.selection import FlashSelection
@@ -263,10 +264,8 @@ class DuckDBTableDataset(AbstractDataset["pd.DataFrame | pa.Table", "pd.DataFram
                 f"SELECT *, {self._simulated} AS simulated FROM incoming"
             )
 
-    def preview(self, nrows: int = PREVIEW_ROWS) -> Any:  # noqa: ANN401
-        """The first rows, for Kedro-Viz."""
-        from kedro_datasets._typing import TablePreview
-
+    def preview(self, nrows: int = PREVIEW_ROWS) -> TablePreview:
+        """The first rows, for Kedro-Viz, which goes by the name of the type that is returned."""
         with open_table(self._path, self._table, timeout=self._lock_timeout) as connection:
             query = f"SELECT * FROM {self._table} LIMIT {int(nrows)}"  # noqa: S608
             rows = connection.sql(query).to_arrow_table()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import ImagePreview  # Kedro-Viz goes by this annotation's name
 
 _SIGNATURES: Final = (b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")
 
@@ -63,10 +64,8 @@ class PictureDataset(AbstractDataset[bytes, bytes]):
         partial.write_bytes(data)
         partial.replace(self._path)
 
-    def preview(self) -> Any:  # noqa: ANN401
+    def preview(self) -> ImagePreview:
         """The picture, for Kedro-Viz."""
-        from kedro_datasets._typing import ImagePreview
-
         return ImagePreview(base64.b64encode(self.load()).decode("ascii"))
 
     def _exists(self) -> bool:

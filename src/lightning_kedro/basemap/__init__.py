@@ -1,0 +1,36 @@
+"""Coastlines, borders, states, lakes and land to draw maps on, carried in the package.
+
+The layers are Natural Earth's (public domain), see ``README.md`` beside this file. Nothing is ever
+downloaded.
+"""
+
+from functools import cache
+from importlib.resources import as_file, files
+from typing import Any, Final
+
+LAYERS: Final = ("land", "lakes", "states", "borders", "coastline")
+"""The layers in the order in which a map is drawn."""
+
+
+@cache
+def read_layer(name: str) -> tuple[Any, ...]:
+    """Read a layer.
+
+    Args:
+        name: One of ``LAYERS``.
+
+    Returns:
+        Shapely geometries, longitudes and latitudes in degrees: polygons for land and lakes, lines
+        for the others. Land that crosses 180 degrees is not cut there, so that some of its
+        longitudes lie a little beyond.
+
+    Raises:
+        KeyError: If there is no such layer.
+    """
+    if name not in LAYERS:
+        message = f"There is no layer {name!r}: choose one of {', '.join(LAYERS)}."
+        raise KeyError(message)
+    from cartopy.io.shapereader import Reader
+
+    with as_file(files(__name__)) as folder:
+        return tuple(Reader(folder / f"ne_{name}.shp").geometries())

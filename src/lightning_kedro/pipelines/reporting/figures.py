@@ -1,0 +1,83 @@
+"""Figures: their size, their titles, and their way to PNG."""
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from lightning_kedro.pipelines.reporting.palette import Theme
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+WIDTH, HEIGHT = 12.0, 8.0
+"""Of every figure, inches: 3 to 2, as Kedro-Viz shows pictures."""
+
+DPI: Final = 120
+DATA_CREDIT: Final = "Data: NOAA GOES-R GLM L2 LCFA"
+SIMULATED_DATA_CREDIT: Final = "Data: simulated, in the format of NOAA GLM L2 LCFA"
+CREDIT: Final = f"{DATA_CREDIT} · Map: Natural Earth"
+SIMULATED_CREDIT: Final = f"{SIMULATED_DATA_CREDIT} · Map: Natural Earth"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a picture says of itself.
+
+    Attributes:
+        title: What it shows.
+        subtitle: When and how much.
+        note: Whose data, at the foot.
+        empty: What stands in place of the picture if there is nothing to show, else "".
+    """
+
+    title: str
+    subtitle: str
+    note: str = ""
+    empty: str = ""
+
+
+def make_figure(words: Words, theme: Theme, left: float = 0.06) -> "Figure":
+    """Make a figure with title, subtitle and note, and nothing else yet.
+
+    Args:
+        words: Its texts.
+        theme: Its colours.
+        left: Where the texts begin, as a share of the width.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI, facecolor=theme.page)
+    size = min(22.0, 22.0 * 62 / max(len(words.title), 1))
+    figure.text(left, 0.945, words.title, size=size, weight="bold", color=theme.text, va="center")
+    figure.text(left, 0.898, words.subtitle, size=12.5, color=theme.quiet, va="center")
+    figure.text(0.985, 0.018, words.note, size=8.5, color=theme.quiet, ha="right", va="center")
+    if words.empty:
+        box = {"boxstyle": "round,pad=0.8", "facecolor": theme.page, "edgecolor": theme.accent}
+        figure.text(
+            0.5, 0.47, words.empty, size=16, color=theme.text, ha="center", va="center", bbox=box
+        )
+    return figure
+
+
+def render_png(figure: "Figure", words: Words) -> bytes:
+    """Draw a figure.
+
+    Args:
+        figure: The figure.
+        words: Its texts, which the file holds too, for those who cannot see it.
+
+    Returns:
+        A PNG file, 1440 x 960 pixels, the same bytes for the same figure.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    target = io.BytesIO()
+    texts = (words.subtitle, words.empty)
+    metadata = {
+        "Title": words.title,
+        "Description": ". ".join(text for text in texts if text),
+        "Software": None,
+    }
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.print_png(target, metadata=metadata)
+    return target.getvalue()

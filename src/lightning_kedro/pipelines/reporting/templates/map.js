@@ -1,0 +1,268 @@
+"use strict";
+// The interactive map: three canvases (basemap, flashes, marks) in plate carree, no library.
+// Flashes are written straight into pixels: 200,000 of them take some milliseconds.
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const $ = (id) => document.getElementById(id);
+  const decode = (text, Type) => {
+    const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+    return new Type(bytes.buffer);
+  };
+  const scaled = ([low, step, text]) => Float32Array.from(decode(text, Uint16Array), (v) => low + v * step);
+  const lon = scaled(data.flashes.lon), lat = scaled(data.flashes.lat);
+  const time = decode(data.flashes.time, Uint32Array), cluster = decode(data.flashes.cluster, Uint16Array);
+  const edges = data.edges, nFrames = data.counts.length, trail = 3;
+  const firstAt = edges.map((edge) => { // flashes are in order of time: where does a frame begin?
+    let low = 0, high = time.length;
+    while (low < high) { const mid = (low + high) >> 1; if (time[mid] < edge) low = mid + 1; else high = mid; }
+    return low;
+  });
+  firstAt[nFrames] = time.length;
+
+  // Basemap: a path for each ring or line in degrees, with its bounds.
+  const unpack = (layer, closed) => {
+    const lengths = decode(layer.lengths, Uint16Array), points = decode(layer.points, Int16Array);
+    const shapes = [];
+    let at = 0;
+    for (const length of lengths) {
+      const fill = new Path2D(), line = new Path2D();
+      let west = 999, east = -999, south = 99, north = -99, wasCut = true;
+      for (let i = 0; i < length; i += 1, at += 2) {
+        const x = points[at] * layer.unit, y = points[at + 1] * layer.unit;
+        west = Math.min(west, x); east = Math.max(east, x); south = Math.min(south, y); north = Math.max(north, y);
+        if (i === 0) fill.moveTo(x, y); else fill.lineTo(x, y);
+        const cut = closed && (Math.abs(Math.abs(x) - 180) < 0.02); // sides that are only the map's edge
+        if (i === 0 || (cut && wasCut)) line.moveTo(x, y); else line.lineTo(x, y);
+        wasCut = cut;
+      }
+      shapes.push({ fill, line, west, east, south, north });
+    }
+    return shapes;
+  };
+  const layers = {
+    land: unpack(data.basemap.land, true), lakes: unpack(data.basemap.lakes, true),
+    states: unpack(data.basemap.states, false), borders: unpack(data.basemap.borders, false),
+  };
+
+  const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+  const pack = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0; // little-endian RGBA
+  const mix = (a, b, share) => a.map((v, i) => Math.round(v * share + b[i] * (1 - share)));
+  const dark = [16, 21, 28], fades = [1, 0.55, 0.35, 0.2];
+  const clusterColours = data.clusters.map((c) => fades.map((f) => pack(mix(rgb(data.colours[c.colour]), dark, f))));
+  const heat = ["#ffffff", "#fff2a8", "#ffc94d", "#ff8a1f", "#e23d12", "#8f1010"].map(rgb);
+  const ageColours = Uint32Array.from({ length: 64 }, (_, i) => {
+    const at = (i / 63) * (heat.length - 1), low = Math.min(Math.floor(at), heat.length - 2);
+    return pack(mix(heat[low + 1], heat[low], at - low));
+  });
+
+  const stage = $("stage"), base = $("base"), points = $("points"), marks = $("marks"), rate = $("rate");
+  let width = 0, height = 0, density = 1, pixels = null, image = null;
+  let view = null, frame = -1, playing = 0, waiting = false;
+  const stretch = () => Math.max(0.3, Math.cos(((data.view[2] + data.view[3]) / 2) * Math.PI / 180));
+  const middle = (data.view[0] + data.view[1]) / 2;
+  const home = () => {
+    const [west, east, south, north] = data.view;
+    const scale = Math.min(width / ((east - west) * stretch()), height / (north - south));
+    return { x: middle, y: (south + north) / 2, scale }; // scale: pixels per degree of latitude
+  };
+  const toX = (x) => width / 2 + (x - view.x) * view.scale * stretch();
+  const toY = (y) => height / 2 - (y - view.y) * view.scale;
+
+  const resize = () => {
+    density = Math.min(window.devicePixelRatio || 1, 2);
+    const fresh = view === null;
+    width = stage.clientWidth; height = stage.clientHeight;
+    for (const canvas of [base, points, marks]) { canvas.width = width * density; canvas.height = height * density; }
+    rate.width = rate.clientWidth * density; rate.height = 44 * density;
+    image = points.getContext("2d").createImageData(points.width, points.height);
+    pixels = new Uint32Array(image.data.buffer);
+    if (fresh) view = home();
+    refresh();
+  };
+
+  const drawBase = () => {
+    const context = base.getContext("2d"), kx = view.scale * stretch(), ky = view.scale;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.fillStyle = "#0b0e13"; context.fillRect(0, 0, base.width, base.height);
+    context.lineJoin = "round";
+    const west = view.x - width / 2 / kx, east = view.x + width / 2 / kx;
+    const south = view.y - height / 2 / ky, north = view.y + height / 2 / ky;
+    const looks = [["land", "#171d25", "#6b7987", 1], ["lakes", "#0b0e13", "#3a4653", 0.7],
+      ["states", null, "#2f3945", 0.7], ["borders", null, "#4f5c69", 0.9]];
+    for (const [name, fill, line, weight] of looks) {
+      context.strokeStyle = line; context.lineWidth = weight / ky;
+      if (fill) context.fillStyle = fill;
+      for (const turn of [-360, 0, 360, 720]) {
+        if (-182 + turn > east || 192 + turn < west) continue; // land at 180 degrees is not cut
+        context.setTransform(kx * density, 0, 0, -ky * density,
+          (width / 2 + (turn - view.x) * kx) * density, (height / 2 + view.y * ky) * density);
+        for (const shape of layers[name]) {
+          if (shape.east + turn < west || shape.west + turn > east || shape.north < south || shape.south > north) continue;
+          if (fill) context.fill(shape.fill);
+          context.stroke(shape.line);
+        }
+      }
+    }
+  };
+
+  const range = () => frame < 0 ? [0, time.length] : [firstAt[frame], firstAt[frame + 1]];
+
+  const drawPoints = () => {
+    pixels.fill(0);
+    const kx = view.scale * stretch() * density, ky = view.scale * density;
+    const left = (width / 2) * density - view.x * kx, top = (height / 2) * density + view.y * ky;
+    const w = points.width, h = points.height, byAge = $("colour").value === "age";
+    const size = Math.max(Math.ceil(1.5 * density), Math.min(7, Math.round(density * (1 + view.scale / 22)))) + (frame < 0 ? 0 : 1);
+    const half = size >> 1;
+    const from = frame < 0 ? 0 : firstAt[Math.max(0, frame - trail)], to = range()[1];
+    const begins = edges[Math.max(0, frame - trail)], ends = frame < 0 ? edges[nFrames] : edges[frame + 1];
+    for (let i = from; i < to; i += 1) {
+      const x = Math.floor(left + lon[i] * kx) - half, y = Math.floor(top - lat[i] * ky) - half;
+      if (x < 0 || y < 0 || x + size > w || y + size > h) continue;
+      let colour;
+      if (byAge) {
+        const from0 = frame < 0 ? 0 : begins;
+        colour = ageColours[Math.min(63, Math.floor(63 * (ends - time[i]) / Math.max(1, ends - from0)))];
+      } else {
+        let age = 0;
+        if (frame >= 0) while (i < firstAt[frame - age]) age += 1;
+        colour = clusterColours[cluster[i]][age];
+      }
+      for (let row = 0, at = y * w + x; row < size; row += 1, at += w) pixels.fill(colour, at, at + size);
+    }
+    points.getContext("2d").putImageData(image, 0, 0);
+  };
+
+  const drawMarks = () => {
+    const context = marks.getContext("2d");
+    context.setTransform(density, 0, 0, density, 0, 0);
+    context.clearRect(0, 0, width, height);
+    context.textAlign = "center"; context.textBaseline = "middle"; context.font = "bold 12px system-ui, sans-serif";
+    for (const one of data.clusters) {
+      const x = toX(middle + (((one.lon - middle + 540) % 360) + 360) % 360 - 180), y = toY(one.lat);
+      context.beginPath(); context.arc(x, y, 11, 0, 7);
+      context.fillStyle = "rgba(11,14,19,.85)"; context.fill();
+      context.lineWidth = 2.5; context.strokeStyle = data.colours[one.colour]; context.stroke();
+      context.fillStyle = "#eef2f6"; context.fillText(one.number, x, y + 0.5);
+    }
+  };
+
+  const drawRate = () => {
+    const context = rate.getContext("2d"), w = rate.width / nFrames, most = Math.max(1, ...data.counts);
+    context.clearRect(0, 0, rate.width, rate.height);
+    data.counts.forEach((count, i) => {
+      const bar = Math.max(density, (rate.height * count) / most);
+      context.fillStyle = i === frame ? "#ffd24d" : frame < 0 || i < frame ? "#5d6b7a" : "#323d49";
+      context.fillRect(i * w, rate.height - bar, Math.max(1, w - density), bar);
+    });
+  };
+
+  const describe = () => {
+    const count = frame < 0 ? data.total : data.counts[frame], drawn = range()[1] - range()[0];
+    const thinned = drawn < count ? ` (${drawn.toLocaleString("en")} drawn)` : "";
+    $("shown").textContent = data.total ? `${count.toLocaleString("en")} flashes${thinned}` : "No flashes in this window";
+    $("clock").textContent = frame < 0 ? "whole window" : data.frames[frame];
+    $("all").setAttribute("aria-pressed", String(frame < 0));
+    $("hour").setAttribute("aria-valuetext", $("clock").textContent);
+    stage.dataset.frame = String(frame); stage.dataset.drawn = String(drawn);
+  };
+
+  const refresh = () => { // at most once a screen refresh
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => {
+      waiting = false;
+      const began = performance.now();
+      drawBase(); drawPoints(); drawMarks(); drawRate(); describe();
+      stage.dataset.milliseconds = (performance.now() - began).toFixed(1);
+      stage.dataset.ready = "true";
+    });
+  };
+
+  const show = (next) => { frame = next; if (frame >= 0) $("hour").value = String(frame); $("tip").style.display = "none"; refresh(); };
+  const zoom = (factor, x = width / 2, y = height / 2) => {
+    const scale = Math.max(home().scale * 0.6, Math.min(400, view.scale * factor)), ratio = 1 / view.scale - 1 / scale;
+    view.x += ((x - width / 2) / stretch()) * ratio; view.y -= (y - height / 2) * ratio;
+    view.scale = scale; limit();
+  };
+  const limit = () => {
+    view.y = Math.max(-88, Math.min(88, view.y));
+    view.x = Math.max(middle - 180, Math.min(middle + 180, view.x));
+    refresh();
+  };
+  const stop = () => { clearInterval(playing); playing = 0; $("play").setAttribute("aria-pressed", "false"); $("play").textContent = "\u25B6 play"; };
+
+  $("hour").max = String(Math.max(0, nFrames - 1));
+  $("hour").addEventListener("input", (event) => { stop(); show(Number(event.target.value)); });
+  $("all").addEventListener("click", () => { stop(); show(-1); });
+  $("colour").addEventListener("change", refresh);
+  $("in").addEventListener("click", () => zoom(1.6));
+  $("out").addEventListener("click", () => zoom(1 / 1.6));
+  $("home").addEventListener("click", () => { view = home(); refresh(); });
+  $("play").addEventListener("click", () => {
+    if (playing) { stop(); return; }
+    $("play").setAttribute("aria-pressed", "true"); $("play").textContent = "\u275A\u275A pause";
+    show((frame + 1) % nFrames);
+    playing = setInterval(() => show((frame + 1) % nFrames), Math.max(120, Math.min(400, 8000 / nFrames)));
+  });
+  rate.addEventListener("click", (event) => { stop(); show(Math.min(nFrames - 1, Math.floor((event.offsetX / rate.clientWidth) * nFrames))); });
+
+  // Drag with one pointer, pinch with two.
+  const held = new Map();
+  const place = (event) => { const box = stage.getBoundingClientRect(); return { x: event.clientX - box.left, y: event.clientY - box.top }; };
+  const spread = () => { const [a, b] = [...held.values()]; return { apart: Math.hypot(a.x - b.x, a.y - b.y), x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 }; };
+  stage.addEventListener("pointerdown", (event) => {
+    if (event.target.tagName === "BUTTON") return;
+    stage.setPointerCapture(event.pointerId); held.set(event.pointerId, place(event)); stage.classList.add("held");
+  });
+  stage.addEventListener("pointermove", (event) => {
+    const now = place(event), before = held.get(event.pointerId);
+    if (!before) { hover(now); return; }
+    $("tip").style.display = "none";
+    if (held.size === 2) {
+      const old = spread(); held.set(event.pointerId, now); const fresh = spread();
+      zoom(fresh.apart / Math.max(1, old.apart), fresh.x, fresh.y);
+      return;
+    }
+    held.set(event.pointerId, now);
+    view.x -= (now.x - before.x) / (view.scale * stretch()); view.y += (now.y - before.y) / view.scale; limit();
+  });
+  for (const name of ["pointerup", "pointercancel"]) stage.addEventListener(name, (event) => {
+    held.delete(event.pointerId); if (!held.size) stage.classList.remove("held");
+  });
+  stage.addEventListener("pointerleave", () => { $("tip").style.display = "none"; });
+  stage.addEventListener("wheel", (event) => { event.preventDefault(); const at = place(event); zoom(Math.exp(-event.deltaY * 0.0015), at.x, at.y); }, { passive: false });
+  stage.addEventListener("keydown", (event) => {
+    const step = 60 / view.scale, keys = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, step], ArrowDown: [0, -step] };
+    if (keys[event.key]) { view.x += keys[event.key][0]; view.y += keys[event.key][1]; limit(); event.preventDefault(); }
+    if (event.key === "+" || event.key === "=") zoom(1.3);
+    if (event.key === "-") zoom(1 / 1.3);
+  });
+
+  const hover = (at) => { // the nearest flash within 10 pixels, or else a centre
+    const [from, to] = range(), x = view.x + (at.x - width / 2) / (view.scale * stretch()), y = view.y - (at.y - height / 2) / view.scale;
+    let best = 10 / view.scale, found = -1;
+    best *= best;
+    const k = stretch();
+    for (let i = from; i < to; i += 1) {
+      const dx = (lon[i] - x) * k, dy = lat[i] - y, apart = dx * dx + dy * dy;
+      if (apart < best) { best = apart; found = i; }
+    }
+    const tip = $("tip"), center = data.clusters.find((one) => {
+      const cx = toX(middle + (((one.lon - middle + 540) % 360) + 360) % 360 - 180);
+      return Math.hypot(cx - at.x, toY(one.lat) - at.y) < 11;
+    });
+    if (!center && found < 0) { tip.style.display = "none"; return; }
+    const degrees = (value, [plus, minus]) => `${Math.abs(value).toFixed(2)}\u00B0 ${value >= 0 ? plus : minus}`;
+    const wound = (value) => ((value + 540) % 360 + 360) % 360 - 180;
+    tip.textContent = center
+      ? `cluster ${center.number}\n${center.count.toLocaleString("en")} flashes\nRMS radius ${center.radius.toLocaleString("en")} km`
+      : `${new Date(data.start + time[found]).toISOString().slice(0, 19).replace("T", " ")} UTC\n` +
+        `${degrees(lat[found], "NS")}, ${degrees(wound(lon[found]), "EW")}\ncluster ${data.clusters[cluster[found]].number}`;
+    tip.style.display = "block";
+    tip.style.left = `${Math.min(at.x + 14, width - tip.offsetWidth - 8)}px`;
+    tip.style.top = `${Math.min(at.y + 14, height - tip.offsetHeight - 8)}px`;
+  };
+
+  new ResizeObserver(resize).observe(stage);
+})();

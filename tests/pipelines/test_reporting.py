@@ -1,0 +1,560 @@
+"""Pictures drawn from made-up tables: what is on them, for windows of every kind."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from lightning_kedro.glm.selection import FlashSelection
+from lightning_kedro.pipelines.clustering.flashes import WindowKey
+from lightning_kedro.pipelines.reporting import (
+    animation,
+    cluster_map,
+    density_map,
+    flash_rate,
+    frames,
+    k_evaluation,
+    maps,
+    nodes,
+)
+from lightning_kedro.pipelines.reporting.window import Window, describe_span
+
+START = datetime(2024, 7, 14, 22)  # noqa: DTZ001
+
+
+class Rows:
+    """A table as a lazy handle: what the catalog hands over for flashes."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+
+    def read(self, _: FlashSelection, columns: Sequence[str] | None = None) -> pa.Table:
+        return self.table.select([*(columns or self.table.column_names)])
+
+    batches = None
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables of a run, as reporting's nodes take them."""
+
+    parameters: dict[str, Any]
+    clustered_flashes: Rows
+    cluster_centers: pd.DataFrame
+    silhouette_scores: pd.DataFrame
+    elbow_curve: pd.DataFrame
+    k_selection: pd.DataFrame
+    flashes: Rows
+    granules: pd.DataFrame
+    coverage: pd.DataFrame
+
+    @property
+    def window(self) -> Window:
+        return Window.from_parameters(self.parameters)
+
+    @property
+    def clustered(self) -> cluster_map.ClusteredWindow:
+        return cluster_map.read_clustered(self.clustered_flashes, self.cluster_centers, self.window)
+
+    def all_but_pictures(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def make_parameters(satellite: str = "G18", hours: float = 1.0) -> dict[str, Any]:
+    end = START + timedelta(hours=hours)
+    return {
+        "satellite": satellite,
+        "window": {"start": START.isoformat(), "end": end.isoformat()},
+        "preprocessing": {
+            "region": {"west": None, "south": None, "east": None, "north": None},
+            "min_quality": "all",
+        },
+        "clustering": {"k_min": 2, "k_max": 6},
+        "run_time": "2025-01-01T00:00:00",
+    }
+
+
+def make_tables(
+    *,
+    satellite: str = "G18",
+    hours: float = 1.0,
+    n: int = 3000,
+    k: int = 4,
+    simulated: bool = False,
+    places: Sequence[tuple[float, float]] = ((10, 178), (-15, -175), (35, -120), (15, -95)),
+) -> Tables:
+    parameters = make_parameters(satellite, hours)
+    key = WindowKey.of(FlashSelection.from_parameters(parameters))
+    rng = np.random.default_rng(60)
+    cluster = np.sort(rng.integers(0, k, n)) if n >= k else np.arange(n)
+    cluster = cluster.astype(np.int32)
+    middles = np.array([places[one % len(places)] for one in range(k)], dtype=float)
+    middles += np.arange(k)[:, None] // len(places) * 4.0
+    lat = (middles[cluster, 0] + rng.normal(0, 1.5, n)).astype(np.float32)
+    lon = ((middles[cluster, 1] + rng.normal(0, 1.5, n) + 180) % 360 - 180).astype(np.float32)
+    span = int(hours * 3.6e9)
+    time = np.datetime64(START, "us") + rng.integers(0, span, n).astype("timedelta64[us]")
+    flashes = pa.table(
+        {
+            "time": time,
+            "lat": lat,
+            "lon": lon,
+            "cluster": cluster,
+            "quality_flag": np.where(np.arange(n) % 10 == 0, 3, 0).astype(np.int16),
+        }
+    )
+    counts = np.bincount(cluster, minlength=k)[:k]
+    centers = pd.DataFrame(
+        {
+            "cluster": np.arange(len(counts), dtype=np.int32),
+            "lat": middles[: len(counts), 0],
+            "lon": (middles[: len(counts), 1] + 180) % 360 - 180,
+            "mean_time": pd.Timestamp(START),
+            "flash_count": counts,
+            "rms_radius_km": 200.0,
+            "silhouette_coefficient": 0.5,
+        }
+    )
+    ks = np.arange(2, 7)
+    scores = pd.DataFrame({"k": ks, "silhouette_coefficient": 0.8 - 0.1 * np.abs(ks - k)})
+    curve = pd.DataFrame({"k": np.arange(1, 7), "inertia": 1e9 / np.arange(1, 7)})
+    curve["rms_distance_km"] = np.sqrt(curve["inertia"] / max(n, 1))
+    selection = pd.DataFrame(
+        [
+            {
+                "k": k,
+                "criterion": "silhouette",
+                "k_silhouette": k,
+                "k_elbow": 3,
+                "at_range_end": k in (2, 6),
+                "coordinates": "sphere",
+                "method": "exact",
+                "n_flashes": n,
+                "n_cells": n,
+                "cell_size_km": np.nan,
+                "inertia": 1e8,
+                "silhouette_coefficient": 0.8,
+                "inertia_error": 0.0,
+                "silhouette_error": 0.0,
+                "relabelled_share": 0.0,
+            }
+        ]
+    ).astype({"k_elbow": "Int64"})
+    # The tables hold the history of all windows: here that of the hour before.
+    older = replace(key, window_start=START - timedelta(hours=1), window_end=START)
+    labelled = [
+        pd.concat([older.label_frame(frame[:1]), key.label_frame(frame if n else frame[:0])])
+        for frame in (centers, scores, curve, selection)
+    ]
+    labelled = [frame.assign(simulated=simulated) for frame in labelled]
+    granules = make_granules(satellite, hours, simulated=simulated)
+    coverage = pd.DataFrame(
+        {
+            "platform": satellite,
+            "hour": [pd.Timestamp(START)],
+            "expected": 180,
+            "found": 180,
+            "corrupt": 0,
+            "missing": 0,
+            "simulated": simulated,
+        }
+    )
+    return Tables(parameters, Rows(flashes), *labelled, Rows(flashes), granules, coverage)
+
+
+def make_granules(satellite: str, hours: float, *, simulated: bool = False) -> pd.DataFrame:
+    start = pd.date_range(START, periods=int(hours * 180), freq="20s", unit="us")
+    return pd.DataFrame(
+        {
+            "platform": satellite,
+            "granule_start": start,
+            "granule_end": start + pd.Timedelta("20s"),
+            "status": "loaded",
+            "reason": None,
+            "file_name": "OR_GLM-L2-LCFA",
+            "simulated": simulated,
+        }
+    )
+
+
+def texts_of(figure: Any) -> list[str]:
+    from matplotlib.text import Text
+
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
+
+
+def open_picture(content: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(content))
+    image.load()
+    return image
+
+
+def share_of(image: Image.Image, colour: str, tolerance: int = 24) -> float:
+    """Share of an image's pixels that have nearly a colour."""
+    pixels = np.asarray(image.convert("RGB")).astype(int)
+    wanted = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
+    return float((np.abs(pixels - wanted).max(axis=2) <= tolerance).mean())
+
+
+def draw_all(tables: Tables) -> dict[str, bytes]:
+    """Every picture, by name."""
+    seen = (tables.flashes, tables.granules, tables.parameters)
+    found = (tables.clustered_flashes, tables.cluster_centers, tables.parameters)
+    evaluated = (tables.silhouette_scores, tables.elbow_curve, tables.k_selection)
+    return {
+        "cluster_map": nodes.map_clusters(*found),
+        "cluster_animation": nodes.animate_clusters(*found),
+        "density_map": nodes.map_density(*seen),
+        "flash_rate": nodes.plot_flash_rate(*seen),
+        "k_evaluation": nodes.plot_k_evaluation(*evaluated, tables.parameters)[0],
+    }
+
+
+@pytest.mark.parametrize(
+    ("n", "k"), [(0, 4), (1, 1), (500, 1), (5000, 30)], ids=["empty", "one", "one k", "30 k"]
+)
+def test_every_picture_is_drawn_and_says_what_it_is(n: int, k: int) -> None:
+    import matplotlib.pyplot as plt
+
+    pictures = draw_all(make_tables(n=n, k=k, simulated=True))
+    assert plt.get_fignums() == [], "a figure is left open"
+    for name, content in pictures.items():
+        image = open_picture(content)
+        assert image.size[0] * 2 == image.size[1] * 3, name
+        if name != "cluster_animation":
+            assert "simulated" in image.info["Title"], name
+            assert ("No " in image.info["Description"]) == (n == 0), name
+        colours = image.convert("RGB").getcolors(1 << 20)
+        assert colours is not None
+        assert len(colours) > 20, f"{name} is blank"
+
+
+def test_cluster_map_names_satellite_slot_window_and_flashes() -> None:
+    clustered = make_tables().clustered
+    words = cluster_map.describe_clusters(clustered)
+    assert words.title == "4 lightning clusters seen by GOES-18 (West)"
+    assert words.subtitle.split("   ·   ") == [
+        "14 Jul 2024, 22:00\N{EN DASH}23:00 UTC",
+        "3,000 GLM flashes",
+    ]
+    shown = texts_of(cluster_map.draw_cluster_map(clustered, words))
+    for count in clustered.centers["flash_count"]:
+        assert f"  {count:,}" in shown
+    assert {"0", "1", "2", "3", "180°", "120°W", "0°"} <= {text.strip() for text in shown}
+
+
+def test_cluster_map_shows_every_colour_and_no_flash_hides_another_cluster() -> None:
+    from lightning_kedro.pipelines.reporting.palette import LIGHT
+
+    tables = make_tables(n=20_000)
+    image = open_picture(draw_all(tables)["cluster_map"])
+    on_map = image.crop((86, 134, 1080, 888))
+    for colour in LIGHT.clusters[:4]:
+        assert share_of(on_map, colour) > 0.0005
+    for colour in LIGHT.clusters[4:]:
+        assert share_of(on_map, colour, 8) < 0.0005
+
+
+def test_map_crosses_180_degrees_in_one_piece() -> None:
+    clustered = make_tables().clustered
+    extent = clustered.choose_extent(1.3)
+    x = extent.unwind(clustered.lon)
+    assert extent.west <= x.min()
+    assert x.max() <= extent.east
+    assert extent.east - extent.west < 130
+    assert extent.east > 180 > extent.west
+
+
+@given(
+    st.lists(st.tuples(st.floats(-60, 60), st.floats(-180, 180)), min_size=1, max_size=30),
+    st.floats(0.8, 2.0),
+)
+def test_extent_holds_all_points_and_has_the_aspect_asked_for(
+    points: list[tuple[float, float]], aspect: float
+) -> None:
+    lat, lon = np.array(points).T
+    extent = maps.choose_extent(lat, lon, aspect)
+    x = extent.unwind(lon)
+    assert ((extent.west <= x + 1e-6) & (x <= extent.east + 1e-6)).all()
+    assert ((extent.south <= lat) & (lat <= extent.north)).all()
+    assert -180 <= extent.west < 180
+    assert extent.east - extent.west <= 360 + 1e-9
+    limited = extent.east - extent.west > 359 or extent.north - extent.south > 165
+    if not limited and abs(extent.south + extent.north) < 100:
+        width = (extent.east - extent.west) * extent.stretch
+        assert width / (extent.north - extent.south) == pytest.approx(aspect, rel=0.05)
+
+
+def test_layers_are_cut_to_the_extent_on_both_sides_of_180_degrees() -> None:
+    extent = maps.Extent(150.0, 230.0, -50.0, 20.0)
+    pieces = maps.cut_layer("land", extent)
+    bounds = np.array([piece.bounds for piece in pieces])
+    assert bounds[:, 0].min() >= -40.0
+    assert bounds[:, 2].max() <= 40.0
+    assert (bounds[:, 0] < -10).any(), "New Caledonia, west of the meridian"
+    assert (bounds[:, 0] > 10).any(), "Samoa, east of it"
+
+
+def test_meridians_and_parallels_are_named() -> None:
+    assert [maps.name_meridian(lon) for lon in (-120, 0, 180, 190, 60)] == [
+        "120°W",
+        "0°",
+        "180°",
+        "170°W",
+        "60°E",
+    ]
+    assert [maps.name_parallel(lat) for lat in (40, 0, -20)] == ["40°N", "0°", "20°S"]
+
+
+def test_unknown_layer_is_refused() -> None:
+    from lightning_kedro.basemap import read_layer
+
+    with pytest.raises(KeyError, match="no layer 'rivers': choose one of land"):
+        read_layer("rivers")
+
+
+def test_density_bins_have_equal_areas_and_lose_no_flash() -> None:
+    extent = maps.Extent(-130.0, -60.0, -20.0, 55.0)
+    bins = density_map.make_bins(extent)
+    z = np.sin(np.radians(bins.lat))
+    areas = np.outer(np.diff(z), np.radians(np.diff(bins.x))) * 6371.0088**2
+    np.testing.assert_allclose(areas, bins.area_km2, rtol=1e-9)
+    rng = np.random.default_rng(1)
+    lat, lon = rng.uniform(-20, 55, 1000), rng.uniform(-130, -60, 1000)
+    density = density_map.count_density(bins, extent, lat, lon)
+    assert density.sum() * bins.area_km2 / 1000.0 == pytest.approx(1000)
+    assert (density.compressed() >= 1000.0 / bins.area_km2 - 1e-12).all()
+
+
+def test_density_is_flashes_per_1000_km2() -> None:
+    """40 flashes on one spot in a bin of 8 km by 8 km: 40 / 64 km2."""
+    here = (np.full(40, 10.01), np.full(40, 20.01))
+    extent = maps.choose_extent(*here, 1.5)
+    bins = density_map.make_bins(extent)
+    assert bins.size_km == 8.0
+    assert density_map.count_density(bins, extent, *here).max() == pytest.approx(625.0)
+
+
+def test_flash_rate_shades_gaps_and_does_not_count_them() -> None:
+    tables = make_tables(n=6000)
+    granules = tables.granules
+    lost = granules["granule_start"].dt.minute.isin([10, 11, 12])
+    granules.loc[granules["granule_start"].dt.minute == 30, "status"] = "corrupt"
+    times = tables.flashes.table["time"].to_numpy().astype("datetime64[us]")
+    rate = flash_rate.measure_rate(times, granules[~lost], tables.window)
+    assert rate.missing_minutes == pytest.approx(4.0)
+    assert len(rate.gaps) == 2
+    assert np.isnan(rate.per_minute[[10, 11, 12, 30]]).all()
+    assert np.isfinite(np.delete(rate.per_minute, [10, 11, 12, 30])).all()
+    assert rate.mean == pytest.approx(6000 / 56)
+    words = flash_rate.describe_rate(rate, tables.window, simulated=False)
+    assert "4 min without data" in words.subtitle
+    assert "no data: not counted as zero" in texts_of(flash_rate.draw_rate(rate, words))
+
+
+def test_rate_of_a_partly_covered_bin_is_that_of_its_covered_time() -> None:
+    tables = make_tables(n=0)
+    granules = tables.granules
+    half = granules[granules["granule_start"] >= pd.Timestamp(START) + pd.Timedelta("40s")]
+    times = np.full(30, np.datetime64(START, "us") + np.timedelta64(45, "s"))
+    rate = flash_rate.measure_rate(times, half, tables.window)
+    assert rate.covered[0] == pytest.approx(1 / 3)
+    assert rate.per_minute[0] == pytest.approx(90.0)
+
+
+def test_other_satellites_granules_fill_no_gap() -> None:
+    tables = make_tables()
+    others = tables.granules.assign(platform="G16")
+    rate = flash_rate.measure_rate(np.array([], "datetime64[us]"), others, tables.window)
+    assert rate.missing_minutes == 60.0
+    assert flash_rate.share_covered(rate) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("hours", "count", "step"),
+    [(0.25, 15, 1), (1, 12, 5), (6, 24, 15), (12, 12, 60), (24, 24, 60), (96, 96, 60)],
+)
+def test_frames_of_round_windows(hours: float, count: int, step: int) -> None:
+    edges = frames.choose_frames(START, START + timedelta(hours=hours))
+    assert edges.size - 1 == count
+    assert set(np.diff(edges).tolist()) == {timedelta(minutes=step)}
+
+
+@given(st.integers(1, 60 * 24 * 400), st.integers(0, 2000))
+def test_frames_cover_any_window_and_are_96_at_most(minutes: int, after: int) -> None:
+    start = START + timedelta(minutes=after)
+    edges = frames.choose_frames(start, start + timedelta(minutes=minutes))
+    assert edges[0] == np.datetime64(start)
+    assert edges[-1] == np.datetime64(start + timedelta(minutes=minutes))
+    assert (np.diff(edges) > np.timedelta64(0)).all()
+    assert 1 <= edges.size - 1 <= frames.MOST_FRAMES
+
+
+def test_frames_are_named_up_to_midnight_and_beyond() -> None:
+    day = frames.choose_frames(START, START + timedelta(hours=24))
+    names = frames.name_frames(day)
+    assert names[0] == ("14 Jul 2024", "22:00\N{EN DASH}23:00")
+    assert names[1] == ("14 Jul 2024", "23:00\N{EN DASH}24:00")
+    assert names[2] == ("15 Jul 2024", "00:00\N{EN DASH}01:00")
+    year = frames.name_frames(frames.choose_frames(START, START + timedelta(days=300)))
+    assert year[1] == ("15 Jul \N{EN DASH} 19 Jul 2024", "00:00\N{EN DASH}00:00")
+
+
+@pytest.mark.parametrize(
+    ("hours", "words"), [(1, "every 5 minutes"), (24, "hour by hour"), (24 * 10, "every 3 hours")]
+)
+def test_animation_says_how_long_a_frame_is(hours: float, words: str) -> None:
+    title = animation.describe_animation(make_tables(hours=hours, n=10).clustered).title
+    assert title == f"Lightning clusters {words}"
+
+
+def test_animation_has_a_frame_an_hour_in_the_clusters_exact_colours() -> None:
+    from lightning_kedro.pipelines.reporting.palette import DARK
+
+    tables = make_tables(hours=24, n=20_000)
+    content = draw_all(tables)["cluster_animation"]
+    assert len(content) < 3e6
+    image = Image.open(io.BytesIO(content))
+    assert image.n_frames == 24
+    assert image.size == (900, 600)
+    for number in (0, 11, 23):
+        image.seek(number)
+        on_map = image.convert("RGB").crop((54, 78, 634, 489))
+        for colour in DARK.clusters[:4]:
+            assert share_of(on_map, colour, 0) > 0.0002, f"frame {number} lacks {colour}"
+    first = image.info["duration"]
+    assert first == animation._HOLD_MILLISECONDS
+
+
+def test_animation_fades_older_flashes_and_forgets_them() -> None:
+    """All flashes in the first hour: bright, then fainter for three hours, then gone."""
+    tables = make_tables(hours=12, n=4000, k=1)
+    early = tables.clustered_flashes.table.to_pydict()
+    early["time"] = [START + timedelta(minutes=index % 60) for index in range(4000)]
+    tables = replace(tables, clustered_flashes=Rows(pa.table(early)))
+    clustered = tables.clustered
+    edges = frames.choose_frames(tables.window.start, tables.window.end)
+    words = animation.describe_animation(clustered)
+    scene = animation.set_scene(clustered, words, edges)
+    typeface = animation.Typeface()
+    area = (slice(80, 480), slice(60, 600))
+    for number in range(6):
+        pixels = animation.paint_frame(scene, clustered, number, typeface)[area]
+        for age in range(len(animation.FADES)):
+            painted = bool((pixels == scene.palette.find_flash(0, age)).any())
+            assert painted == (age == number), (number, age)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence", "warning"),
+    [
+        ({}, "k = 4 because the silhouette is highest at k = 4; the elbow of the curve is", ""),
+        (
+            {"criterion": "elbow", "k": 3},
+            "k = 3 because the elbow of the curve is at k = 3; the silhouette is highest at k = 4",
+            "",
+        ),
+        ({"criterion": "fixed", "k": 5}, "k = 5 was asked for; the silhouette is highest", ""),
+        ({"k_elbow": pd.NA}, "the curve has no elbow", ""),
+        ({"k": 6, "at_range_end": True}, "k = 6", "raise clustering.k_max"),
+        ({"k": 2, "at_range_end": True}, "k = 2", "the fewest that a silhouette can judge"),
+    ],
+)
+def test_choice_is_said_in_plain_words(
+    changes: dict[str, Any], sentence: str, warning: str
+) -> None:
+    tables = make_tables()
+    selection = tables.k_selection.assign(**changes).astype({"k_elbow": "Int64"})
+    evaluation = k_evaluation.pick_evaluation(
+        tables.silhouette_scores, tables.elbow_curve, selection, tables.window
+    )
+    assert sentence in k_evaluation.explain_choice(evaluation)
+    assert warning in k_evaluation.warn_of_range(evaluation)
+    assert bool(warning) == bool(k_evaluation.warn_of_range(evaluation))
+    words = k_evaluation.describe_evaluation(evaluation)
+    shown = texts_of(k_evaluation.draw_evaluation(evaluation, words))
+    chosen = changes.get("k", 4)
+    assert shown.count(f"k = {chosen} chosen") == 2
+    assert any(sentence in text for text in shown)
+    if warning:
+        assert any(warning in text for text in shown)
+
+
+def test_evaluation_of_degrees_shows_inertia() -> None:
+    tables = make_tables()
+    curve = tables.elbow_curve.assign(rms_distance_km=np.nan)
+    evaluation = k_evaluation.pick_evaluation(
+        tables.silhouette_scores, curve, tables.k_selection, tables.window
+    )
+    assert evaluation.spread[1] == "inertia (squared degrees)"
+
+
+def test_evaluation_takes_this_windows_rows_of_a_history() -> None:
+    tables, other = make_tables(), make_tables(hours=2, k=6)
+    scores, curve, selection = (
+        pd.concat([getattr(other, name), getattr(tables, name)])
+        for name in ("silhouette_scores", "elbow_curve", "k_selection")
+    )
+    evaluation = k_evaluation.pick_evaluation(scores, curve, selection, tables.window)
+    assert evaluation.selection["k"] == 4
+    assert len(evaluation.scores) == 5
+
+
+def test_plotly_chart_says_the_same_as_the_picture() -> None:
+    tables = make_tables()
+    evaluated = (tables.silhouette_scores, tables.elbow_curve, tables.k_selection)
+    _, chart = nodes.plot_k_evaluation(*evaluated, tables.parameters)
+    plain = chart.to_dict()
+    assert [trace["x"] for trace in plain["data"]] == [[1, 2, 3, 4, 5, 6], [2, 3, 4, 5, 6]]
+    assert {shape["x0"] for shape in plain["layout"]["shapes"]} == {4}
+    assert "k = 4 because the silhouette is highest" in plain["layout"]["title"]["text"]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "words"),
+    [
+        ("2024-07-14T22:00", "2024-07-14T23:00", "14 Jul 2024, 22:00\N{EN DASH}23:00"),
+        ("2024-07-04T22:00:05", "2024-07-04T23:00", "4 Jul 2024, 22:00:05\N{EN DASH}23:00:00"),
+        ("2024-07-14", "2024-07-15", "14 Jul 2024, 00:00\N{EN DASH}24:00"),
+        ("2024-07-14T23:00", "2024-07-15T01:00", "14 Jul 2024 23:00 \N{EN DASH} 15 Jul 2024 01:00"),
+    ],
+)
+def test_spans_are_said_shortly(start: str, end: str, words: str) -> None:
+    span = describe_span(datetime.fromisoformat(start), datetime.fromisoformat(end))
+    assert span == words
+
+
+def test_slot_that_changed_hands_names_both_satellites() -> None:
+    parameters = make_parameters("east")
+    parameters["window"] = {"start": "2025-04-06T12:00", "end": "2025-04-07T12:00"}
+    window = Window.from_parameters(parameters)
+    assert window.satellites == "GOES-16 (East) and GOES-19 (East)"
+    assert window.key.platform == "G16+G19"
+
+
+def test_window_without_flashes_shows_the_region_asked_for() -> None:
+    parameters = make_parameters()
+    parameters["preprocessing"]["region"] = {"west": 170, "south": -30, "east": -170, "north": 0}
+    nothing = np.array([])
+    lat, lon = Window.from_parameters(parameters).show_points(nothing, nothing)
+    extent = maps.choose_extent(lat, lon, 1.3)
+    assert (extent.west, extent.east) == (pytest.approx(160, abs=8), pytest.approx(200, abs=8))
+
+
+def test_a_million_flashes_are_mapped_in_seconds() -> None:
+    import time
+
+    tables = make_tables(n=1_000_000, k=12)
+    began = time.perf_counter()
+    nodes.map_clusters(tables.clustered_flashes, tables.cluster_centers, tables.parameters)
+    nodes.map_density(tables.flashes, tables.granules, tables.parameters)
+    assert time.perf_counter() - began < 20

@@ -1,0 +1,109 @@
+"""The pipeline ``reporting`` as a person runs it, on simulated granules."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from tests.conftest import Project
+
+MINUTES = "satellite=G18,window.start=2024-07-14T22:00,window.end=2024-07-14T22:20"
+QUIET = "satellite=G18,window.start=2024-07-15T10:00,window.end=2024-07-15T11:00"
+FILES = {
+    "cluster_animation.gif",
+    "cluster_map.png",
+    "density_map.png",
+    "flash_rate.png",
+    "k_evaluation.json",
+    "k_evaluation.png",
+    "report.html",
+}
+
+
+_made: dict[Path, Project] = {}
+
+
+@contextmanager
+def reported_project(factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project in which the whole job has run, once for all tests, and where more runs start."""
+    folder = factory.getbasetemp() / "reported"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("KEDRO_ENV", raising=False)
+        if folder not in _made:
+            _made[folder] = Project(folder)
+            patch.chdir(folder)
+            _made[folder].succeed("--env", "sample", "--params", MINUTES)
+        patch.chdir(folder)
+        yield _made[folder]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    with reported_project(tmp_path_factory) as made:
+        yield made
+
+
+def reports(project: Project) -> Path:
+    return project.folder / "data" / "sample" / "08_reporting"
+
+
+def read_texts(path: Path) -> dict[str, str]:
+    """The texts that a PNG file holds."""
+    with Image.open(path) as image:
+        return {str(name): str(value) for name, value in image.info.items()}
+
+
+def test_whole_job_ends_in_pictures_and_a_report(project: Project) -> None:
+    assert {path.name for path in reports(project).iterdir()} == FILES
+    title = read_texts(reports(project) / "cluster_map.png")["Title"]
+    assert "GOES-18 (West)" in title
+    assert "simulated" in title
+    page = (reports(project) / "report.html").read_text(encoding="utf-8")
+    flashes = project.query("SELECT count(*) AS n FROM clustered_flashes", "sample")["n"].item()
+    assert f"{flashes:,} GLM flashes" in page
+    assert "archive hour has 180 of 180 expected granules" in page
+
+
+def test_reporting_again_changes_no_byte_and_uses_no_network(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        message = "pictures must not use the network"
+        raise AssertionError(message)
+
+    before = {path.name: path.read_bytes() for path in reports(project).glob("*.[pg]*")}
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    project.succeed("--env", "sample", "--pipelines", "reporting", "--params", MINUTES)
+    after = {path.name: path.read_bytes() for path in reports(project).glob("*.[pg]*")}
+    assert len(before) == 5
+    assert before == after
+
+
+def test_window_without_rows_gives_pictures_that_say_so(project: Project) -> None:
+    before = {path: path.read_bytes() for path in reports(project).iterdir()}
+    project.succeed("--env", "sample", "--pipelines", "reporting", "--params", QUIET)
+    for name in ("cluster_map", "density_map", "flash_rate", "k_evaluation"):
+        info = read_texts(reports(project) / f"{name}.png")
+        assert "No " in info["Description"], name
+        assert "simulated" in info["Title"], name
+    assert "No clustered flashes" in (reports(project) / "report.html").read_text(encoding="utf-8")
+    for path, content in before.items():  # other tests look at these
+        path.write_bytes(content)
+
+
+def test_nodes_and_entries_of_reporting_have_their_names() -> None:
+    from lightning_kedro.pipelines import reporting
+
+    pipeline = reporting.create_pipeline()
+    assert {node.name for node in pipeline.nodes} == {
+        "cluster_animation",
+        "cluster_map",
+        "density_map",
+        "flash_rate",
+        "k_evaluation",
+        "report",
+    }
+    assert all(node.func.__doc__ for node in pipeline.nodes)

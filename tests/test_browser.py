@@ -1,0 +1,351 @@
+"""What a person sees in a browser: the report without a network, and the pipeline in Kedro-Viz."""
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lightning_kedro.pipelines.reporting import nodes
+from tests.conftest import Project
+from tests.pipelines.test_reporting import draw_all, make_tables
+from tests.pipelines.test_reporting_run import reported_project, reports
+
+CANDIDATES = ("chromium", "chromium-browser", "google-chrome")
+BROWSER = next(filter(None, map(shutil.which, CANDIDATES)), "")
+DRIVER = shutil.which("chromedriver") or ""
+WAIT_SECONDS = 30.0
+
+pytestmark = pytest.mark.skipif(
+    not (BROWSER and DRIVER),
+    reason="needs Chromium and ChromeDriver (Debian: apt-get install chromium chromium-driver)",
+)
+
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--window-size=1280,1000",
+)
+
+
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS) -> Any:
+    """Wait until a condition holds, and return what it returned."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.1)
+    pytest.fail(f"waited {seconds:.0f} s in vain: {what}")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for flag in FLAGS:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options, Service(DRIVER))
+    yield driver
+    driver.quit()
+
+
+def errors_of(browser: Any) -> list[str]:
+    return [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+def requests_of(browser: Any) -> list[str]:
+    """The addresses asked for since the last look."""
+    messages = [json.loads(one["message"])["message"] for one in browser.get_log("performance")]
+    sent = [one for one in messages if one["method"] == "Network.requestWillBeSent"]
+    return [one["params"]["request"]["url"] for one in sent]
+
+
+def open_report(browser: Any, path: Path, *, offline: bool = True) -> None:
+    requests_of(browser)
+    errors_of(browser)
+    browser.execute_cdp_cmd("Network.enable", {})
+    conditions = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    browser.execute_cdp_cmd("Network.emulateNetworkConditions", {"offline": offline, **conditions})
+    browser.get(path.as_uri())
+    wait_for(lambda: state(browser).get("ready"), "the map is not drawn")
+
+
+def state(browser: Any) -> dict[str, str]:
+    """What the map says of itself: frame, number of flashes drawn, milliseconds to draw."""
+    found: dict[str, str] = browser.execute_script(
+        "return Object.assign({}, document.getElementById('stage').dataset)"
+    )
+    return found
+
+
+def canvas(browser: Any, name: str) -> np.ndarray:
+    """The pixels of one of the map's canvases, RGBA."""
+    address = browser.execute_script(f"return document.getElementById('{name}').toDataURL()")
+    with urllib.request.urlopen(address) as content:  # noqa: S310  (a data: address)
+        return np.asarray(Image.open(BytesIO(content.read())).convert("RGBA"))
+
+
+def act(browser: Any, script: str) -> None:
+    """Do something to the page, and wait until the map is drawn again."""
+    browser.execute_script(f"delete document.getElementById('stage').dataset.ready; {script}")
+    wait_for(lambda: state(browser).get("ready"), f"the map is not drawn again after {script}")
+
+
+def slide_to(browser: Any, frame: int) -> None:
+    act(
+        browser,
+        f"const hour = document.getElementById('hour'); hour.value = {frame};"
+        "hour.dispatchEvent(new Event('input'))",
+    )
+
+
+@pytest.fixture(scope="module")
+def day_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a day with 20,000 flashes on both sides of 180 degrees."""
+    tables = make_tables(hours=24, n=20_000, k=10, simulated=True)
+    page = nodes.write_report(**tables.all_but_pictures(), **draw_all(tables))
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def test_report_draws_its_map_without_a_network(browser: Any, day_report: Path) -> None:
+    open_report(browser, day_report)
+    assert errors_of(browser) == []
+    asked = {url.partition(":")[0] for url in requests_of(browser)}
+    assert asked <= {"file", "data"}
+    assert state(browser)["drawn"] == "20000"
+    base, points, marks = (canvas(browser, name) for name in ("base", "points", "marks"))
+    assert len(np.unique(base.reshape(-1, 4), axis=0)) > 20, "the basemap is blank"
+    land = (base[..., :3] == [0x17, 0x1D, 0x25]).all(axis=2).mean()
+    assert 0.03 < land < 0.9
+    assert 0.0005 < (points[..., 3] > 0).mean() < 0.5
+    assert len(np.unique(points[points[..., 3] > 0], axis=0)) == 8, "eight colours of clusters"
+    assert (marks[..., 3] > 0).any()
+    images = browser.execute_script(
+        "return [...document.images].map((one) => one.complete && one.naturalWidth)"
+    )
+    assert images == [1440, 900, 1440, 1440, 1440]
+
+
+def test_hour_slider_changes_the_map(browser: Any, day_report: Path) -> None:
+    open_report(browser, day_report)
+    whole = canvas(browser, "points")
+    seen = []
+    for frame in (0, 12, 23):
+        slide_to(browser, frame)
+        assert state(browser)["frame"] == str(frame)
+        assert 300 < int(state(browser)["drawn"]) < 2000
+        seen.append(canvas(browser, "points"))
+        clock = browser.execute_script("return document.getElementById('clock').textContent")
+        assert re.search(r"1[45] Jul 2024, \d\d:00\N{EN DASH}\d\d:00 UTC", clock)
+    assert not np.array_equal(seen[0], seen[1])
+    assert not np.array_equal(seen[1], seen[2])
+    act(browser, "document.getElementById('all').click()")
+    assert np.array_equal(canvas(browser, "points"), whole)
+    assert errors_of(browser) == []
+
+
+def test_map_zooms_pans_plays_and_changes_colours(browser: Any, day_report: Path) -> None:
+    from selenium.webdriver import ActionChains
+
+    open_report(browser, day_report)
+    stage = browser.find_element("id", "stage")
+    before = canvas(browser, "base")
+    act(browser, "document.getElementById('in').click()")
+    zoomed = canvas(browser, "base")
+    assert not np.array_equal(before, zoomed)
+    ActionChains(browser).drag_and_drop_by_offset(stage, 120, 40).perform()
+    wait_for(lambda: not np.array_equal(canvas(browser, "base"), zoomed), "dragging moves nothing")
+    act(browser, "document.getElementById('home').click()")
+    assert np.array_equal(canvas(browser, "base"), before)
+    coloured = canvas(browser, "points")
+    act(
+        browser,
+        "const colour = document.getElementById('colour'); colour.value = 'age';"
+        "colour.dispatchEvent(new Event('change'))",
+    )
+    assert not np.array_equal(canvas(browser, "points"), coloured)
+    browser.execute_script("document.getElementById('play').click()")
+    wait_for(lambda: int(state(browser)["frame"]) >= 2, "playing does not move on")
+    browser.execute_script("document.getElementById('play').click()")
+    assert errors_of(browser) == []
+
+
+def test_pointing_at_a_flash_tells_what_it_is(browser: Any, day_report: Path) -> None:
+    from selenium.webdriver import ActionChains
+
+    open_report(browser, day_report)
+    points, marks = canvas(browser, "points"), canvas(browser, "marks")
+    free = (points[..., 3] > 0) & (marks[..., 3] == 0)
+    rows, columns = np.nonzero(free[20:-20, 20:-120])
+    row, column = rows[len(rows) // 2] + 20, columns[len(rows) // 2] + 20
+    stage = browser.find_element("id", "stage")
+    size = stage.size
+    right, down = column - size["width"] // 2, row - size["height"] // 2
+    ActionChains(browser).move_to_element_with_offset(stage, int(right), int(down)).perform()
+    tip = wait_for(lambda: browser.find_element("id", "tip").text, "no hint appears")
+    assert re.match(r"2024-07-1[45] \d\d:\d\d:\d\d UTC\n.*° [NS], .*° [EW]\ncluster \d", tip)
+
+
+def test_half_a_million_flashes_stay_usable(browser: Any, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    tables = make_tables(hours=24, n=500_000, k=10)
+    path.write_text(nodes.write_report(**tables.all_but_pictures()), encoding="utf-8")
+    open_report(browser, path)
+    shown = browser.execute_script("return document.getElementById('shown').textContent")
+    assert shown == "500,000 flashes (200,000 drawn)"
+    act(browser, "document.getElementById('in').click()")
+    assert float(state(browser)["milliseconds"]) < 500
+    assert errors_of(browser) == []
+
+
+def test_report_without_flashes_says_so(browser: Any, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    page = nodes.write_report(**make_tables(n=0).all_but_pictures())
+    path.write_text(page, encoding="utf-8")
+    open_report(browser, path)
+    shown = browser.execute_script("return document.getElementById('shown').textContent")
+    assert shown == "No flashes in this window"
+    assert errors_of(browser) == []
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    with reported_project(tmp_path_factory) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def viz(project: Project) -> Iterator[str]:
+    """The address of Kedro-Viz, as ``kedro viz`` serves it."""
+    port = find_port()
+    log = project.folder / "viz.log"
+    command = ("viz", "run", "--no-browser", "--port", str(port), "--env", "sample")
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "kedro", *command],
+            cwd=project.folder,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(lambda: ask(f"{address}/api/main"), "Kedro-Viz does not answer", 120)
+        yield address
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(10)
+
+
+def find_port() -> int:
+    """A free port; Kedro-Viz takes none above 49151."""
+    for port in random.sample(range(20_000, 49_000), 100):
+        with socket.socket() as one, suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            return port
+    pytest.fail("there is no free port")
+
+
+def ask(address: str) -> Any:
+    """What the server answers, None while it does not."""
+    try:
+        with urllib.request.urlopen(address, timeout=20) as answer:  # noqa: S310  (loopback)
+            return json.loads(answer.read())
+    except OSError:
+        return None
+
+
+def test_viz_shows_every_node_by_layers(browser: Any, viz: str) -> None:
+    from kedro.framework.project import pipelines
+
+    main = ask(f"{viz}/api/main")
+    names = {node["name"] for node in main["nodes"] if node["type"] == "task"}
+    whole = pipelines["__default__"]
+    assert names == {node.name for node in whole.nodes}
+    expected = ["archive", "raw", "intermediate", "primary", "feature", "models", "model_output"]
+    assert [layer for layer in main["layers"] if layer in expected] == expected
+    assert main["layers"][-1] == "reporting"
+    open_viz(browser, viz)
+    drawn = wait_for(
+        lambda: browser.find_elements("css selector", ".pipeline-node"), "no node is drawn"
+    )
+    assert len(drawn) >= len(names)
+    shown = {element.text for element in browser.find_elements("css selector", ".pipeline-node")}
+    assert {"extract", "kmeans_cluster", "cluster_map", "report"} <= {
+        text.strip().lower().replace(" ", "_") for text in shown
+    }
+
+
+def open_viz(browser: Any, address: str) -> None:
+    conditions = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    browser.execute_cdp_cmd("Network.emulateNetworkConditions", {"offline": False, **conditions})
+    browser.get(address)
+
+
+def node_of(address: str, name: str) -> dict[str, Any]:
+    """What Kedro-Viz knows of a catalog entry."""
+    nodes_ = ask(f"{address}/api/main")["nodes"]
+    (found,) = (one["id"] for one in nodes_ if one["name"] == name and one["type"] == "data")
+    return {"id": found, **ask(f"{address}/api/nodes/{found}")}
+
+
+@pytest.mark.parametrize("name", ["cluster_map", "cluster_animation", "density_map", "flash_rate"])
+def test_viz_previews_the_pictures(viz: str, project: Project, name: str) -> None:
+    import base64
+
+    node = node_of(viz, name)
+    assert node["preview_type"] == "ImagePreview"
+    (file,) = (path for path in reports(project).iterdir() if path.stem == name)
+    assert base64.b64decode(node["preview"]) == file.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["clustered_flashes", "cluster_centers", "flashes", "coverage"])
+def test_viz_previews_the_tables(viz: str, name: str) -> None:
+    node = node_of(viz, name)
+    assert node["preview_type"] == "TablePreview"
+    assert "platform" in node["preview"]["columns"]
+    assert node["preview"]["data"]
+
+
+def test_viz_previews_the_evaluation_as_a_chart(viz: str) -> None:
+    node = node_of(viz, "k_evaluation_chart")
+    assert node["preview_type"] == "PlotlyPreview"
+    assert len(node["preview"]["data"]) == 2
+
+
+def test_viz_shows_a_picture_in_its_panel(browser: Any, viz: str) -> None:
+    node = node_of(viz, "cluster_map")
+    open_viz(browser, f"{viz}/?pid=__default__&sid={node['id']}")
+    image = wait_for(
+        lambda: browser.find_elements("css selector", ".pipeline-metadata img"), "no preview"
+    )[0]
+    wait_for(lambda: image.get_property("naturalWidth") == 1440, "the preview stays empty")
