@@ -45,7 +45,8 @@ def test_whole_job_runs_offline_for_every_satellite(
 ) -> None:
     refuse_connections(monkeypatch)
     end = HOUR + timedelta(minutes=20)
-    project.succeed("--env", "sample", "--params", window(HOUR, end, satellite))
+    pipelines = ("--pipelines", "ingestion,clustering")
+    project.succeed("--env", "sample", *pipelines, "--params", window(HOUR, end, satellite))
     clustered = project.query("SELECT * FROM clustered_flashes", "sample")
     assert len(clustered) > 500
     assert clustered["time"].between("2024-07-14 09:00", "2024-07-14 09:20", "left").all()
