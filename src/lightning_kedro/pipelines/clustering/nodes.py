@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from lightning_kedro.analysis.features import ClusterFeatures
 from lightning_kedro.analysis.kmeans import KMeansFit
@@ -12,9 +12,9 @@ from lightning_kedro.pipelines.clustering import evaluation, tables
 from lightning_kedro.pipelines.clustering.flashes import FlashTable, WindowKey, read_flashes
 from lightning_kedro.pipelines.clustering.options import ClusteringOptions
 
-if TYPE_CHECKING:
-    import pandas as pd
-    import pyarrow as pa
+Frame: TypeAlias = Any
+"""A pandas DataFrame or an Arrow table; named so because importing either costs start-up time, and
+Kedro evaluates the hints of nodes."""
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def evaluate_silhouette(
     cluster_features: ClusterFeatures,
     candidates: Sequence[KMeansFit],
     parameters: Mapping[str, Any],
-) -> tuple["pd.DataFrame", dict[int, FloatArray]]:
+) -> tuple[Frame, dict[int, FloatArray]]:
     """Score every k from ``clustering.k_min`` to ``clustering.k_max`` by its silhouette.
 
     Returns:
@@ -57,7 +57,7 @@ def evaluate_elbow(
     cluster_features: ClusterFeatures,
     candidates: Sequence[KMeansFit],
     parameters: Mapping[str, Any],
-) -> "pd.DataFrame":
+) -> Frame:
     """Give the inertia of every k from 1 to ``clustering.k_max``."""
     key = WindowKey.of(FlashSelection.from_parameters(parameters))
     return key.label_frame(tables.list_inertia(cluster_features, candidates))
@@ -67,11 +67,11 @@ def cluster_flashes(
     flashes: FlashTable,
     cluster_features: ClusterFeatures,
     candidates: Sequence[KMeansFit],
-    silhouette_scores: "pd.DataFrame",
+    silhouette_scores: Frame,
     silhouette_samples: Mapping[int, FloatArray],
-    elbow_curve: "pd.DataFrame",
+    elbow_curve: Frame,
     parameters: Mapping[str, Any],
-) -> tuple["pa.Table", "pd.DataFrame", "pd.DataFrame", "pd.DataFrame"]:
+) -> tuple[Frame, Frame, Frame, Frame]:
     """Choose k, label every flash by its nearest centre, and describe the clusters.
 
     Returns:
