@@ -247,6 +247,30 @@ def test_quality_flag_may_be_missing(granule: Callable[..., Path]) -> None:
     assert read_flashes(granule(mask), NAME).quality_flag[0] == -1
 
 
+PACKED = ("flash_id", "flash_energy", "flash_area", "flash_quality_flag")
+
+
+def test_integers_stored_as_unsigned_are_not_clipped(granule: Callable[..., Path]) -> None:
+    """Another writer may declare on disk what NOAA's files leave to ``_Unsigned``."""
+
+    def retype(file: h5py.File) -> None:
+        for variable in PACKED:
+            attributes = dict(file[variable].attrs)
+            bits = file[variable][:].view("u2")
+            file.move(variable, f"old_{variable}")
+            new = file.create_dataset(variable, data=bits)
+            for key in ("units", "scale_factor", "add_offset"):
+                if key in attributes:
+                    new.attrs[key] = attributes[key]
+            if "_FillValue" in attributes:
+                new.attrs["_FillValue"] = np.uint16(65_535)
+
+    expected, flashes = read_flashes(granule(), NAME), read_flashes(granule(retype), NAME)
+    assert expected.flash_id.max() > 32_767
+    for field in ("flash_id", "energy_j", "area_km2", "quality_flag"):
+        np.testing.assert_array_equal(getattr(flashes, field), getattr(expected, field))
+
+
 def remove(variable: str) -> Change:
     def change(file: h5py.File) -> None:
         file.move(variable, f"old_{variable}")

@@ -193,17 +193,22 @@ def _read_packed(
         raise CorruptGranuleError(message)
     scale = read_number(variable, "scale_factor") * factors[units]
     offset = read_number(variable, "add_offset", 0.0) * factors[units]
-    raw = read_variable(variable, name, np.int16, (count,))
-    values = raw.view(np.uint16).astype(np.float64) * scale + offset
-    values[raw == read_number(variable, "_FillValue", -1)] = np.nan
+    raw = read_variable(variable, name, np.int16, (count,)).view(np.uint16)
+    values = raw.astype(np.float64) * scale + offset
+    values[raw == _read_fill(variable)] = np.nan
     return values
+
+
+def _read_fill(variable: Handle) -> int:
+    """The 16 bits that stand for a missing value: 65535, whether it is declared so or as -1."""
+    return int(read_number(variable, "_FillValue", -1)) & 0xFFFF
 
 
 def _read_quality(file: Handle, count: int) -> NDArray[np.int16]:
     """Read the quality flags. 3 and 5 are real flashes, cut in pieces because they are large."""
     variable = open_variable(file, "flash_quality_flag")
     flags = read_variable(variable, "flash_quality_flag", np.int16, (count,))
-    flags[flags == read_number(variable, "_FillValue", -1)] = MISSING_QUALITY
+    flags[flags.view(np.uint16) == _read_fill(variable)] = MISSING_QUALITY
     return flags
 
 

@@ -76,6 +76,10 @@ def read_variable(
 ) -> NDArray[T]:
     """Read a whole variable of the expected kind and shape.
 
+    Integers come as the bits that are stored: whether they mean a signed or an unsigned number is
+    for the caller to say, whatever the type on disk declares. HDF5 left to itself would convert
+    one to the other and clip large values without a word.
+
     Raises:
         CorruptGranuleError: If its kind, size or shape is another, or its data are damaged.
     """
@@ -90,7 +94,9 @@ def read_variable(
             raise CorruptGranuleError(message)
         values = np.empty(shape, dtype)
         if values.size:
-            variable.read(h5s.ALL, h5s.ALL, values)
+            unsigned = wanted.kind == "i" and stored.get_sign() == h5t.SGN_NONE
+            bits = values.view(f"u{wanted.itemsize}") if unsigned else values
+            variable.read(h5s.ALL, h5s.ALL, bits)
     except HDF5_ERRORS as error:
         message = f"variable {name} cannot be read: {_first_line(error)}"
         raise CorruptGranuleError(message) from error
