@@ -256,6 +256,7 @@ def start_other_run(path: Path, seconds: float) -> Any:
     other = context.Process(target=hold_database, args=(str(path), seconds))
     other.start()
     while not path.exists():
+        assert other.exitcode is None, "the other run could not start"
         time.sleep(0.01)
     return other
 

@@ -64,6 +64,16 @@ def test_now_is_the_same_for_both_ends() -> None:
             r"Parameter preprocessing\.region: south \(9\) must be less than north \(2\)",
         ),
         ({"clustering": {"standardize": True}}, "standardize works with coordinates: degrees"),
+        (
+            {
+                "clustering": {
+                    "coordinates": "degrees",
+                    "standardize": True,
+                    "time_scale_km_per_hour": 30,
+                }
+            },
+            "standardize and time_scale_km_per_hour cannot be used together",
+        ),
         ({"clustering": {"k": True}}, "True must be auto or a whole number"),
         ({"clustering": {"time_scale_km_per_hour": float("inf")}}, "must be finite"),
         (

@@ -130,6 +130,9 @@ class Clustering(_Strict):
         if self.standardize and self.coordinates != "degrees":
             message = "standardize works with coordinates: degrees only"
             raise ValueError(message)
+        if self.standardize and self.time_scale_km_per_hour is not None:
+            message = "standardize and time_scale_km_per_hour cannot be used together"
+            raise ValueError(message)
         if self.time_scale_km_per_hour is not None and math.isinf(self.time_scale_km_per_hour):
             message = "time_scale_km_per_hour must be finite"
             raise ValueError(message)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -278,6 +278,7 @@ def test_map_crosses_180_degrees_in_one_piece() -> None:
     st.lists(st.tuples(st.floats(-60, 60), st.floats(-180, 180)), min_size=1, max_size=30),
     st.floats(0.8, 2.0),
 )
+@example([(0.0, 143.0), (0.0, -17.0), (38.0, 0.0)], 1.0)
 def test_extent_holds_all_points_and_has_the_aspect_asked_for(
     points: list[tuple[float, float]], aspect: float
 ) -> None:

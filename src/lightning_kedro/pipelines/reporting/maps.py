@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _TURN: Final = 360.0
+_ROUNDS: Final = 20
 _BINS: Final = 1440  # a quarter of a degree, to find the widest gap in longitude
 _NORTHERNMOST: Final = 85.0
 _SMALLEST_HEIGHT: Final = 5.0  # degrees: a single flash is shown with what lies around it
@@ -92,19 +93,24 @@ def _find_longitudes(lon: FloatArray) -> tuple[float, float]:
 
 
 def _fit(extent: Extent, aspect: float) -> Extent:
-    """The extent with the aspect of the map, as far as the Earth goes."""
-    width = min(extent.east - extent.west, _TURN)
-    height = min(extent.north - extent.south, 2.0 * _NORTHERNMOST)
-    middle_lat = np.clip((extent.north + extent.south) / 2.0, -60.0, 60.0)
-    stretch = float(np.cos(np.radians(middle_lat)))
-    if width * stretch < aspect * height:
-        width = min(aspect * height / stretch, _TURN)
-    else:
-        height = min(width * stretch / aspect, 2.0 * _NORTHERNMOST)
-    room = _NORTHERNMOST - height / 2.0
-    middle_lat = float(np.clip((extent.north + extent.south) / 2.0, -room, room))
+    """The extent with the aspect of the map, as far as the Earth goes.
+
+    A heightened extent near a pole moves towards the equator, where a degree of longitude is
+    longer, so that it must be heightened by less: a few rounds settle it.
+    """
+    middle = wanted = (extent.north + extent.south) / 2.0
+    for _ in range(_ROUNDS):
+        width = min(extent.east - extent.west, _TURN)
+        height = min(extent.north - extent.south, 2.0 * _NORTHERNMOST)
+        stretch = float(np.cos(np.radians(np.clip(middle, -60.0, 60.0))))
+        if width * stretch < aspect * height:
+            width = min(aspect * height / stretch, _TURN)
+        else:
+            height = min(width * stretch / aspect, 2.0 * _NORTHERNMOST)
+        room = _NORTHERNMOST - height / 2.0
+        middle = float(np.clip(wanted, -room, room))
     west = float(np.mod(extent.middle - width / 2.0 + 180.0, _TURN) - 180.0)
-    south = middle_lat - height / 2.0
+    south = middle - height / 2.0
     return Extent(west, west + width, south, south + height)
 
 
