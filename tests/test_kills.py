@@ -45,7 +45,7 @@ def ingest(data: Path, endpoint: str) -> None:
     """What `kedro run --pipeline ingestion` does, without Kedro's start-up."""
     fs_args = {"anon": True, "endpoint_url": endpoint, "max_concurrency": 1}
     archive = GranuleArchiveDataset(root=ROOT, max_concurrency=4, fs_args=fs_args)
-    raw = RawGranulesDataset(path=str(data / "raw"), archive=ROOT, max_concurrency=4)
+    raw = RawGranulesDataset(path=str(data / "raw"), archive=ROOT)
     series = FlashSeriesDataset(path=str(data / "series"))
     database = str(data / "lightning.duckdb")
     loaded = LoadedGranulesDataset(path=database).load()

@@ -31,10 +31,11 @@ import netCDF4
 import numpy as np
 import pandas as pd
 import xarray as xr
+import yaml
 
 from lightning_kedro.datasets.hours import run_hours
 from lightning_kedro.datasets.simulated_archive import Simulation
-from lightning_kedro.datasets.storage import Storage, run_together
+from lightning_kedro.datasets.storage import Storage
 from lightning_kedro.glm.flashes import read_flashes
 from lightning_kedro.glm.granule import GranuleName, parse_granule_name
 from lightning_kedro.glm.selection import ArchiveHour
@@ -232,32 +233,39 @@ def slow_s3(body: bytes, delay: float) -> Iterator[str]:
     server.join()
 
 
-def compare_fetching(paths: Sequence[Path], target: Path) -> None:
+def compare_fetching(paths: Sequence[Path]) -> None:
     """An hour from an S3 that answers after 50 ms: together, and one request after the other."""
     body = paths[0].read_bytes()
     granules = [
         StoredGranule(name_of(path), f"noaa-goes16/{path.name}", len(body)) for path in paths
     ]
     with slow_s3(body, 0.05) as endpoint:
-        arguments = {"anon": True, "endpoint_url": endpoint, "max_concurrency": 1}
-        storage = Storage("s3://noaa-goes16", arguments, max_concurrency=32)
+        catalog = yaml.safe_load((PROJECT / "conf" / "base" / "catalog.yml").read_text())
+        entry = catalog["glm_archive"]
+        arguments = {"anon": True, "endpoint_url": endpoint, **entry["fs_args"]}
+        storage = Storage("s3://noaa-goes16", arguments, max_concurrency=entry["max_concurrency"])
         storage.read(granules[0])
-        copy = [partial(storage.copy, item, target / item.name.file_name) for item in granules]
-        together = clock(lambda: run_together(lambda call: call(), copy, workers=32))
-        one_by_one = clock(lambda: [call() for call in copy])
-    print(f"  32 at a time {together:.2f} s, one after the other {one_by_one:.2f} s")
+        together = clock(lambda: list(storage.read_all(granules)))
+        one_by_one = clock(lambda: [storage.read(granule) for granule in granules])
+    print(f"  as the catalog has it {together:.2f} s, one after the other {one_by_one:.2f} s")
     print(f"  ratio = {one_by_one / together:.1f}   (aim: at least 15)")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hours", type=int, default=24, help="length of the day")
+    parser.add_argument("--only-s3", action="store_true", help="compare fetching alone")
     parser.add_argument("--plain-hours", type=int, default=2, help="hours ingested the plain way")
     options = parser.parse_args()
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        run(folder, options.hours, options.plain_hours)
+        if options.only_s3:
+            simulation = Simulation(folder, 60, Faults())
+            simulation.make(ArchiveHour("G16", DAY))
+            compare_fetching(sorted(folder.rglob("*.nc")))
+        else:
+            run(folder, options.hours, options.plain_hours)
 
 
 def run(folder: Path, hours: int, plain_hours: int) -> None:
@@ -275,7 +283,7 @@ def run(folder: Path, hours: int, plain_hours: int) -> None:
     compare_readers(paths)
     compare_days(folder, archive, folders, plain_hours)
     print("\nAn hour from an S3 that answers each request after 50 ms")
-    compare_fetching(paths, folder / "fetched")
+    compare_fetching(paths)
 
 
 def count_bytes(folder: Path) -> int:

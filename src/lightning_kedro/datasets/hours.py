@@ -36,6 +36,6 @@ def run_hours(
     calls = [delayed(task, pure=False)() for task in tasks]
     with TqdmCallback(desc=progress, unit="hour", disable=None):
         results = compute(  # type: ignore[no-untyped-call]
-            *calls, scheduler="processes", num_workers=count
+            *calls, scheduler="processes", num_workers=count, chunksize=1
         )
         return list(results)

@@ -8,8 +8,8 @@ from typing import Any
 from kedro.io import AbstractDataset
 
 from lightning_kedro.datasets.granule_archive import GranuleArchive, GranuleSelection
-from lightning_kedro.datasets.storage import Storage, run_together
-from lightning_kedro.datasets.whole_files import sweep_partials
+from lightning_kedro.datasets.storage import Storage
+from lightning_kedro.datasets.whole_files import sweep_partials, write_whole
 from lightning_kedro.exceptions import ArchiveError
 from lightning_kedro.glm.granule import hour_prefix
 from lightning_kedro.glm.series import StoredGranule
@@ -31,7 +31,6 @@ class RawGranulesDataset(AbstractDataset[GranuleSelection, GranuleArchive]):
               type: lightning_kedro.datasets.raw_granules.RawGranulesDataset
               path: data/01_raw/glm
               archive: s3://noaa-goes{number}
-              max_concurrency: 32
 
     Example of the Python API:
         >>> dataset = RawGranulesDataset(path="data/01_raw/glm", archive="s3://noaa-goes{number}")
@@ -45,7 +44,6 @@ class RawGranulesDataset(AbstractDataset[GranuleSelection, GranuleArchive]):
         path: str,
         archive: str | None,
         simulated: bool = False,
-        max_concurrency: int = 32,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         """Describe the folder; nothing is made.
@@ -55,14 +53,12 @@ class RawGranulesDataset(AbstractDataset[GranuleSelection, GranuleArchive]):
             archive: The root that selections come from: if it is local, it is read in place. None
                 if granules come into being in ``path``.
             simulated: Whether the granules are simulated.
-            max_concurrency: How many granules are fetched at once.
             metadata: For plugins such as Kedro-Viz.
         """
         local = archive if archive is not None and Storage(archive).is_local else None
         self.folder = Path(path)
         self._storage = Storage(local or path)
         self._simulated = simulated
-        self._max_concurrency = max_concurrency
         self.failures: tuple[str, ...] = ()
         self.metadata = metadata
 
@@ -85,13 +81,17 @@ class RawGranulesDataset(AbstractDataset[GranuleSelection, GranuleArchive]):
             return
         sweep_partials(self.folder)
         wanted = [granule for granule in data.granules if not self._holds(granule)]
-        results = run_together(
-            lambda granule: data.storage.copy(granule, self._path_of(granule)),
-            wanted,
-            workers=self._max_concurrency,
-            progress="Fetching",
-        )
-        failures = [result for result in results if isinstance(result, ArchiveError)]
+        from tqdm import tqdm
+
+        contents = data.storage.read_all(wanted)
+        failures: list[ArchiveError] = []
+        bar = tqdm(contents, total=len(wanted), desc="Fetching", unit="granule", disable=None)
+        for granule, content in bar:
+            if isinstance(content, bytes):
+                with write_whole(self._path_of(granule)) as partial:
+                    partial.write_bytes(content)
+            elif isinstance(content, ArchiveError):
+                failures.append(content)
         self.failures = tuple(str(failure) for failure in failures)
         logger.info(
             "Fetched %d of %d granules, %.1f MB in all; %d new ones were here already",

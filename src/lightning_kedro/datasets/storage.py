@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from lightning_kedro.datasets.whole_files import write_whole
 from lightning_kedro.exceptions import ArchiveError
 from lightning_kedro.glm.granule import hour_prefix, parse_granule_name
 from lightning_kedro.glm.selection import ArchiveHour
@@ -22,6 +21,9 @@ logger = logging.getLogger(__name__)
 
 FETCH_ATTEMPTS: Final = 3
 """How often a granule is asked for, on top of the S3 client's own few attempts."""
+
+BATCHES_AHEAD: Final = 4
+"""How many times ``max_concurrency`` granules are held in memory on their way."""
 
 _LOCAL: Final = ("file", "local")
 
@@ -165,23 +167,36 @@ class Storage:
     def read_all(
         self, granules: Sequence[StoredGranule]
     ) -> Iterator[tuple[StoredGranule, Path | bytes | ArchiveError]]:
-        """Granules with their content, in order; remote ones are all fetched first, together."""
+        """Granules with their content, in order; remote ones are fetched many at a time.
+
+        Memory is bounded by a few times ``max_concurrency`` granules. What does not come at the
+        first attempt is asked for again, as in ``read``; what still fails comes as its error.
+        """
         if self.is_local:
             yield from ((granule, self.read(granule)) for granule in granules)
             return
-        contents = run_together(self.read, granules, workers=self.max_concurrency)
-        yield from zip(granules, contents, strict=True)
+        size = BATCHES_AHEAD * self.max_concurrency
+        for first in range(0, len(granules), size):
+            batch = granules[first : first + size]
+            contents = self._fetch_together([granule.url for granule in batch])
+            whole = [
+                isinstance(content := contents.get(granule.url), bytes)
+                and len(content) == granule.file_bytes
+                for granule in batch
+            ]
+            again = [granule for granule, good in zip(batch, whole, strict=True) if not good]
+            rest = iter(run_together(self.read, again, workers=self.max_concurrency))
+            for granule, good in zip(batch, whole, strict=True):
+                yield granule, contents.pop(granule.url) if good else next(rest)
 
-    def copy(self, granule: StoredGranule, path: Path) -> None:
-        """Copy a granule; it becomes visible under ``path`` only when it is whole.
-
-        Raises:
-            ArchiveError: If it cannot be fetched.
-            StorageError: If it cannot be written.
-        """
-        content = self.read(granule)
-        with write_whole(path) as partial:
-            partial.write_bytes(content if isinstance(content, bytes) else content.read_bytes())
+    def _fetch_together(self, urls: Sequence[str]) -> dict[str, Any]:
+        """One attempt at many granules, by the file system's own concurrency if it has one."""
+        if not getattr(self.file_system, "async_impl", False):
+            return {}
+        contents: dict[str, Any] = self.file_system.cat(
+            list(urls), batch_size=self.max_concurrency, on_error="return"
+        )
+        return contents
 
     @contextmanager
     def explain_errors(self, place: str) -> Iterator[None]:
@@ -208,7 +223,6 @@ def run_together(
     items: Sequence[Any],
     *,
     workers: int,
-    progress: str | None = None,
 ) -> list[Any]:
     """Do something for many items at once; used for requests, which mostly wait.
 
@@ -216,15 +230,12 @@ def run_together(
         work: What to do; called in threads.
         items: For what.
         workers: How many at a time, at most.
-        progress: What a progress bar says; None for no bar. A bar is drawn on a terminal only.
 
     Returns:
         The results in the order of the items; an ``ArchiveError`` stands in the place of its
         result.
     """
     from concurrent.futures import ThreadPoolExecutor
-
-    from tqdm import tqdm
 
     def attempt(item: Any) -> Any:  # noqa: ANN401
         try:
@@ -233,9 +244,7 @@ def run_together(
             return error
 
     with ThreadPoolExecutor(max_workers=max(1, min(workers, len(items)))) as pool:
-        results = pool.map(attempt, items)
-        hidden = True if progress is None else None
-        return list(tqdm(results, total=len(items), desc=progress, unit="granule", disable=hidden))
+        return list(pool.map(attempt, items))
 
 
 def _storage_errors() -> tuple[type[BaseException], ...]:

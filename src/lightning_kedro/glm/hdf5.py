@@ -8,6 +8,7 @@ attribute by name and reads it into an array made beforehand.
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -28,6 +29,14 @@ HDF5_ERRORS: Final = (OSError, KeyError, RuntimeError, ValueError, TypeError, Me
 """What h5py raises on files that are damaged, cut short or not HDF5 at all."""
 
 
+@cache
+def _read_without_lock() -> Handle:
+    """How files on disk are opened; made once, since that costs as much as reading a variable."""
+    access = h5p.create(h5p.FILE_ACCESS)
+    access.set_file_locking(False, ignore_when_disabled=True)
+    return access
+
+
 @contextmanager
 def open_hdf5(source: Path | bytes) -> Iterator[Handle]:
     """Open a file, or the bytes of one, for reading.
@@ -37,15 +46,14 @@ def open_hdf5(source: Path | bytes) -> Iterator[Handle]:
     Raises:
         CorruptGranuleError: If it is not HDF5 or is cut short.
     """
-    access = h5p.create(h5p.FILE_ACCESS)
     try:
         if isinstance(source, bytes):
+            access = h5p.create(h5p.FILE_ACCESS)
             access.set_fapl_core(backing_store=False)
             access.set_file_image(source)
             file = h5f.open(b"granule.nc", h5f.ACC_RDONLY, fapl=access)
         else:
-            access.set_file_locking(False, ignore_when_disabled=True)
-            file = h5f.open(bytes(source), h5f.ACC_RDONLY, fapl=access)
+            file = h5f.open(bytes(source), h5f.ACC_RDONLY, fapl=_read_without_lock())
     except HDF5_ERRORS as error:
         message = f"not a whole netCDF-4 file: {_first_line(error)}"
         raise CorruptGranuleError(message) from error
