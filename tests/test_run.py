@@ -8,7 +8,10 @@ from pathlib import Path
 import h5py
 import pandas as pd
 
+from lightning_kedro.glm.granule import hour_prefix
+from lightning_kedro.simulation.granule_writer import encode_granule
 from tests.conftest import Project, lay_out, name_of, needs_real_granules, real_granule_paths
+from tests.glm.test_flashes import NAME, content
 
 JULY_2018 = "satellite=G16,window.start=2018-07-02T04:33,window.end=2018-07-02T04:34"
 MIDNIGHT = "satellite=west,window.start=2019-09-26T23:00,window.end=2019-09-27T01:00"
@@ -207,3 +210,22 @@ def test_corrupt_granule_is_recorded_and_the_rest_loaded(project: Project, tmp_p
     project.succeed("--pipelines", "ingestion", *params)
     assert project.query("SELECT status FROM granules")["status"].to_list() == ["loaded"] * 3
     assert len(project.query("SELECT * FROM flashes")) == 853
+
+
+def test_missing_values_are_null_in_the_table(project: Project, tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    folder = archive / hour_prefix(NAME.hour)
+    folder.mkdir(parents=True)
+
+    path = folder / NAME.file_name
+    path.write_bytes(encode_granule(NAME, content()))
+    with h5py.File(path, "r+") as file:
+        file["flash_quality_flag"][0] = -1
+    params = "satellite=G16,window.start=2020-07-01T12:00,window.end=2020-07-01T12:01"
+    project.succeed("--pipelines", "ingestion", "--params", f"archive={archive},{params}")
+    rows = project.query("SELECT * FROM flashes ORDER BY time")
+    assert rows["energy_j"].isna().to_list() == [row == 3 for row in range(300)]
+    assert rows["area_km2"].isna().to_list() == [row == 5 for row in range(300)]
+    assert rows["quality_flag"].isna().to_list() == [row == 0 for row in range(300)]
+    assert rows["lat"].dtype == "float32"
+    assert (rows["lat"].to_numpy() == content().flashes.lat).all()

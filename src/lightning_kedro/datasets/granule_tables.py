@@ -217,6 +217,10 @@ def _insert_hours(
 
 
 def _scan(table: str) -> str:
-    """SQL that reads the CSV files named by the parameter of the same name."""
+    """SQL that reads the CSV files named by the parameter of the same name.
+
+    Nothing is guessed: looking for the dialect of each file costs more than reading it.
+    """
     columns = ", ".join(f"'{name}': '{kind}'" for name, kind in TABLES[table].types.items())
-    return f"read_csv(${table}, header = true, columns = {{{columns}}}) AS {table}"
+    options = f"header = true, auto_detect = false, columns = {{{columns}}}"
+    return f"read_csv(${table}, {options}) AS {table}"
