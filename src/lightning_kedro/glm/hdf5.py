@@ -8,7 +8,7 @@ attribute by name and reads it into an array made beforehand.
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -24,6 +24,16 @@ Handle: TypeAlias = Any
 
 T = TypeVar("T", bound=np.generic)
 Default = TypeVar("Default", str, float)
+
+_KINDS: Final[dict[type, tuple[int, int, Handle]]] = {
+    np.int16: (h5t.INTEGER, 2, h5t.NATIVE_INT16),
+    np.int32: (h5t.INTEGER, 4, h5t.NATIVE_INT32),
+    np.float32: (h5t.FLOAT, 4, h5t.NATIVE_FLOAT),
+}
+"""By dtype: the class and size (bytes) that a variable must be stored in, and how it is read."""
+
+_UNSIGNED: Final = {2: h5t.NATIVE_UINT16, 4: h5t.NATIVE_UINT32}
+"""How integers that are declared unsigned are read, by size (bytes)."""
 
 HDF5_ERRORS: Final = (OSError, KeyError, RuntimeError, ValueError, TypeError, MemoryError)
 """What h5py raises on files that are damaged, cut short or not HDF5 at all."""
@@ -82,33 +92,48 @@ def read_variable(
     dtype: type[T],
     shape: tuple[int, ...],
 ) -> NDArray[T]:
-    """Read a whole variable of the expected kind and shape.
+    """Read a whole variable of the expected kind and size.
 
     Integers come as the bits that are stored: whether they mean a signed or an unsigned number is
     for the caller to say, whatever the type on disk declares. HDF5 left to itself would convert
     one to the other and clip large values without a word.
 
     Raises:
-        CorruptGranuleError: If its kind, size or shape is another, or its data are damaged.
+        CorruptGranuleError: If its kind or size is another, or its data are damaged.
     """
+    kind, itemsize, memory_type = _KINDS[dtype]
+    values = np.empty(shape, dtype)
     try:
-        stored, wanted = variable.get_type(), np.dtype(dtype)
-        kind = {h5t.INTEGER: "i", h5t.FLOAT: "f"}.get(stored.get_class())
-        if kind != wanted.kind or stored.get_size() != wanted.itemsize:
-            message = f"variable {name} is stored as {stored.dtype}, expected {wanted}"
+        stored = variable.get_type()
+        if stored.get_class() != kind or stored.get_size() != itemsize:
+            message = f"variable {name} is stored as {stored.dtype}, expected {np.dtype(dtype)}"
             raise CorruptGranuleError(message)
-        if variable.shape != shape:
-            message = f"variable {name} has shape {variable.shape}, expected {shape}"
-            raise CorruptGranuleError(message)
-        values = np.empty(shape, dtype)
-        if values.size:
-            unsigned = wanted.kind == "i" and stored.get_sign() == h5t.SGN_NONE
-            bits = values.view(f"u{wanted.itemsize}") if unsigned else values
-            variable.read(h5s.ALL, h5s.ALL, bits)
+        if kind == h5t.INTEGER and stored.get_sign() == h5t.SGN_NONE:
+            memory_type = _UNSIGNED[itemsize]
+        # HDF5 refuses to fill a space that has another size than the variable.
+        variable.read(_describe_memory(shape), h5s.ALL, values, memory_type)
     except HDF5_ERRORS as error:
-        message = f"variable {name} cannot be read: {_first_line(error)}"
-        raise CorruptGranuleError(message) from error
+        raise _explain_variable(variable, name, shape, error) from error
     return values
+
+
+@lru_cache(maxsize=1024)
+def _describe_memory(shape: tuple[int, ...]) -> Handle:
+    """The space that an array of this shape is to HDF5; kept, since granules are alike in size."""
+    return h5s.create_simple(shape) if shape else h5s.create(h5s.SCALAR)
+
+
+def _explain_variable(
+    variable: Handle, name: str, shape: tuple[int, ...], error: BaseException
+) -> CorruptGranuleError:
+    """Why a variable could not be read."""
+    try:
+        found = variable.shape
+    except HDF5_ERRORS:
+        found = shape
+    if found != shape:
+        return CorruptGranuleError(f"variable {name} has shape {found}, expected {shape}")
+    return CorruptGranuleError(f"variable {name} cannot be read: {_first_line(error)}")
 
 
 def read_number(owner: Handle, attribute: str, default: float | None = None) -> float:
@@ -123,7 +148,7 @@ def read_number(owner: Handle, attribute: str, default: float | None = None) -> 
     except HDF5_ERRORS as error:
         return _default(owner, attribute, default, error)
     try:
-        stored.read(value)
+        stored.read(value, h5t.NATIVE_DOUBLE)
     except HDF5_ERRORS as error:
         raise _unreadable(attribute, error) from error
     number = float(value[0])
@@ -150,10 +175,11 @@ def read_text(owner: Handle, attribute: str, default: str | None = None) -> str:
             raise TypeError(message)
         if kind.is_variable_str():
             value = np.empty(1, h5py.string_dtype())
+            stored.read(value)
         else:
             value = np.empty(1, f"S{kind.get_size()}")
-        stored.read(value)
-        return bytes(value[0]).decode()
+            stored.read(value, kind)  # as it is stored: nothing to convert
+        return bytes(value[0]).rstrip(b"\0").decode()
     except HDF5_ERRORS as error:
         raise _unreadable(attribute, error) from error
 
