@@ -2,8 +2,9 @@
 
     python tests/benchmarks/ingestion.py [--hours 24]
 
-Simulated granules of about 280 flashes each stand for real ones: same format, same layout. Every
-figure is a ratio of times (or memory) of the same machine in the same run.
+Simulated granules of about 280 flashes each stand for real ones: same format, same layout; every
+hour of the day is as busy as a summer afternoon. Every figure is a ratio of times (or memory) of
+the same machine in the same run.
 """
 
 import argparse
@@ -34,16 +35,25 @@ import xarray as xr
 import yaml
 
 from lightning_kedro.datasets.hours import run_hours
-from lightning_kedro.datasets.simulated_archive import Simulation
 from lightning_kedro.datasets.storage import Storage
 from lightning_kedro.glm.flashes import read_flashes
-from lightning_kedro.glm.granule import GranuleName, parse_granule_name
-from lightning_kedro.glm.selection import ArchiveHour
+from lightning_kedro.glm.granule import (
+    GRANULE_LENGTH,
+    GRANULES_PER_HOUR,
+    SIMULATED,
+    GranuleName,
+    hour_prefix,
+    parse_granule_name,
+)
 from lightning_kedro.glm.series import StoredGranule
-from lightning_kedro.simulation.hour import Faults
+from lightning_kedro.simulation.granule_writer import encode_granule
+from lightning_kedro.simulation.observation import observe_hour
 
 PROJECT = Path(__file__).parents[2]
 DAY = datetime(2024, 7, 14, tzinfo=UTC)
+BUSY = DAY + timedelta(hours=22)
+"""The hour that every hour is made after, each with a seed of its own."""
+
 VARIABLES = (
     *("flash_id", "flash_time_offset_of_first_event", "flash_time_offset_of_last_event"),
     *("flash_lat", "flash_lon", "flash_energy", "flash_area", "flash_quality_flag"),
@@ -79,6 +89,26 @@ def name_of(path: Path) -> GranuleName:
     name = parse_granule_name(path.name)
     assert name is not None
     return name
+
+
+def make_hour(archive: Path, number: int) -> Path:
+    """Write the granules of the hour of the day with this number: the folder they are in."""
+    hour = DAY + timedelta(hours=number)
+    folder = archive / hour_prefix(hour)
+    folder.mkdir(parents=True)
+    observed = observe_hour("G16", BUSY, seed=number)
+    for index in range(GRANULES_PER_HOUR):
+        start = hour + index * GRANULE_LENGTH
+        end = start + GRANULE_LENGTH
+        name = GranuleName(
+            platform="G16",
+            start=start,
+            end=end,
+            created=end + GRANULE_LENGTH / 8,
+            environment=SIMULATED,
+        )
+        (folder / name.file_name).write_bytes(encode_granule(name, observed.granule(index)))
+    return folder
 
 
 def clock(work: Callable[[], object]) -> float:
@@ -261,33 +291,26 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if options.only_s3:
-            simulation = Simulation(folder, 60, Faults())
-            simulation.make(ArchiveHour("G16", DAY))
-            compare_fetching(sorted(folder.rglob("*.nc")))
+            compare_fetching(sorted(make_hour(folder, 0).glob("*.nc")))
         else:
             run(folder, options.hours, options.plain_hours)
 
 
 def run(folder: Path, hours: int, plain_hours: int) -> None:
     archive = folder / "archive"
-    simulation = Simulation(archive, 60, Faults())
-    wanted = [ArchiveHour("G16", DAY + timedelta(hours=number)) for number in range(2 * hours)]
-    making = [partial(simulation.make, hour) for hour in wanted]
     with contextlib.redirect_stderr(io.StringIO()):
-        seconds = clock(lambda: run_hours(making, progress=""))
-    print(f"Simulating: {seconds / len(wanted):.2f} s an hour of 180 granules")
-    folders = [archive / f"GLM-L2-LCFA/{hour.hour:%Y/%j/%H}" for hour in wanted[:hours]]
-    paths = sorted(max(folders, key=count_bytes).glob("*.nc"))
+        making = [partial(make_hour, archive, number) for number in range(2 * hours)]
+        began = time.perf_counter()
+        folders = run_hours(making, progress="")[:hours]
+        seconds = (time.perf_counter() - began) / len(making)
+    print(f"Simulating: {seconds:.2f} s an hour of {GRANULES_PER_HOUR} granules")
+    paths = sorted(folders[0].glob("*.nc"))
     flashes = np.mean([len(read_flashes(path, name_of(path))) for path in paths])
     print(f"\nGranule to arrays ({flashes:.0f} flashes each)")
     compare_readers(paths)
     compare_days(folder, archive, folders, plain_hours)
     print("\nAn hour from an S3 that answers each request after 50 ms")
     compare_fetching(paths)
-
-
-def count_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir())
 
 
 def compare_days(folder: Path, archive: Path, folders: Sequence[Path], plain_hours: int) -> None:

@@ -1,3 +1,6 @@
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -9,11 +12,16 @@ import pytest
 from kedro.io import DatasetError
 from tests.conftest import name_of, needs_real_granules, real_granule_paths
 
-from lightning_kedro.datasets.granule_archive import GranuleArchiveDataset, keep_newest
+from lightning_kedro.datasets.granule_archive import (
+    GranuleArchiveDataset,
+    GranuleSelection,
+    keep_newest,
+)
 from lightning_kedro.datasets.hours import run_hours
 from lightning_kedro.datasets.loaded_flashes import LoadedGranulesDataset
 from lightning_kedro.datasets.simulated_archive import SimulatedArchiveDataset, Simulation
-from lightning_kedro.glm.granule import hour_prefix
+from lightning_kedro.datasets.storage import Storage
+from lightning_kedro.glm.granule import GRANULE_LENGTH, GranuleName, hour_prefix
 from lightning_kedro.glm.selection import ArchiveHour
 from lightning_kedro.glm.series import StoredGranule
 from lightning_kedro.simulation.hour import Faults, simulate_hour
@@ -39,6 +47,50 @@ def test_of_two_copies_with_one_creation_the_whole_one_is_kept() -> None:
 
 
 @needs_real_granules
+def test_file_that_goes_while_its_folder_is_read_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / hour_prefix(HOUR)
+    folder.mkdir(parents=True)
+    (folder / SIMULATED.file_name).write_bytes(b"whole")
+    (folder / ".renamed.part").write_bytes(b"part")
+    scan = os.scandir
+
+    @contextmanager
+    def scan_and_rename(path: str) -> Iterator[list[os.DirEntry[str]]]:
+        with scan(path) as entries:
+            found = list(entries)
+        (folder / ".renamed.part").unlink()
+        yield found
+
+    monkeypatch.setattr("lightning_kedro.datasets.storage.os.scandir", scan_and_rename)
+    granules, ignored = Storage(str(tmp_path)).list_hour(ArchiveHour("G16", HOUR))
+    assert [granule.file_bytes for granule in granules] == [len(b"whole")]
+    assert ignored == 0
+
+
+def test_choosing_looks_at_each_granule_once_however_long_the_window(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked_at: list[int] = []
+    pick = ArchiveHour.pick
+
+    def count(self: ArchiveHour, granules: Iterable[GranuleName]) -> list[GranuleName]:
+        mine = list(granules)
+        looked_at.append(len(mine))
+        return pick(self, mine)
+
+    monkeypatch.setattr(ArchiveHour, "pick", count)
+    hours = [ArchiveHour("G16", HOUR + timedelta(hours=number)) for number in range(48)]
+    stored = [
+        StoredGranule(replace(SIMULATED, start=hour.hour, end=hour.hour + GRANULE_LENGTH), "", 1)
+        for hour in hours
+    ]
+    selection = GranuleSelection(stored, hours, Storage("anywhere")).select(hours)
+    assert list(selection.granules) == stored
+    assert sum(looked_at) == len(stored)
+
+
 @pytest.mark.parametrize("protocol", ["", "memory://"])
 def test_granule_opens_as_xarray_dataset(tmp_path: Path, protocol: str) -> None:
     path = next(path for path in real_granule_paths() if "_G19_" in path.name)

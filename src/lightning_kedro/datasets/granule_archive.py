@@ -14,6 +14,8 @@ from lightning_kedro.glm.selection import ArchiveHour
 from lightning_kedro.glm.series import StoredGranule
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import xarray
 
 logger = logging.getLogger(__name__)
@@ -248,9 +250,13 @@ def _rank(granule: StoredGranule) -> tuple[Any, int, str]:
 
 
 def _pick(granules: Iterable[StoredGranule], hours: Sequence[ArchiveHour]) -> list[StoredGranule]:
-    """The newest creations that belong to some hours."""
-    by_name: dict[GranuleName, StoredGranule] = {
-        granule.name: granule for granule in keep_newest(granules)
-    }
-    picked = {name for hour in hours for name in hour.pick(by_name)}
-    return [granule for name, granule in by_name.items() if name in picked]
+    """The newest creations that belong to some hours, in order of platform and start."""
+    by_hour: dict[tuple[str, datetime], dict[GranuleName, StoredGranule]] = {}
+    for granule in keep_newest(granules):
+        name = granule.name
+        by_hour.setdefault((name.platform, name.hour), {})[name] = granule
+    picked: dict[GranuleName, StoredGranule] = {}
+    for hour in hours:
+        mine = by_hour.get((hour.platform, hour.hour), {})
+        picked.update((name, mine[name]) for name in hour.pick(mine))
+    return sorted(picked.values(), key=lambda granule: granule.name.key)

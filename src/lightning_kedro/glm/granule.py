@@ -9,7 +9,7 @@ the buckets.
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 PRODUCT: Final = "GLM-L2-LCFA"
@@ -130,9 +130,9 @@ def parse_time(text: str) -> datetime:
 
 def format_time(time: datetime) -> str:
     """Write a UTC time as ``YYYYDDDHHMMSSt``, cut to tenths of a second."""
-    return (
-        f"{time.year:04d}{time.timetuple().tm_yday:03d}{time:%H%M%S}{time.microsecond // 100_000:d}"
-    )
+    day = time.toordinal() - date(time.year, 1, 1).toordinal() + 1
+    clock = f"{time.hour:02d}{time.minute:02d}{time.second:02d}"
+    return f"{time.year:04d}{day:03d}{clock}{time.microsecond // 100_000:d}"
 
 
 def floor_hour(time: datetime) -> datetime:
