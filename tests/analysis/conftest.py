@@ -70,6 +70,7 @@ DATA_SETS: dict[str, Callable[[], Places]] = {
     "storms G18, across 180": lambda: simulate_storms(2000, seed=4, west=-200.0, east=-75.0),
     "noise": lambda: scatter_noise(1500),
     "blobs": lambda: pack_blobs(1500),
+    "blobs of 1 km": lambda: pack_blobs(2000, 9, 12, 0.01),
 }
 
 

@@ -20,10 +20,13 @@ from lightning_kedro.analysis.sphere import FloatArray
 from lightning_kedro.analysis.sums import sum_groups
 from lightning_kedro.analysis.threads import map_threads
 
-_N_POINTS: Final = 1200  # points searched: with 2000 the fits were 0.03 % better, at twice the time
+_N_POINTS: Final = 1200  # points searched, and
+_THINNING: Final = 10  # one for so many where that is more: 1200 for 30,000 cost 0.05 %
+_N_POINTS_MOST: Final = 3000  # all pairs of them are kept
 _N_SITES: Final = 200  # places where a centre may be added
 _N_STARTS: Final = 20  # random starts for each k, and
-_N_MORE: Final = 300  # this over k where that is more: they are cheap there
+_N_MORE: Final = 600  # this over k where that is more: they are cheap there
+_N_FAMILIES: Final = 3  # so that neighbours among the larger k have other random starts
 _N_TRIALS: Final = 4  # iterations after which only
 _N_FINALISTS: Final = 6  # the best starts go on
 _N_KEPT: Final = 4  # different solutions kept for each k
@@ -34,6 +37,7 @@ _N_SWEEPS: Final = 1  # more found nothing
 _N_BEYOND: Final = 2  # how far above the largest k the search goes
 _N_ITERATIONS: Final = 100
 _WORST: Final = 1.01  # worse ones are not handed on: all points would not turn the tables
+_TOO_FINE: Final = 1e-4  # mean squared distance, over the largest one from the middle
 _TINY: Final = 1e-300
 _ZERO: Final = np.float32(0.0)
 _SAME: Final = 1e-6  # solutions whose inertia differs by less, relatively, are one
@@ -71,27 +75,34 @@ class CenterSearch:
             k_max: Largest number of clusters, less than the number of points.
             random_state: Seed of the random starts.
         """
-        thinned, self._weights = thin_points(points, weights, max(_N_POINTS, 8 * k_max))
+        n_points = min(max(_N_POINTS, len(points) // _THINNING), _N_POINTS_MOST)
+        n_points = max(n_points, 8 * k_max)
+        thinned, self._weights = thin_points(points, weights, n_points)
         self._origin = np.average(thinned, axis=0, weights=self._weights)
         self._points = thinned - self._origin
-        m = len(thinned)
-        # With (-2c, |c|2, 1) times (x, 1, |x|2) one product gives squared distances; float32 takes
-        # half the time, and what is found is fitted again in float64.
-        terms = [*self._points.T, np.ones(m), (self._points**2).sum(axis=1)]
-        self._terms = np.stack(terms).astype(np.float32)
-        masses = np.column_stack([self._points, np.ones(m)]) * self._weights[:, None]
-        self._columns = np.ascontiguousarray(masses.T)
         self._light_weights = self._weights.astype(np.float32)
-        self._pairs = np.maximum(self._measure(self._points[None])[0], _ZERO)
+        self._pairs = _square_distances(self._points, self._points)
         self._sites, _ = thin_points(self._points, self._weights, max(_N_SITES, 4 * k_max))
-        self._site_distances = self._measure(self._sites[None])[0]
+        self._site_distances = _square_distances(self._sites, self._points)
+        self._savings = np.empty_like(self._site_distances)  # room to work in
         self._random_state = random_state
         self._k_wanted = k_max
         # The largest k too shall have neighbours above it, from which to come down.
-        self._k_max = min(k_max + _N_BEYOND, m - 1)
+        self._k_max = min(k_max + _N_BEYOND, len(thinned) - 1)
         self._found: dict[int, list[Solution]] = {
             k: [] for k in range(1, max(k_max, self._k_max) + 1)
         }
+        self._drawn, left = self._draw_centers()
+        # With (-2c, |c|2, 1) times (x, 1, |x|2) one product gives squared distances. float32 takes
+        # half the time, and what is found is fitted again in float64; but where clusters are tiny
+        # beside the distances between them it would lose what is inside them.
+        squares = (self._points**2).sum(axis=1)
+        precise = left < _TOO_FINE * squares.max()
+        self._dtype: type[np.floating] = np.float64 if precise else np.float32
+        terms = [*self._points.T, np.ones_like(squares), squares]
+        self._terms = np.stack(terms).astype(self._dtype)
+        masses = np.column_stack([self._points, np.ones_like(squares)]) * self._weights[:, None]
+        self._masses = masses.astype(self._dtype)
 
     def run(self, n_threads: int | None = None) -> list[list[FloatArray]]:
         """Search.
@@ -105,7 +116,8 @@ class CenterSearch:
         """
         self._try(1, np.zeros((1, 1, self._points.shape[1])))
         ks = range(2, self._k_max + 1)
-        for k, drawn in zip(ks, map_threads(self._start_at_random, ks, n_threads), strict=True):
+        starts = map_threads(lambda k: self._converge(self._drawn[k]), ks, n_threads)
+        for k, drawn in zip(ks, starts, strict=True):
             self._keep(k, drawn)
             self._try(k, self._add_center(self._found[k - 1][:_N_PARENTS]))
             self._move_centers(k)
@@ -125,11 +137,6 @@ class CenterSearch:
         for k in range(3, self._k_max + 1):
             if self._try(k, self._add_center(self._found[k - 1][:_N_PARENTS])):
                 self._move_centers(k)
-
-    def _start_at_random(self, k: int) -> list[Solution]:
-        """Solutions for k from random starts, which depend on the seed and on k alone."""
-        random = np.random.default_rng([self._random_state, k])
-        return self._converge(self._draw_centers(k, max(_N_STARTS, _N_MORE // k), random))
 
     def _move_centers(self, k: int) -> None:
         """Move one centre at a time to where it helps most, as long as that is better."""
@@ -156,49 +163,59 @@ class CenterSearch:
         del found[_N_KEPT:]
         return found[0].inertia < before
 
-    def _measure(self, sets: FloatArray) -> LightArray:
+    def _measure(self, sets: FloatArray) -> npt.NDArray[np.floating]:
         """Squared distances from centres (s, k, d), rounding below 0 kept: shape (s, k, m)."""
         squares = (sets**2).sum(axis=2, keepdims=True)
         factors = np.concatenate([-2.0 * sets, squares, np.ones_like(squares)], axis=2)
-        return np.asarray(factors.astype(np.float32) @ self._terms, dtype=np.float32)
+        squared: npt.NDArray[np.floating] = factors.astype(self._dtype) @ self._terms
+        return squared
 
     def _converge(self, sets: FloatArray) -> list[Solution]:
         """Converge from several starts, shape (s, k, d), giving up on those that begin badly."""
         if len(sets) > _N_FINALISTS:
-            sets = self._iterate(sets, _N_TRIALS)
-            inertia = self._measure(sets).min(axis=1) @ self._weights
-            sets = sets[np.argsort(inertia, kind="stable")[:_N_FINALISTS]]
-        sets = self._iterate(sets, _N_ITERATIONS)
-        distances = np.maximum(self._measure(sets).min(axis=1), _ZERO)
+            sets, distances = self._iterate(sets, _N_TRIALS)
+            order = np.argsort(distances @ self._weights, kind="stable")
+            sets = sets[order[:_N_FINALISTS]]
+        sets, distances = self._iterate(sets, _N_ITERATIONS)
         inertia = distances @ self._weights
         return [Solution(float(inertia[s]), sets[s], distances[s]) for s in range(len(sets))]
 
-    def _iterate(self, sets: FloatArray, n_iterations: int) -> FloatArray:
+    def _iterate(self, sets: FloatArray, n_iterations: int) -> tuple[FloatArray, LightArray]:
         """Lloyd's algorithm on several sets of centres, shape (s, k, d), side by side.
 
         With so few points a call of scikit-learn's KMeans would be mostly overhead.
+
+        Returns:
+            The sets, and the squared distance of each point to the nearest centre, shape (s, m).
         """
-        n_sets, k, d = sets.shape
-        offsets = np.arange(n_sets)[:, None] * k
-        columns = np.tile(self._columns, n_sets)
-        labels = np.full((n_sets, len(self._points)), -1)
-        for _ in range(n_iterations):
-            nearest = _find_lowest(self._measure(sets))
-            if np.array_equal(nearest, labels):
+        sets = sets.copy()
+        distances = np.empty((len(sets), len(self._points)), dtype=np.float32)
+        moving = np.arange(len(sets))
+        for number in range(n_iterations + 1):
+            squared = self._measure(sets[moving])
+            lowest = squared.min(axis=1)
+            distances[moving] = lowest
+            if number == n_iterations:
                 break
-            labels = nearest
-            groups = (labels + offsets).ravel()
-            sums = np.stack([sum_groups(groups, c, n_sets * k) for c in columns], axis=1)
-            means = (sums[:, :d] / np.maximum(sums[:, d:], _TINY)).reshape(sets.shape)
+            # Two centres equally near share a point for once: it is only a search.
+            sums = (squared == lowest[:, None]).astype(self._dtype) @ self._masses
+            totals = sums[:, :, -1:].astype(np.float64)
             # A cluster that lost its last point stays where it was: a later step moves it.
-            sets = np.where((sums[:, d] > 0.0).reshape(n_sets, k, 1), means, sets)
-        return sets
+            means = np.where(
+                totals > 0.0, sums[:, :, :-1] / np.maximum(totals, _TINY), sets[moving]
+            )
+            changed = (means != sets[moving]).any(axis=(1, 2))
+            sets[moving] = means
+            moving = moving[changed]
+            if not moving.size:
+                break
+        return sets, np.maximum(distances, _ZERO)
 
     def _add_center(self, solutions: Sequence[Solution]) -> FloatArray:
         """Add to each the site that lowers its inertia most before other centres move."""
         larger = []
         for solution in solutions:
-            savings = solution.distances - self._site_distances
+            savings = np.subtract(solution.distances, self._site_distances, out=self._savings)
             np.maximum(savings, _ZERO, out=savings)
             best = int((savings @ self._light_weights).argmax())
             larger.append(np.vstack([solution.centers, self._sites[best]]))
@@ -213,43 +230,50 @@ class CenterSearch:
         order = np.argsort(losses, kind="stable")[:_N_DROPS]
         return np.stack([np.delete(centers, number, axis=0) for number in order])
 
-    def _draw_centers(self, k: int, n_sets: int, random: np.random.Generator) -> FloatArray:
-        """Draw sets of centres by greedy k-means++, with as many trials as scikit-learn makes."""
-        n_trials = 2 + int(np.log(k))
+    def _draw_centers(self) -> tuple[dict[int, FloatArray], float]:
+        """Draw sets of centres by greedy k-means++, with as many trials as scikit-learn makes.
+
+        The first centres of a longer sequence are a start for a smaller k: one family of sequences
+        serves all.
+
+        Returns:
+            By k, from 2, sets of shape (s, k, d); and the smallest mean squared distance to the
+            centres of the largest k.
+        """
+        random = np.random.default_rng(self._random_state)
+        n_sets = _N_MORE // 2
         chosen = _draw_points(np.tile(self._weights, (n_sets, 1)), 1, random)
         nearest = self._pairs[chosen[:, 0]]
-        for _ in range(1, k):
-            trials = _draw_points(self._weights * nearest, n_trials, random)
+        drawn = {}
+        for k in range(2, self._k_max + 1):
+            n_most = max(_N_FAMILIES * _N_STARTS, _N_MORE // k)
+            chosen, nearest = chosen[:n_most], nearest[:n_most]
+            trials = _draw_points(self._weights * nearest, 2 + int(np.log(k)), random)
             squared = np.minimum(self._pairs[trials], nearest[:, None])
-            best = (squared @ self._light_weights).argmin(axis=1)[:, None]
-            chosen = np.hstack([chosen, np.take_along_axis(trials, best, axis=1)])
-            nearest = np.take_along_axis(squared, best[:, :, None], axis=1)[:, 0]
-        return self._points[chosen]
+            best = (squared @ self._light_weights).argmin(axis=1)
+            rows = np.arange(len(best))
+            chosen = np.column_stack([chosen, trials[rows, best]])
+            nearest = squared[rows, best]
+            n_used = max(_N_STARTS, _N_MORE // k)
+            first = k % _N_FAMILIES * _N_STARTS if n_used == _N_STARTS else 0
+            drawn[k] = self._points[chosen[first : first + n_used]]
+        return drawn, float((nearest @ self._weights).min() / self._weights.sum())
+
+
+def _square_distances(sources: FloatArray, targets: FloatArray) -> LightArray:
+    """Squared distances between points (s, d) and (m, d), each right to float32: shape (s, m)."""
+    from scipy.spatial.distance import cdist
+
+    return np.asarray(cdist(sources, targets, "sqeuclidean"), dtype=np.float32)
 
 
 def _draw_points(chances: FloatArray, number: int, random: np.random.Generator) -> IntArray:
     """Draw points for each row of chances, shape (s, m): shape (s, number)."""
-    totals = np.cumsum(chances, axis=1)
-    drawn = random.random((len(chances), number)) * totals[:, -1:]
-    found = [
-        np.searchsorted(total, mine, side="right")
-        for total, mine in zip(totals, drawn, strict=True)
-    ]
-    return np.asarray(np.minimum(np.stack(found), chances.shape[1] - 1), dtype=np.int64)
-
-
-def _find_lowest(values: LightArray) -> IntArray:
-    """Index of the lowest value along axis 1 of (s, k, m), shape (s, m); the first if equal.
-
-    Several times faster than ``argmin``, which goes through memory the wrong way.
-    """
-    lowest = values[:, 0].copy()
-    index = np.zeros(lowest.shape, dtype=np.int16)
-    for number in range(1, values.shape[1]):
-        candidate = values[:, number]
-        # Numbers only rise, so that a maximum does what a slow masked assignment would do.
-        closer = (candidate < lowest).astype(np.int16)
-        closer *= np.int16(number)
-        np.maximum(index, closer, out=index)
-        np.minimum(lowest, candidate, out=lowest)
-    return index.astype(np.int64)
+    n_rows, m = chances.shape
+    totals = np.cumsum(chances, axis=1, dtype=np.float64)
+    totals /= totals[:, -1:]
+    row = np.arange(n_rows)[:, None]
+    # One search for all rows: each row's shares lie between its number and the next one.
+    drawn = random.random((n_rows, number)) + row
+    found = np.searchsorted((totals + row).ravel(), drawn.ravel(), side="right")
+    return np.asarray(np.minimum(found.reshape(n_rows, number) - row * m, m - 1), dtype=np.int64)
