@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightning_kedro.analysis.cells import choose_grid, count_cells, merge_cells, sum_cells
+from lightning_kedro.analysis.cells import (
+    TooFewCellsError,
+    choose_grid,
+    count_cells,
+    merge_cells,
+    sum_cells,
+)
 from lightning_kedro.analysis.features import FeatureSpace
 from lightning_kedro.analysis.grid import MAX_DIVISIONS, CellGrid, find_positions
 
@@ -64,11 +70,41 @@ def test_finest_grid_within_the_limit_is_chosen(
     places: tuple[np.ndarray, np.ndarray], max_cells: int
 ) -> None:
     where = find_positions("sphere", *places)
+    coarsest = count_cells(CellGrid("sphere", 1), where)
+    if coarsest > max_cells:
+        with pytest.raises(TooFewCellsError, match=f"fill {coarsest} cells of the coarsest grid"):
+            choose_grid("sphere", where, max_cells)
+        return
     grid = choose_grid("sphere", where, max_cells)
-    if grid.divisions > 1:
-        assert count_cells(grid, where) <= max_cells
+    assert count_cells(grid, where) <= max_cells
     if grid.divisions < MAX_DIVISIONS:
         assert count_cells(CellGrid("sphere", grid.divisions + 1), where) > max_cells
+
+
+def test_finer_grid_that_fits_again_is_found() -> None:
+    # Nine blobs: with 24 cells allowed, more divisions do not always mean more cells.
+    random = np.random.default_rng(2)
+    blob = random.integers(9, size=1500)
+    lat = random.uniform(-45.0, 45.0, 9)[blob] + random.normal(0.0, 0.05, 1500)
+    lon = random.uniform(-130.0, -20.0, 9)[blob] + random.normal(0.0, 0.05, 1500)
+    where = find_positions("sphere", lat, lon)
+    chosen = choose_grid("sphere", where, 24).divisions
+    near = range(chosen + 1, chosen + 16)
+    assert all(count_cells(CellGrid("sphere", divisions), where) > 24 for divisions in near)
+
+
+def test_cells_know_how_far_their_points_reach(storms: Callable[..., tuple]) -> None:
+    lat, lon = storms(5000)
+    half = lat.size // 2
+    parts = [sum_places(lat[part], lon[part])[0] for part in (slice(half), slice(half, None))]
+    cells = merge_cells(*parts)
+    points = FeatureSpace().project(lat, lon)
+    index = cells.find_indices(GRID.find_keys(find_positions("sphere", lat, lon)))
+    reach = np.linalg.norm(points - cells.means[index], axis=1)
+    farthest = np.zeros(len(cells.counts))
+    np.maximum.at(farthest, index, reach)
+    assert (farthest <= cells.radii * (1 + 1e-12) + 1e-9).all()
+    assert cells.radii.mean() < 2.0 * farthest.mean()
 
 
 def test_limit_is_used_well(noise: Callable[..., tuple]) -> None:

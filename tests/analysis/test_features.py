@@ -44,8 +44,6 @@ def test_time_is_one_more_dimension() -> None:
     assert SPACES["time"].project([0.0], [0.0], hours)[0, 3] == pytest.approx(60.0)
     in_degrees = FeatureSpace("degrees", time_scale_km_per_hour=KM_PER_DEGREE)
     assert in_degrees.project([0.0], [0.0], hours)[0].tolist() == [0.0, 0.0, 1.5]
-    assert SPACES["time"].n_places == 3
-    assert in_degrees.n_places == 2
 
 
 def test_few_flashes_stay_as_they_are(storms: Callable[..., tuple]) -> None:

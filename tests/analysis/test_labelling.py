@@ -6,7 +6,12 @@ from sklearn import metrics
 
 from lightning_kedro.analysis.features import FeatureSpace, make_features
 from lightning_kedro.analysis.kmeans import KMeansFit, fit_all
-from lightning_kedro.analysis.labelling import MergingError, label_flashes, measure_merging
+from lightning_kedro.analysis.labelling import (
+    MergingError,
+    _find_settled,
+    label_flashes,
+    measure_merging,
+)
 from lightning_kedro.analysis.silhouette import silhouette_scores
 from lightning_kedro.analysis.sphere import EARTH_RADIUS_KM, to_unit_vectors
 
@@ -70,3 +75,36 @@ def test_merging_error_is_measured_right(storms: Callable[..., tuple], scale: fl
     merged = silhouette_scores(features.points, features.weights, [fit.labels], features.scatter)
     assert error.silhouette_error == pytest.approx(merged[0] - exact, abs=1e-6)
     assert abs(error.silhouette_error) < 0.01
+
+
+def test_merging_error_is_a_number_however_small_a_cluster_is(
+    storms: Callable[..., tuple],
+) -> None:
+    # Nine flashes far away from 40,000 others, none of them in an even sample.
+    lat, lon = storms(40_000, seed=12)
+    lat, lon = lat * 0.01, lon * 0.01
+    lat[1:10], lon[1:10] = 40.0, 100.0
+    features = make_features(FeatureSpace(), lat, lon, None, 2000)
+    fit = fit_all(features.points, features.weights, 2, 60)[1]
+    clusters = label_flashes(features, fit, lat, lon)
+    assert clusters.flash_counts.tolist() == [39_991, 9]
+    error = measure_merging(features, fit, clusters, lat, lon)
+    assert abs(error.silhouette_error) < 0.01
+
+
+def test_flashes_of_settled_cells_are_labelled_as_if_each_was_looked_at(
+    storms: Callable[..., tuple],
+) -> None:
+    lat, lon = storms(30_000, seed=13)
+    features = make_features(FeatureSpace(), lat, lon, None, 4000)
+    fit = fit_all(features.points, features.weights, 9, 60)[8]
+    settled = _find_settled(features, fit)
+    assert settled.mean() > 0.5
+    points = FeatureSpace().project(lat, lon)
+    distances = metrics.pairwise_distances(points, fit.centers)
+    inside = settled[features.index]
+    nearest = distances[inside].argmin(axis=1)
+    assert np.array_equal(nearest, fit.labels[features.index[inside]])
+    clusters = label_flashes(features, fit, lat, lon)
+    assert np.array_equal(clusters.labels, distances[:, clusters.order].argmin(axis=1))
+    assert clusters.inertia == pytest.approx((distances.min(axis=1) ** 2).sum(), rel=1e-9)

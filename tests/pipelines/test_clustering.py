@@ -407,9 +407,33 @@ def test_one_point_more_than_k_max_is_enough() -> None:
     assert len(result["silhouette_scores"]) == 8
 
 
+@pytest.mark.parametrize("distinct", [1, 5])
+def test_many_flashes_at_few_points_are_said_to_be_so(distinct: int) -> None:
+    lat = [float(number) for number in range(distinct)] * (600 // distinct)
+    match = (
+        rf"^clustering\.k_max \(9\) must be less than the number of flashes at different points, "
+        rf"{distinct} of {len(lat)}:"
+    )
+    with pytest.raises(NoFlashesError, match=match):
+        run(make_flashes(lat, lat), make_parameters(max_cells=100))
+
+
+def test_grid_that_cannot_be_coarse_enough_is_refused() -> None:
+    flashes = make_flashes([*np.linspace(-1.0, 1.0, 400)], [*np.linspace(-30.0, -90.0, 400)])
+    match = (
+        r"^clustering\.max_cells \(20\) is less than the \d+ cells that even the coarsest grid "
+        r"needs: raise it, or lower clustering\.time_scale_km_per_hour"
+    )
+    with pytest.raises(ParameterError, match=match):
+        run(flashes, make_parameters(max_cells=20, time_scale_km_per_hour=1e7))
+
+
 def test_too_few_cells_name_both_numbers() -> None:
-    flashes = make_flashes([10.0, -10.0, 30.0] * 20, [20.0, 21.0, 22.0] * 20)
-    match = r"^clustering\.k_max \(9\) needs more cells than the 3 into which clustering\.max_cells"
+    near = np.repeat(np.arange(20) * 1e-5, 3)  # 60 different places, metres apart
+    flashes = make_flashes([*(np.array([10.0, -10.0, 30.0] * 20) + near)], [20.0, 21.0, 22.0] * 20)
+    match = (
+        r"^clustering\.k_max \(9\) needs more cells than the [3-6] into which clustering\.max_cells"
+    )
     with pytest.raises(ParameterError, match=match):
         run(flashes, make_parameters(max_cells=15))
 

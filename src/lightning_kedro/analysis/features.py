@@ -52,9 +52,9 @@ class FeatureSpace:
         )
 
     @property
-    def n_places(self) -> int:
-        """Number of dimensions that hold the place."""
-        return 3 if self.coordinates == "sphere" else 2
+    def is_ground(self) -> bool:
+        """Whether a point is a place on the ground, in km, and nothing else."""
+        return self.coordinates == "sphere" and self.time_scale_km_per_hour is None
 
     def project(
         self, lat: npt.ArrayLike, lon: npt.ArrayLike, hours: FloatArray | None = None

@@ -16,7 +16,10 @@ import numpy.typing as npt
 from lightning_kedro.analysis.sphere import EARTH_RADIUS_KM, KM_PER_DEGREE, FloatArray
 
 MAX_DIVISIONS: Final = 2**16
-"""Finest grid: cells of 0.1 km, far below what the instrument resolves (about 8 km)."""
+"""Finest grid on the sphere: cells of 0.1 km, far below what the instrument resolves (8 km)."""
+
+MAX_DIVISIONS_DEGREES: Final = 2**18 * 3 // 2
+"""Finest grid in degrees: the same 0.1 km at the equator, along 360 degrees."""
 
 _FACES: Final = 12
 _BINS: Final = 32  # positions along a side are kept as 32-bit fractions of it
@@ -24,6 +27,11 @@ _TIME_BINS: Final = 24  # bits of a key that hold the time bin
 _EQUATORIAL: Final = 2.0 / 3.0  # |sin(lat)| up to which HEALPix is a cylindrical projection
 
 IntArray = npt.NDArray[np.int64]
+
+
+def max_divisions(coordinates: str) -> int:
+    """Divisions of the finest grid on the ``sphere`` or in ``degrees``."""
+    return MAX_DIVISIONS if coordinates == "sphere" else MAX_DIVISIONS_DEGREES
 
 
 @dataclass(frozen=True, slots=True)

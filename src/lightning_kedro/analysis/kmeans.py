@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Final, cast
 
 import numpy as np
@@ -98,19 +98,20 @@ def fit_all(
         A fit for each k, k = 1 first. The inertia falls with every k. Neither the order of the
         points nor the way in which equal points are split into several matters.
     """
+    from threadpoolctl import threadpool_limits
+
     distinct, masses, index = merge_equal_points(points, weights)
-    starts = CenterSearch(distinct, masses, k_max, random_state).run(n_threads)
-    problem = _Problem(distinct, masses)
-    with _silence_convergence():
+    # The libraries' own threads would add up in another order, and differ in the last bits.
+    with threadpool_limits(limits=1), _silence_convergence():
+        starts = CenterSearch(distinct, masses, k_max, random_state).run(n_threads)
+        problem = _Problem(distinct, masses)
         found = map_threads(problem.fit_best, starts, n_threads)
-    fits: list[KMeansFit] = []
-    for fit in found:
-        best = fit
-        if fits and (best is None or best.inertia >= fits[-1].inertia):
-            # One more centre can always do better, and so it shall: the curve must fall.
-            with _silence_convergence():
-                best = problem.fit_best([problem.add_center(fits[-1])])
-        fits.append(cast("KMeansFit", best))
+        fits: list[KMeansFit] = []
+        for fit in found:
+            best = fit
+            if fits and (best is None or best.inertia >= fits[-1].inertia):
+                best = problem.split(fits[-1])
+            fits.append(cast("KMeansFit", best))
     return [replace(fit, labels=fit.labels[index]) for fit in fits]
 
 
@@ -158,10 +159,17 @@ class _Problem:
         found = [self._converge(centers) for centers in starts]
         return self._settle(min(found, key=itemgetter(0))[1]) if found else None
 
-    def add_center(self, fit: KMeansFit) -> FloatArray:
-        """The centres of a fit, and the point that costs most besides: shape (k + 1, d)."""
+    def split(self, fit: KMeansFit) -> KMeansFit:
+        """A fit with one more cluster.
+
+        One more centre can always do better, and so it shall: the curve must fall. It goes where
+        the point is that costs most. Should scikit-learn's rounding lose what that gains, as it
+        does inside clusters of centimetres, exact differences settle it.
+        """
         costs = self._weights * find_nearest(self._points, fit.centers)[1]
-        return np.vstack([fit.centers, self._points[int(costs.argmax())]])
+        larger = np.vstack([fit.centers, self._points[int(costs.argmax())]])
+        found = [self._settle(self._converge(larger)[1]), self._settle(larger)]
+        return min(found, key=attrgetter("inertia"))
 
     def _converge(self, centers: FloatArray) -> tuple[float, FloatArray]:
         """Run scikit-learn's KMeans until no label changes: the inertia and the centres."""

@@ -15,6 +15,10 @@ from lightning_kedro.analysis.threads import map_threads
 
 _BLOCK: Final = 2**16  # flashes labelled at a time
 _SAMPLE: Final = 4000  # flashes on which the error of the silhouette is measured
+_FEW: Final = 10  # of each cluster at least, or all where it has no more
+_ROUNDING: Final = 1e-9  # distances are right to less than this share of the largest coordinate
+
+IndexArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,23 +83,28 @@ def label_flashes(
     """
     center_lat, center_lon = features.space.locate(fit.centers)
     ground = to_unit_vectors(center_lat, center_lon)
-    blocks = [slice(start, start + _BLOCK) for start in range(0, len(lat), _BLOCK)]
+    settled = _find_settled(features, fit)
+    labels = np.where(settled, fit.labels, -1).astype(np.int32)[features.index]
+    rows = np.flatnonzero(labels < 0)
 
-    def label(block: slice) -> tuple[LabelArray, float, FloatArray]:
+    def label(block: IndexArray) -> tuple[LabelArray, float, FloatArray]:
         when = None if hours is None else hours[block]
         points = _project(features, block, lat[block], lon[block], when)
-        labels, squared = find_nearest(points, fit.centers)
-        offsets = to_unit_vectors(lat[block], lon[block]) - ground[labels]
-        radii = sum_groups(labels, (offsets**2).sum(axis=1), fit.n_clusters)
-        return labels, float(squared.sum()), radii
+        found, squared = find_nearest(points, fit.centers)
+        offsets = to_unit_vectors(lat[block], lon[block]) - ground[found]
+        radii = sum_groups(found, (offsets**2).sum(axis=1), fit.n_clusters)
+        return found, float(squared.sum()), radii
 
+    blocks = [rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK)]
     results = map_threads(label, blocks)
-    labels = np.concatenate([result[0] for result in results])
+    for block, result in zip(blocks, results, strict=True):
+        labels[block] = result[0]
+    inertia, squares = _sum_settled(features, fit, settled, ground)
     counts = np.bincount(labels, minlength=fit.n_clusters)
     order = np.lexsort((center_lon, center_lat, -counts))
     number = np.empty(fit.n_clusters, dtype=np.int32)
     number[order] = np.arange(fit.n_clusters)
-    squares = np.sum([result[2] for result in results], axis=0)[order]
+    squares = np.sum([squares, *(result[2] for result in results)], axis=0)[order]
     return FlashClusters(
         labels=number[labels],
         order=order,
@@ -103,8 +112,54 @@ def label_flashes(
         lon=center_lon[order],
         flash_counts=counts[order],
         rms_radius_km=EARTH_RADIUS_KM * np.sqrt(squares / np.maximum(counts[order], 1)),
-        inertia=float(sum(result[1] for result in results)),
+        inertia=inertia + float(sum(result[1] for result in results)),
     )
+
+
+def _find_settled(features: ClusterFeatures, fit: KMeansFit) -> npt.NDArray[np.bool_]:
+    """Tell which cells are so far inside a cluster that all of their flashes have its centre.
+
+    A flash no further than r from its cell's mean has the centre of the mean if the next centre is
+    2 r further away. Only where features are places on the ground: sums of squares over such a
+    cell then follow from its mean and scatter, and none of its flashes is looked at.
+    """
+    points = features.points
+    if features.cells is None or not features.space.is_ground:
+        return np.zeros(len(points), dtype=np.bool_)
+    own = np.full(len(points), np.inf)
+    other = np.full(len(points), np.inf)
+    for number, center in enumerate(fit.centers):
+        distances = np.sqrt(((points - center) ** 2).sum(axis=1))
+        mine = fit.labels == number
+        own[mine] = distances[mine]
+        np.minimum(other, distances, out=other, where=~mine)
+    margin = _ROUNDING * np.abs(points).max()
+    return np.asarray(other - own > 2.0 * features.cells.radii + margin)
+
+
+def _sum_settled(
+    features: ClusterFeatures, fit: KMeansFit, settled: npt.NDArray[np.bool_], ground: FloatArray
+) -> tuple[float, FloatArray]:
+    """Inertia of the flashes in settled cells, and their squared distances on the ground.
+
+    Args:
+        features: The cells.
+        fit: The fit.
+        settled: Which cells, shape (m,).
+        ground: Unit vectors of the centres, shape (k, 3).
+
+    Returns:
+        The inertia, km2; and sums by cluster of squared distances of unit vectors, shape (k,).
+    """
+    if not settled.any():
+        return 0.0, np.zeros(fit.n_clusters)
+    points, weights = features.points[settled], features.weights[settled]
+    labels, scatter = fit.labels[settled], features.scatter[settled]
+    offsets = points - fit.centers[labels]
+    inertia = float((weights * (offsets**2).sum(axis=1) + scatter).sum())
+    offsets = points / EARTH_RADIUS_KM - ground[labels]
+    squares = weights * (offsets**2).sum(axis=1) + scatter / EARTH_RADIUS_KM**2
+    return inertia, sum_groups(labels, squares, fit.n_clusters)
 
 
 def measure_merging(
@@ -133,7 +188,7 @@ def measure_merging(
     of_cell = fit.labels[features.index]
     of_flash = clusters.order[clusters.labels]
     # The same flashes both times, so that the luck of the sample drops out of the difference.
-    part = slice(None, None, -(-features.n_flashes // _SAMPLE))
+    part = _choose_sample(clusters)
     here = _project(features, part, lat[part], lon[part], None if hours is None else hours[part])
     found, counts = np.unique(features.index[part], return_counts=True)
     shares = counts / features.weights[found]
@@ -149,9 +204,20 @@ def measure_merging(
     )
 
 
+def _choose_sample(clusters: FlashClusters) -> IndexArray:
+    """Some of the flashes, evenly spread, with a few of every cluster however small it is."""
+    n = clusters.labels.size
+    even = np.arange(0, n, -(-n // _SAMPLE))
+    counts = np.bincount(clusters.labels[even], minlength=len(clusters.lat))
+    rare = [
+        np.flatnonzero(clusters.labels == number)[:_FEW] for number in np.flatnonzero(counts < _FEW)
+    ]
+    return np.unique(np.concatenate([even, *rare]))
+
+
 def _project(
     features: ClusterFeatures,
-    part: slice,
+    part: slice | IndexArray,
     lat: npt.NDArray[np.floating],
     lon: npt.NDArray[np.floating],
     hours: FloatArray | None,

@@ -119,7 +119,7 @@ def list_centers(
     import pandas as pd
 
     clusters = clustered.clusters
-    times = table.column("time").to_numpy().astype("datetime64[us]")
+    times = table.column("time").to_numpy()
     sums = sum_groups(clusters.labels, samples, len(clusters.lat))
     frame = pd.DataFrame(
         {
