@@ -1,6 +1,7 @@
 """Flashes to cluster: real granules, storms of our own making, noise, tight blobs."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import h5py
@@ -10,6 +11,7 @@ import pytest
 
 from lightning_kedro.analysis.features import FeatureSpace
 from lightning_kedro.analysis.kmeans import KMeansFit, fit_all
+from lightning_kedro.simulation.observation import observe_hour
 
 FloatArray = npt.NDArray[np.float64]
 Places = tuple[FloatArray, FloatArray]
@@ -63,11 +65,18 @@ def read_granules(pattern: str) -> Places:
     return np.concatenate(lat), np.concatenate(lon)
 
 
+def simulate_archive_hour(platform: str) -> Places:
+    """Every eighth flash of an hour of the simulated archive."""
+    flashes = observe_hour(platform, datetime(2024, 7, 14, 22, tzinfo=UTC), 60).content.flashes
+    return flashes.lat[::8], wrap(flashes.lon[::8])
+
+
 DATA_SETS: dict[str, Callable[[], Places]] = {
     "real G16": lambda: read_granules("*_G16_s2018*.nc"),
     "real G17, across 180": lambda: read_granules("*_G17_*.nc"),
-    "storms G16": lambda: simulate_storms(2000, seed=3),
-    "storms G18, across 180": lambda: simulate_storms(2000, seed=4, west=-200.0, east=-75.0),
+    "simulated hour of G16": lambda: simulate_archive_hour("G16"),
+    "simulated hour of G18, across 180": lambda: simulate_archive_hour("G18"),
+    "storms, across 180": lambda: simulate_storms(2000, seed=4, west=-200.0, east=-75.0),
     "noise": lambda: scatter_noise(1500),
     "blobs": lambda: pack_blobs(1500),
     "blobs of 1 km": lambda: pack_blobs(2000, 9, 12, 0.01),

@@ -7,7 +7,7 @@ import numpy as np
 from lightning_kedro.analysis.sphere import FloatArray
 from lightning_kedro.analysis.sums import sum_groups
 
-_FINEST: Final = 2**20  # voxels along the longest side
+_FINEST: Final = 2**28  # voxels along the longest side
 
 
 def thin_points(

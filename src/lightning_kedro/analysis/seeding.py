@@ -21,7 +21,7 @@ from lightning_kedro.analysis.sums import sum_groups
 from lightning_kedro.analysis.threads import map_threads
 
 _N_POINTS: Final = 1200  # points searched, and
-_THINNING: Final = 10  # one for so many where that is more: 1200 for 30,000 cost 0.05 %
+_THINNING: Final = 7  # one for so many where that is more: 1200 for 30,000 cost 0.05 %
 _N_POINTS_MOST: Final = 3000  # all pairs of them are kept
 _N_SITES: Final = 200  # places where a centre may be added
 _N_STARTS: Final = 20  # random starts for each k, and
@@ -33,7 +33,7 @@ _N_KEPT: Final = 4  # different solutions kept for each k
 _N_DROPS: Final = 8  # least useful centres tried as the one to move
 _N_ROUNDS: Final = 4  # moves in a row
 _N_PARENTS: Final = 4  # solutions of a neighbour from which to go on
-_N_SWEEPS: Final = 1  # more found nothing
+_N_SWEEPS: Final = 2
 _N_BEYOND: Final = 2  # how far above the largest k the search goes
 _N_ITERATIONS: Final = 100
 _WORST: Final = 1.01  # worse ones are not handed on: all points would not turn the tables

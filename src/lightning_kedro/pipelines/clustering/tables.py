@@ -181,6 +181,11 @@ def list_selection(
         "at_range_end": choice.at_range_end,
         "reason": choice.reason,
         "coordinates": options.coordinates,
+        "standardize": options.standardize,
+        "time_scale_km_per_hour": options.time_scale_km_per_hour,
+        "k_min": options.k_min,
+        "k_max": options.k_max,
+        "max_cells": options.max_cells,
         "random_state": options.random_state,
         "method": features.method,
         "n_flashes": features.n_flashes,
@@ -192,5 +197,7 @@ def list_selection(
         "silhouette_error": error.silhouette_error,
         "relabelled_share": error.relabelled_share,
     }
-    frame = pd.DataFrame([row]).astype({"k_elbow": "Int64", "cell_size_km": "float64"})
+    frame = pd.DataFrame([row]).astype(
+        {"k_elbow": "Int64", "cell_size_km": "float64", "time_scale_km_per_hour": "float64"}
+    )
     return key.label_frame(frame)
