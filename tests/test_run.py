@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 
 from lightning_kedro.datasets.storage import Storage
+from lightning_kedro.exceptions import ArchiveError
 from lightning_kedro.glm.granule import HOUR, hour_prefix
+from lightning_kedro.glm.selection import ArchiveHour
 from lightning_kedro.simulation.granule_writer import encode_granule
 from tests.conftest import Project, lay_out, name_of, needs_real_granules, real_granule_paths
 from tests.glm.test_flashes import NAME, content
@@ -239,15 +241,15 @@ def test_corrupt_newer_file_leaves_the_flashes_of_the_older_one(
 def test_hour_that_cannot_be_listed_ends_the_run_when_the_rest_is_loaded(
     project: Project, real_archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scan = Storage._scan_folder
+    list_really = Storage.list_hour
 
-    def fail_at_midnight(self: Storage, folder: str) -> list[tuple[str, int | None]]:
-        if folder.endswith("2019/270/00"):
-            message = "Input/output error"
-            raise OSError(message)
-        return scan(self, folder)
+    def fail_at_midnight(self: Storage, hour: ArchiveHour) -> object:
+        if (hour.hour.hour, hour.part) == (0, "whole"):
+            message = f"Cannot read {hour_prefix(hour.hour)}: Input/output error."
+            raise ArchiveError(message)
+        return list_really(self, hour)
 
-    monkeypatch.setattr(Storage, "_scan_folder", fail_at_midnight)
+    monkeypatch.setattr(Storage, "list_hour", fail_at_midnight)
     params = ("--params", f"archive={real_archive},{MIDNIGHT}")
     run = project.run("--pipelines", "ingestion", *params)
     assert run.exit_code == 1

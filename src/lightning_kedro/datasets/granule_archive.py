@@ -284,7 +284,7 @@ class GranuleArchiveDataset(AbstractDataset[None, GranuleArchive]):
 def _pick(granules: Iterable[StoredGranule], hours: Sequence[ArchiveHour]) -> list[StoredGranule]:
     """The granules that belong to some hours, in order of platform and start, newest first."""
     by_hour: dict[tuple[str, datetime], dict[GranuleName, StoredGranule]] = {}
-    for granule in reversed(rank_creations(granules)):  # of one name the larger stands
+    for granule in granules:
         name = granule.name
         by_hour.setdefault((name.platform, name.hour), {})[name] = granule
     picked: dict[GranuleName, StoredGranule] = {}

@@ -81,11 +81,13 @@ def rank_creations(granules: Iterable[StoredGranule]) -> list[StoredGranule]:
     Of two with the same creation time the larger one comes first: the other is a copy cut short.
     """
     newest_first = sorted(granules, key=_rank, reverse=True)
-    return sorted(newest_first, key=lambda granule: granule.name.key)
+    return sorted(newest_first, key=lambda granule: (granule.name.platform, granule.name.start))
 
 
-def _rank(granule: StoredGranule) -> tuple[Any, int, str]:
-    return granule.name.created, granule.file_bytes, granule.name.file_name
+def _rank(granule: StoredGranule) -> tuple[Any, ...]:
+    """What decides between creations; after time and size the names, which differ in this order."""
+    name = granule.name
+    return name.created, granule.file_bytes, name.environment, name.end
 
 
 def readable_starts(series: HourSeries) -> set[tuple[str, datetime]]:

@@ -1,6 +1,6 @@
 """Hours that cannot be listed, and hours in which the archive has nothing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from tests.loopback_s3 import LoopbackS3, serve_folder
 from lightning_kedro.datasets.granule_archive import GranuleArchiveDataset
 from lightning_kedro.datasets.storage import Storage
 from lightning_kedro.exceptions import ArchiveError
+from lightning_kedro.glm.granule import hour_prefix
 from lightning_kedro.glm.selection import ArchiveHour
 
 NEXT = HOUR + timedelta(hours=1)
@@ -41,20 +42,16 @@ def remote(server: LoopbackS3, data: Path, *, streams: bool) -> Ingestion:
 
 def refuse_to_list(patch: pytest.MonkeyPatch, *endings: str) -> None:
     """Let the archive fail for some hours; the copies on disk are listed as ever."""
-    for method in ("_list_keys", "_scan_folder"):
-        patch.setattr(Storage, method, fail_some(getattr(Storage, method), endings))
+    list_really = Storage.list_hour
 
-
-def fail_some(
-    list_really: Callable[..., object], endings: tuple[str, ...]
-) -> Callable[..., object]:
-    def list_some(self: Storage, place: str) -> object:
+    def list_some(self: Storage, hour: ArchiveHour) -> object:
+        place = f"{self.locate(hour.platform)}/{hour_prefix(hour.hour)}"
         if "raw" not in Path(place).parts and place.endswith(endings):
-            message = "503 Please reduce your rate"
-            raise OSError(message)
-        return list_really(self, place)
+            message = f"Cannot read {place}: 503 Please reduce your rate."
+            raise ArchiveError(message)
+        return list_really(self, hour)
 
-    return list_some
+    patch.setattr(Storage, "list_hour", list_some)
 
 
 @pytest.mark.parametrize("streams", [False, True])
