@@ -6,6 +6,9 @@ import pytest
 from lightning_kedro.exceptions import ParameterError
 from lightning_kedro.parameters import check_parameters, parse_utc
 
+FAR = "0001-01-01T00:00+02:00"
+"""A time that UTC has no year for."""
+
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 
 
@@ -34,7 +37,7 @@ def test_time_means(given: object, meant: datetime) -> None:
     assert parse_utc(given, now=NOW) == meant
 
 
-@pytest.mark.parametrize("given", ["", "now+1h", "noon", 20230126, None, "now-999999d", []])
+@pytest.mark.parametrize("given", ["", "now+1h", "noon", 20230126, None, "now-999999d", [], FAR])
 def test_anything_else_is_no_time(given: object) -> None:
     with pytest.raises(ValueError, match="is not a time: expected ISO 8601"):
         parse_utc(given, now=NOW)
@@ -58,6 +61,14 @@ def test_now_is_the_same_for_both_ends() -> None:
     [
         ({"run_time": "2026-03-01"}, "Parameter run_time does not exist"),
         ({"window": {"start": "2023-01-26"}}, r"Parameter window\.end is missing"),
+        (
+            {"window": {"start": "0001-01-01", "end": "2018-01-01"}},
+            r"Parameter window\.start: '0001-01-01' must be from 2017-01-01, the year of the first",
+        ),
+        (
+            {"window": {"start": "2018-01-01", "end": "9999-12-31T23:59:59"}},
+            r"Parameter window\.end: '9999-12-31T23:59:59' must be from 2017-01-01.* to 2100-01-01",
+        ),
         ({"window": 5}, "Parameter window: 5 cannot be used"),
         (
             {"preprocessing": {"region": {"west": 0, "south": 9, "east": 1, "north": 2}}},

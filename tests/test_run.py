@@ -3,12 +3,17 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
 import pandas as pd
+import pytest
 
-from lightning_kedro.glm.granule import hour_prefix
+from lightning_kedro.datasets.storage import Storage
+from lightning_kedro.exceptions import ArchiveError
+from lightning_kedro.glm.granule import HOUR, hour_prefix
+from lightning_kedro.glm.selection import ArchiveHour
 from lightning_kedro.simulation.granule_writer import encode_granule
 from tests.conftest import Project, lay_out, name_of, needs_real_granules, real_granule_paths
 from tests.glm.test_flashes import NAME, content
@@ -210,6 +215,62 @@ def test_corrupt_granule_is_recorded_and_the_rest_loaded(project: Project, tmp_p
     project.succeed("--pipelines", "ingestion", *params)
     assert project.query("SELECT status FROM granules")["status"].to_list() == ["loaded"] * 3
     assert len(project.query("SELECT * FROM flashes")) == 853
+
+
+@needs_real_granules
+def test_corrupt_newer_file_leaves_the_flashes_of_the_older_one(
+    project: Project, tmp_path: Path
+) -> None:
+    paths = [path for path in real_granule_paths() if "_s2018183" in path.name]
+    archive = lay_out(tmp_path / "archive", paths)
+    older = next(archive.rglob(paths[1].name))
+    name = name_of(older)
+    newer = older.with_name(replace(name, created=name.created + HOUR).file_name)
+    newer.write_text("<html>Service Unavailable</html>")
+    params = ("--params", f"archive={archive},{JULY_2018}")
+    for _ in range(2):
+        project.succeed("--pipelines", "ingestion", *params)
+        granules = project.query("SELECT * FROM granules ORDER BY granule_start")
+        assert granules["status"].to_list() == ["loaded"] * 3
+        assert granules["file_name"][1] == older.name
+        assert granules["reason"][1].startswith(f"{newer.name} is newer but corrupt: ")
+        assert len(project.query("SELECT * FROM flashes")) == 853
+
+
+@needs_real_granules
+def test_hour_that_cannot_be_listed_ends_the_run_when_the_rest_is_loaded(
+    project: Project, real_archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list_really = Storage.list_hour
+
+    def fail_at_midnight(self: Storage, hour: ArchiveHour) -> object:
+        if (hour.hour.hour, hour.part) == (0, "whole"):
+            message = f"Cannot read {hour_prefix(hour.hour)}: Input/output error."
+            raise ArchiveError(message)
+        return list_really(self, hour)
+
+    monkeypatch.setattr(Storage, "list_hour", fail_at_midnight)
+    params = ("--params", f"archive={real_archive},{MIDNIGHT}")
+    run = project.run("--pipelines", "ingestion", *params)
+    assert run.exit_code == 1
+    assert "The run is incomplete, everything else is loaded" in run.output
+    assert run.output.count("GLM-L2-LCFA/2019/270/00: Input/output error") == 1
+    hours = project.query("SELECT hour FROM coverage")["hour"].to_list()
+    assert hours == [pd.Timestamp("2019-09-26 23:00")]
+    assert len(project.query("SELECT * FROM flashes")) == 123
+
+
+@needs_real_granules
+def test_outage_of_a_satellite_in_use_is_counted_and_ends_the_run(
+    project: Project, real_archive: Path
+) -> None:
+    project.succeed("--pipelines", "ingestion", "--params", f"archive={real_archive},{JULY_2018}")
+    window = "satellite=G16,window.start=2018-07-02T06:00,window.end=2018-07-02T07:00"
+    run = project.run("--pipelines", "ingestion", "--params", f"archive={real_archive},{window}")
+    assert run.exit_code == 1
+    assert "holds no granules of G16 for this window; looked at GLM-L2-LCFA/2018/" in run.output
+    coverage = project.query("SELECT hour(hour), found, missing FROM coverage ORDER BY hour")
+    assert coverage.to_numpy().tolist() == [[4, 3, 177], [6, 0, 180]]
 
 
 def test_missing_values_are_null_in_the_table(project: Project, tmp_path: Path) -> None:

@@ -32,6 +32,13 @@ _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 TIME_FORMATS: Final = "ISO 8601 in UTC such as 2023-01-26T15:00, or now, now-30m, now-3h, now-2d"
 
 
+FIRST_TIME: Final = datetime(2017, 1, 1, tzinfo=UTC)
+"""No window begins before the year of the first GLM data (GOES-16, 2017)."""
+
+LAST_TIME: Final = datetime(2100, 1, 1, tzinfo=UTC)
+"""Nor does one end so late: a typing error, which arithmetic with times cannot stand."""
+
+
 class _Strict(BaseModel):
     """A branch of the tree: unknown names are refused, values never change afterwards."""
 
@@ -48,7 +55,14 @@ class Window(_Strict):
     @classmethod
     def _read_time(cls, value: object, info: ValidationInfo) -> datetime:
         """Read a time; the validation context holds what ``now`` means."""
-        return parse_utc(value, now=(info.context or {})["now"])
+        time = parse_utc(value, now=(info.context or {})["now"])
+        if not FIRST_TIME <= time <= LAST_TIME:
+            message = (
+                f"must be from {FIRST_TIME:%Y-%m-%d}, the year of the first GLM data, "
+                f"to {LAST_TIME:%Y-%m-%d}"
+            )
+            raise ValueError(message)
+        return time
 
     @model_validator(mode="after")
     def _check_order(self) -> "Window":
@@ -172,13 +186,18 @@ def parse_utc(value: object, *, now: datetime) -> datetime:
             if relative is not None:
                 count, unit = int(relative["count"] or 0), _UNITS[(relative["unit"] or "m").lower()]
                 return now - timedelta(**{unit: count})
-            value = datetime.fromisoformat(value.strip())
+            value = _to_utc(datetime.fromisoformat(value.strip()))
         except (ValueError, OverflowError):
             pass
     if not isinstance(value, datetime):
         message = f"is not a time: expected {TIME_FORMATS}"
         raise ValueError(message)  # noqa: TRY004  (pydantic reports ValueError only)
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    return _to_utc(value)
+
+
+def _to_utc(time: datetime) -> datetime:
+    """A time in UTC; one without time zone is UTC already."""
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def check_parameters(raw: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:

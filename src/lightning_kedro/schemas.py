@@ -34,7 +34,9 @@ COLUMNS: Final = {
     "platform": Column("VARCHAR", "satellite, G16 to G19; joined by + where a slot changed hands"),
     "granule_start": Column("TIMESTAMP", "start of the granule, UTC; with platform its key"),
     "granule_end": Column("TIMESTAMP", "end of the granule, UTC, exclusive"),
-    "created": Column("TIMESTAMP", "when the granule's file was made, UTC; the newest one stands"),
+    "created": Column(
+        "TIMESTAMP", "when the granule's file was made, UTC; the newest readable one stands"
+    ),
     "orbital_slot": Column("VARCHAR", "GOES-East, GOES-West or GOES-Test, as the granule says"),
     "file_name": Column("VARCHAR", "name of the granule's file"),
     "file_bytes": Column("BIGINT", "size of the granule's file in bytes"),
@@ -78,7 +80,7 @@ COLUMNS: Final = {
     "k_silhouette": Column("INTEGER", "k that the silhouette recommends"),
     "k_elbow": Column("INTEGER", "k that the elbow recommends; null if the curve has no elbow"),
     "at_range_end": Column("BOOLEAN", "whether the chosen k is an end of the range evaluated"),
-    "reason": Column("VARCHAR", "why: a granule is corrupt, or a k was chosen"),
+    "reason": Column("VARCHAR", "why: a granule, or a newer file of it, is corrupt, or a k chosen"),
     "coordinates": Column("VARCHAR", "sphere or degrees"),
     "standardize": Column("BOOLEAN", "whether degrees were scaled to unit variance"),
     "time_scale_km_per_hour": Column("DOUBLE", "km that an hour counts as; null without time"),

@@ -15,12 +15,12 @@ from tests.conftest import name_of, needs_real_granules, real_granule_paths
 from lightning_kedro.datasets.granule_archive import (
     GranuleArchiveDataset,
     GranuleSelection,
-    keep_newest,
 )
 from lightning_kedro.datasets.hours import run_hours
 from lightning_kedro.datasets.loaded_flashes import LoadedGranulesDataset
 from lightning_kedro.datasets.simulated_archive import SimulatedArchiveDataset, Simulation
 from lightning_kedro.datasets.storage import Storage
+from lightning_kedro.glm.creations import KnownGranules
 from lightning_kedro.glm.granule import GRANULE_LENGTH, GranuleName, hour_prefix
 from lightning_kedro.glm.selection import ArchiveHour
 from lightning_kedro.glm.series import StoredGranule
@@ -28,22 +28,6 @@ from lightning_kedro.simulation.hour import Faults, simulate_hour
 
 HOUR = datetime(2024, 7, 14, 9, tzinfo=UTC)
 SIMULATED = next(iter(simulate_hour("G16", HOUR, numbers=[0])))[0]
-
-
-def test_newest_creation_of_each_start_is_kept() -> None:
-    old = StoredGranule(SIMULATED, "old", 5)
-    new = StoredGranule(
-        replace(SIMULATED, created=SIMULATED.created + timedelta(seconds=1)), "new", 1
-    )
-    other = StoredGranule(replace(SIMULATED, platform="G17"), "other", 1)
-    for granules in ([old, new, other], [other, new, old]):
-        assert [granule.url for granule in keep_newest(granules)] == ["new", "other"]
-
-
-def test_of_two_copies_with_one_creation_the_whole_one_is_kept() -> None:
-    cut, whole = StoredGranule(SIMULATED, "cut", 1), StoredGranule(SIMULATED, "whole", 5)
-    for granules in ([cut, whole], [whole, cut]):
-        assert [granule.url for granule in keep_newest(granules)] == ["whole"]
 
 
 @needs_real_granules
@@ -115,8 +99,18 @@ def test_simulated_archive_makes_what_it_is_asked_for(tmp_path: Path) -> None:
     )
     selection = dataset.load().select([ArchiveHour("G17", HOUR)])
     assert len(selection) == 175
-    known = {(item.name.file_name, item.file_bytes) for item in selection.granules[:100]}
-    assert len(selection.without(known)) == 75
+    assert len(selection.without(KnownGranules({}))) == 175
+    rows = [
+        (
+            item.name.platform,
+            item.name.start.replace(tzinfo=None),
+            item.name.created.replace(tzinfo=None),
+            item.file_bytes,
+            "loaded",
+        )
+        for item in selection.granules[:100]
+    ]
+    assert len(selection.without(KnownGranules.from_rows(rows))) == 75
 
 
 def test_day_of_simulated_granules_is_made_on_all_cores(tmp_path: Path) -> None:

@@ -1,14 +1,10 @@
 """Tables in a DuckDB file as catalog entries.
 
-A connection lives only as long as an operation, because a DuckDB file that one process writes is
-closed to all others: whoever finds it locked waits a while. Names of tables and columns come from
-the registry (``lightning_kedro.schemas``) or the catalog, values only ever as data.
+Names of tables and columns come from the registry (``lightning_kedro.schemas``) or the catalog,
+values only ever as data.
 """
 
-import logging
 import math
-import random
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
+from lightning_kedro.datasets.duckdb_file import (
+    LOCK_TIMEOUT_SECONDS,
+    connect,
+    database_exists,
+    transaction,
+)
 from lightning_kedro.exceptions import TableError
 from lightning_kedro.glm.selection import FlashSelection
 from lightning_kedro.schemas import COLUMNS, SIMULATED, TABLES
@@ -26,61 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-logger = logging.getLogger(__name__)
-
-LOCK_TIMEOUT_SECONDS: Final = 120.0
 PREVIEW_ROWS: Final = 40
-
-
-@contextmanager
-def connect(
-    path: Path, *, read_only: bool, timeout: float = LOCK_TIMEOUT_SECONDS
-) -> Iterator["duckdb.DuckDBPyConnection"]:
-    """Open a DuckDB file for one operation, waiting while another process has it.
-
-    Args:
-        path: The file; made, with its folder, unless ``read_only``.
-        read_only: Whether nothing is going to be written.
-        timeout: How long to wait for the file, in seconds.
-
-    Raises:
-        TableError: If the file does not exist, stays locked, or is no DuckDB file.
-    """
-    import duckdb
-
-    if read_only and not path.is_file():
-        message = f"There is no database {path} yet: run `kedro run --pipeline ingestion` first."
-        raise TableError(message)
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            connection = duckdb.connect(str(path), read_only=read_only)
-            break
-        except (duckdb.Error, OSError) as error:
-            locked = isinstance(error, duckdb.ConnectionException) or "lock" in str(error)
-            if locked and time.monotonic() < deadline:
-                time.sleep(random.uniform(0.05, 0.25))  # noqa: S311  (jitter, not a secret)
-                continue
-            message = f"Database {path} cannot be opened: {str(error).splitlines()[0]}"
-            raise TableError(message) from error
-    try:
-        connection.execute("SET TimeZone = 'UTC'")
-        yield connection
-    finally:
-        connection.close()
-
-
-@contextmanager
-def transaction(connection: "duckdb.DuckDBPyConnection") -> Iterator[None]:
-    """All or nothing: what happens inside is kept together, or not at all."""
-    connection.begin()
-    try:
-        yield
-    except BaseException:
-        connection.rollback()
-        raise
-    connection.commit()
 
 
 @contextmanager
@@ -275,7 +223,7 @@ class DuckDBTableDataset(AbstractDataset["pd.DataFrame | pa.Table", "pd.DataFram
         )
 
     def _exists(self) -> bool:
-        if not self._path.is_file():
+        if not database_exists(self._path):
             return False
         with connect(self._path, read_only=True, timeout=self._lock_timeout) as connection:
             return bool(table_columns(connection, self._table))

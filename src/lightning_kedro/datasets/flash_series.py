@@ -1,14 +1,15 @@
 """Time series and geo series as CSV files, a folder for each archive hour of a satellite.
 
 ``G18/2023/026/15/`` holds ``time_series.csv``, ``geo_series.csv`` and ``granules.csv``; the last
-one lists the granules that the other two were made from, and is written last: an hour without it
-is unfinished and is made again.
+one lists the granules that were read, and is written last: an hour without it is unfinished and is
+made again. It has a row for every file: where a granule's newest creation is corrupt, one for that
+and one for the older creation whose flashes stand in the other two files.
 """
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -21,8 +22,9 @@ from kedro.io import AbstractDataset
 from lightning_kedro.datasets.hours import run_hours
 from lightning_kedro.datasets.whole_files import lock_folder, sweep_partials, write_whole
 from lightning_kedro.exceptions import TableError
+from lightning_kedro.glm.creations import KnownGranules, join_series, readable_starts
 from lightning_kedro.glm.selection import ArchiveHour
-from lightning_kedro.glm.series import HourSeries, StoredGranule, arrow_schema
+from lightning_kedro.glm.series import CORRUPT, HourSeries, StoredGranule, arrow_schema
 
 logger = logging.getLogger(__name__)
 
@@ -30,15 +32,27 @@ TIME_SERIES: Final = "time_series.csv"
 GEO_SERIES: Final = "geo_series.csv"
 GRANULES: Final = "granules.csv"
 
-_SAME: Final = ("file_name", "file_bytes")
-
 
 class HourTask(Protocol):
     """What a node hands over for an hour: its granules, and how to read them when asked to."""
 
     @property
     def granules(self) -> Sequence[StoredGranule]:
-        """The granules that are wanted."""
+        """The granules that are wanted; of each the newest creation first."""
+        ...
+
+    @property
+    def failures(self) -> Sequence[str]:
+        """What went wrong before."""
+        ...
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether it is known what the archive has in this hour."""
+        ...
+
+    def only(self, granules: Sequence[StoredGranule]) -> "HourTask":
+        """The task of reading some of its granules."""
         ...
 
     def __call__(self) -> HourSeries:
@@ -86,6 +100,37 @@ class SeriesFolder:
         """The record of the hour's granules, with the columns of the table ``granules``."""
         return _read_csv(self.folder / GRANULES, "granules")
 
+    def read_if_whole(self) -> pa.Table | None:
+        """The record of the hour's granules, if the other two files have a line for every flash.
+
+        Lines are counted, which takes milliseconds: it shows a file that was cut, by a power cut
+        or an editor. That each line can be read is seen when it is loaded.
+        """
+        if not self.is_finished:
+            return None
+        try:
+            granules = self.read_granules()
+        except TableError:
+            return None
+        lines = 1 + _count_flashes(granules)
+        series = (self.time_series, self.geo_series)
+        return granules if all(_count_lines(path) == lines for path in series) else None
+
+    def is_damaged(self) -> bool:
+        """Whether the files do not hold a readable row for every flash; read in full to see it."""
+        granules = self.read_if_whole()
+        if granules is None:
+            return True
+        try:
+            return len(self.read().flashes) != _count_flashes(granules)
+        except TableError:
+            return True
+
+    def discard(self) -> None:
+        """Declare the hour unfinished: the next run that wants its granules makes it again."""
+        with lock_folder(self.folder):
+            (self.folder / GRANULES).unlink(missing_ok=True)
+
     def read(self) -> HourSeries:
         """Everything in the hour, from the files."""
         time = _read_csv(self.time_series, "time_series")
@@ -107,11 +152,17 @@ class SeriesFolder:
 
 
 class FlashSeries:
-    """The hours of time series and geo series on disk: what ``flash_series`` loads."""
+    """The hours of time series and geo series on disk: what ``flash_series`` loads.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: Where they are.
+        unlisted: The (platform, hour) that could not be listed in this run.
+    """
+
+    def __init__(self, folder: Path, unlisted: Iterable[tuple[str, datetime]] = ()) -> None:
         """Hold on to a folder; nothing is read yet."""
         self.folder = folder
+        self.unlisted = frozenset(unlisted)
 
     def hour(self, platform: str, hour: datetime) -> SeriesFolder:
         """The folder of an archive hour."""
@@ -120,14 +171,21 @@ class FlashSeries:
     def select(self, hours: Iterable[ArchiveHour]) -> "SelectedSeries":
         """The finished ones of some hours."""
         folders = dict.fromkeys(self.hour(hour.platform, hour.hour) for hour in hours)
-        return SelectedSeries(tuple(folder for folder in folders if folder.wait_until_finished()))
+        finished = tuple(folder for folder in folders if folder.wait_until_finished())
+        return SelectedSeries(finished, self.unlisted)
 
 
 @dataclass(frozen=True, slots=True)
 class SelectedSeries:
-    """Some finished hours of time series and geo series, on disk."""
+    """Some finished hours of time series and geo series, on disk.
+
+    Attributes:
+        hours: The folders.
+        unlisted: The (platform, hour) that could not be listed in this run.
+    """
 
     hours: tuple[SeriesFolder, ...]
+    unlisted: frozenset[tuple[str, datetime]] = frozenset()
 
     def read_granules(self) -> pa.Table:
         """The record of all their granules, with the columns of the table ``granules``."""
@@ -164,24 +222,29 @@ class FlashSeriesDataset(AbstractDataset[Mapping[str, HourTask], FlashSeries]):
         """
         self.folder = Path(path)
         self.failures: tuple[str, ...] = ()
+        self._unlisted: frozenset[tuple[str, datetime]] = frozenset()
         self.metadata = metadata
 
     def load(self) -> FlashSeries:
         """The handle."""
-        return FlashSeries(self.folder)
+        return FlashSeries(self.folder, self._unlisted)
 
     def save(self, data: Mapping[str, HourTask]) -> None:
         """Write the hours that are not there yet, on all cores if they are many.
 
-        What a task could not fetch is noted in ``failures``.
+        What went wrong before, and what a task could not fetch, is noted in ``failures``.
         """
+        self._unlisted = frozenset(_parse(key) for key, task in data.items() if not task.is_listed)
         handle = self.load()
-        tasks = []
-        for task in data.values():
-            name = task.granules[0].name
-            tasks.append(partial(_save_hour, handle.hour(name.platform, name.hour), task))
+        tasks = [
+            partial(_save_hour, handle.hour(*_parse(key)), task)
+            for key, task in data.items()
+            if task.granules
+        ]
         results = run_hours(tasks, progress="Decoding")
-        self.failures = tuple(failure for result in results for failure in result.failures)
+        before = [failure for task in data.values() for failure in task.failures]
+        missed = [failure for result in results for failure in result.failures]
+        self.failures = (*before, *missed)
         decoded = sum(result.decoded for result in results)
         logger.info("Decoded %d granules of %d hours", decoded, len(tasks))
 
@@ -200,32 +263,74 @@ class _Saved:
     failures: tuple[str, ...] = ()
 
 
+def _parse(key: str) -> tuple[str, datetime]:
+    """The platform and the hour of a task's key, such as ``G18/2023/026/15``."""
+    platform, _, hour = key.partition("/")
+    return platform, datetime.strptime(hour, "%Y/%j/%H").replace(tzinfo=UTC)
+
+
 def _save_hour(hour: SeriesFolder, task: HourTask) -> _Saved:
-    """Write an hour unless it already holds what is wanted."""
+    """Read what an hour does not hold yet of what is wanted, and write it.
+
+    What could not be read before is read again: a file may have been completed since.
+    """
     with lock_folder(hour.folder):
         sweep_partials(hour.folder)
-        old = None
-        if hour.is_finished:
-            stored = hour.read_granules()
-            have = set(zip(*(stored[name].to_pylist() for name in _SAME), strict=True))
-            wanted = {(item.name.file_name, item.file_bytes) for item in task.granules}
-            if have >= wanted:
-                return _Saved(0)
-            old = hour.read()
-        new = task()
-        hour.write(new if old is None else _merge(old, new))
+        stored = hour.read_if_whole()
+        if stored is None:
+            return _write_anew(hour, task)
+        known = KnownGranules.from_table(stored)
+        pending = [granule for granule in task.granules if known.wants(granule)]
+        if not pending:
+            return _Saved(0)
+        new = task.only(pending)()
+        before = stored.to_pylist()
+        if all(row in before for row in new.granules.to_pylist()):
+            return _Saved(new.granules.num_rows, new.failures)
+        try:
+            hour.write(_merge(hour.read(), new))
+        except TableError:
+            return _write_anew(hour, task)
         return _Saved(new.granules.num_rows, new.failures)
 
 
+def _write_anew(hour: SeriesFolder, task: HourTask) -> _Saved:
+    """Write an hour from all the granules that are wanted."""
+    series = task()
+    hour.write(series)
+    return _Saved(series.granules.num_rows, series.failures)
+
+
 def _merge(old: HourSeries, new: HourSeries) -> HourSeries:
-    """An hour's granules with some of them read anew; the others stay as they are."""
-    replaced = pc.unique(new.granules["granule_start"])
+    """An hour's granules with some of them read anew; the others stay as they are.
 
-    def join(before: pa.Table, after: pa.Table) -> pa.Table:
-        kept = before.filter(pc.invert(pc.is_in(before["granule_start"], value_set=replaced)))
-        return pa.concat_tables([kept, after]).sort_by("granule_start")
+    What could be read stays until something newer can be read: a corrupt file never displaces it.
+    """
+    replaced = pa.array([start for _, start in readable_starts(new)], pa.timestamp("us"))
+    again = new.granules["file_name"].combine_chunks()
 
-    return HourSeries(join(old.flashes, new.flashes), join(old.granules, new.granules))
+    def drop(rows: pa.Table, column: str, values: pa.Array) -> pa.Table:
+        return rows.filter(pc.invert(pc.is_in(rows[column], value_set=values)))
+
+    kept = drop(old.granules, "granule_start", replaced)
+    stays = pc.not_equal(kept["status"], CORRUPT)
+    kept = kept.filter(pc.or_(stays, pc.invert(pc.is_in(kept["file_name"], value_set=again))))
+    added = drop(new.granules, "file_name", kept["file_name"].combine_chunks())
+    flashes = drop(old.flashes, "granule_start", replaced)
+    return join_series([HourSeries(flashes, kept), HourSeries(new.flashes, added)])
+
+
+def _count_flashes(granules: pa.Table) -> int:
+    """How many flashes a record of granules tells of."""
+    return int(pc.sum(granules["flash_count"]).as_py() or 0)
+
+
+def _count_lines(path: Path) -> int:
+    """How many lines a file has; -1 if it is not there or its last line is cut."""
+    if not path.is_file():
+        return -1
+    content = path.read_bytes()
+    return content.count(b"\n") if content.endswith(b"\n") else -1
 
 
 def _read_csv(path: Path, table: str) -> pa.Table:
@@ -239,6 +344,9 @@ def _read_csv(path: Path, table: str) -> pa.Table:
     )
     try:
         return pa.csv.read_csv(path, convert_options=options)
+    except FileNotFoundError as error:
+        message = f"{path} is gone: another run or `kedro prune` has dropped it. Run again."
+        raise TableError(message) from error
     except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
         message = (
             f"{path} cannot be read: {str(error).splitlines()[0]}. Remove its folder; the next "

@@ -1,7 +1,7 @@
 """The archive of granules as a catalog entry: a lazy handle that lists only what is asked for."""
 
 import logging
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -9,6 +9,7 @@ from kedro.io import AbstractDataset, DatasetError
 
 from lightning_kedro.datasets.storage import Storage, run_together
 from lightning_kedro.exceptions import ArchiveError
+from lightning_kedro.glm.creations import KnownGranules, rank_creations
 from lightning_kedro.glm.granule import GranuleName, hour_prefix
 from lightning_kedro.glm.selection import ArchiveHour
 from lightning_kedro.glm.series import StoredGranule
@@ -28,9 +29,12 @@ class GranuleSelection:
     """Some granules of an archive, and the means to read them.
 
     Attributes:
-        granules: The granules, in order of platform and start, one for each (platform, start).
-        hours: The archive hours that were listed.
+        granules: The granules, in order of platform and start; where one was made more than once,
+            all its creations, the newest first.
+        hours: The archive hours that were asked for.
         storage: Where they lie.
+        failures: What went wrong while looking for them, for the end of the run.
+        unlisted: The hours that could not be listed: what they hold is not known.
     """
 
     def __init__(
@@ -38,11 +42,16 @@ class GranuleSelection:
         granules: Sequence[StoredGranule],
         hours: Sequence[ArchiveHour],
         storage: Storage,
+        *,
+        failures: Sequence[str] = (),
+        unlisted: Iterable[ArchiveHour] = (),
     ) -> None:
         """Hold a selection; made by ``GranuleArchive.select``."""
         self.granules = tuple(granules)
         self.hours = tuple(hours)
         self.storage = storage
+        self.failures = tuple(failures)
+        self.unlisted = frozenset(unlisted)
 
     def __len__(self) -> int:
         """The number of granules."""
@@ -54,16 +63,19 @@ class GranuleSelection:
 
     def select(self, hours: Sequence[ArchiveHour]) -> "GranuleSelection":
         """Those of the granules that belong to some hours, without listing anything again."""
-        return GranuleSelection(_pick(self.granules, hours), hours, self.storage)
+        return self._narrow(_pick(self.granules, hours), hours)
 
-    def without(self, known: Container[tuple[str, int]]) -> "GranuleSelection":
-        """The granules that are not among some known ones, given by file name and size."""
-        new = [
-            granule
-            for granule in self.granules
-            if (granule.name.file_name, granule.file_bytes) not in known
-        ]
-        return GranuleSelection(new, self.hours, self.storage)
+    def without(self, known: KnownGranules) -> "GranuleSelection":
+        """The granules that have to be read, given what is known already."""
+        return self._narrow([item for item in self.granules if known.wants(item)], self.hours)
+
+    def _narrow(
+        self, granules: Sequence[StoredGranule], hours: Sequence[ArchiveHour]
+    ) -> "GranuleSelection":
+        """Fewer of the granules; what went wrong stays noted."""
+        return GranuleSelection(
+            granules, hours, self.storage, failures=self.failures, unlisted=self.unlisted
+        )
 
     def read(self, granule: StoredGranule) -> Path | bytes:
         """A granule's file where it is local, else its bytes."""
@@ -93,18 +105,35 @@ class GranuleArchive:
         storage: Where it lies.
         simulated: Whether it may hold only simulated granules, or none of them.
         may_be_empty: Whether finding nothing is no error, as in a folder of copies.
+        unlisted: Hours that could not be listed where the copies come from; the run knows already.
     """
 
     def __init__(
-        self, storage: Storage, *, simulated: bool = False, may_be_empty: bool = False
+        self,
+        storage: Storage,
+        *,
+        simulated: bool = False,
+        may_be_empty: bool = False,
+        unlisted: Iterable[ArchiveHour] = (),
     ) -> None:
         """Remember where the archive is; nothing is listed yet."""
         self.storage = storage
         self.simulated = simulated
         self.may_be_empty = may_be_empty
+        self.unlisted = frozenset(unlisted)
 
-    def select(self, hours: Sequence[ArchiveHour]) -> GranuleSelection:
-        """List some hours and choose their granules: the newest creation of each start.
+    def select(
+        self, hours: Sequence[ArchiveHour], *, may_be_empty: bool = False
+    ) -> GranuleSelection:
+        """List some hours and choose their granules: all creations of each, the newest first.
+
+        Args:
+            hours: The archive hours.
+            may_be_empty: Whether finding nothing is only noted in ``failures``, for a platform
+                that this archive is known to have had granules of.
+
+        Returns:
+            The granules. Hours that could not be listed are noted, the others are chosen from.
 
         Raises:
             ArchiveError: If the archive cannot be reached or does not exist, if it holds no
@@ -115,20 +144,36 @@ class GranuleArchive:
             list(hours),
             workers=min(MAX_LISTINGS, self.storage.max_concurrency),
         )
+        found, failed = self._take_in(hours, listings)
+        self._refuse_mixture(found)
+        picked = _pick(found, hours)
+        failures = [str(error) for hour, error in failed.items() if hour not in self.unlisted]
+        if failed and (len(failed) == len(hours) or not (picked or self.may_be_empty)):
+            raise next(iter(failed.values()))
+        if not picked and not self.may_be_empty:
+            nothing = self._explain_nothing(hours)
+            if not may_be_empty:
+                raise nothing
+            failures.append(str(nothing))
+        unlisted = self.unlisted.union(failed)
+        return GranuleSelection(picked, hours, self.storage, failures=failures, unlisted=unlisted)
+
+    def _take_in(
+        self, hours: Sequence[ArchiveHour], listings: Sequence[Any]
+    ) -> tuple[list[StoredGranule], dict[ArchiveHour, ArchiveError]]:
+        """What was found in some hours, and which of them could not be listed."""
         found: list[StoredGranule] = []
+        failed: dict[ArchiveHour, ArchiveError] = {}
         ignored = 0
-        for listing in listings:
+        for hour, listing in zip(hours, listings, strict=True):
             if isinstance(listing, ArchiveError):
-                raise listing
+                failed[hour] = listing
+                continue
             found.extend(listing[0])
             ignored += listing[1]
         if ignored:
             logger.warning("%d names in %s are no granules: ignored", ignored, self.storage.root)
-        self._refuse_mixture(found)
-        picked = _pick(found, hours)
-        if not picked and not self.may_be_empty:
-            self._explain_nothing(hours)
-        return GranuleSelection(picked, hours, self.storage)
+        return found, failed
 
     def _refuse_mixture(self, granules: Iterable[StoredGranule]) -> None:
         """Keep simulated flashes and real ones apart."""
@@ -148,8 +193,12 @@ class GranuleArchive:
                 )
                 raise ArchiveError(message)
 
-    def _explain_nothing(self, hours: Sequence[ArchiveHour]) -> NoReturn:
-        """Say which prefixes were looked at, or that there is no archive at all."""
+    def _explain_nothing(self, hours: Sequence[ArchiveHour]) -> ArchiveError:
+        """Say which prefixes were looked at.
+
+        Raises:
+            ArchiveError: If there is no archive at all.
+        """
         platforms = dict.fromkeys(hour.platform for hour in hours)
         for platform in platforms:
             if not self.storage.root_exists(platform):
@@ -167,7 +216,7 @@ class GranuleArchive:
             f"window; looked at {', '.join(prefixes)}. Check satellite, window.start and "
             f"window.end."
         )
-        raise ArchiveError(message)
+        return ArchiveError(message)
 
 
 class GranuleArchiveDataset(AbstractDataset[None, GranuleArchive]):
@@ -232,31 +281,14 @@ class GranuleArchiveDataset(AbstractDataset[None, GranuleArchive]):
         return {"root": self._root, "max_concurrency": self._max_concurrency}
 
 
-def keep_newest(granules: Iterable[StoredGranule]) -> list[StoredGranule]:
-    """One granule for each (platform, start): the one made last.
-
-    Of two with the same creation time the larger one stands: the other is a copy cut short.
-    """
-    newest: dict[Any, StoredGranule] = {}
-    for granule in granules:
-        rival = newest.get(granule.name.key)
-        if rival is None or _rank(granule) > _rank(rival):
-            newest[granule.name.key] = granule
-    return sorted(newest.values(), key=lambda granule: granule.name.key)
-
-
-def _rank(granule: StoredGranule) -> tuple[Any, int, str]:
-    return granule.name.created, granule.file_bytes, granule.name.file_name
-
-
 def _pick(granules: Iterable[StoredGranule], hours: Sequence[ArchiveHour]) -> list[StoredGranule]:
-    """The newest creations that belong to some hours, in order of platform and start."""
+    """The granules that belong to some hours, in order of platform and start, newest first."""
     by_hour: dict[tuple[str, datetime], dict[GranuleName, StoredGranule]] = {}
-    for granule in keep_newest(granules):
+    for granule in granules:
         name = granule.name
         by_hour.setdefault((name.platform, name.hour), {})[name] = granule
     picked: dict[GranuleName, StoredGranule] = {}
     for hour in hours:
         mine = by_hour.get((hour.platform, hour.hour), {})
         picked.update((name, mine[name]) for name in hour.pick(mine))
-    return sorted(picked.values(), key=lambda granule: granule.name.key)
+    return rank_creations(picked.values())

@@ -9,12 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import pyarrow as pa
 from kedro.io import AbstractDataset, DatasetError
 
-from lightning_kedro.datasets.duckdb_table import (
-    LOCK_TIMEOUT_SECONDS,
-    connect,
-    open_table,
-    table_columns,
-)
+from lightning_kedro.datasets.duckdb_file import LOCK_TIMEOUT_SECONDS, connect, database_exists
+from lightning_kedro.datasets.duckdb_table import open_table, table_columns
+from lightning_kedro.glm.creations import KnownGranules
 from lightning_kedro.glm.granule import HOUR
 from lightning_kedro.glm.selection import ArchiveHour, FlashSelection
 from lightning_kedro.schemas import TABLES
@@ -111,23 +108,29 @@ class LoadedGranules:
         self.path = path
         self.lock_timeout = lock_timeout
 
-    def among(self, hours: Sequence[ArchiveHour]) -> frozenset[tuple[str, int]]:
-        """The granules of some hours that are loaded or empty, by file name and size in bytes.
-
-        Corrupt ones are not among them: a whole file may have come since.
-        """
-        if not self.path.is_file() or not hours:
-            return frozenset()
+    def among(self, hours: Sequence[ArchiveHour]) -> KnownGranules:
+        """What is known of the granules of some hours: which creation stands, and whether read."""
         first, last = min(hour.hour for hour in hours), max(hour.hour for hour in hours) + HOUR
+        rows = self._ask(
+            "SELECT platform, granule_start, created, file_bytes, status FROM granules "
+            "WHERE granule_start >= ? AND granule_start < ?",
+            [first.replace(tzinfo=None), last.replace(tzinfo=None)],
+        )
+        return KnownGranules.from_rows(rows)
+
+    def has_platforms(self, hours: Sequence[ArchiveHour]) -> bool:
+        """Whether the database has granules of every satellite of some hours."""
+        rows = self._ask("SELECT DISTINCT platform FROM granules", [])
+        return {hour.platform for hour in hours} <= {platform for (platform,) in rows}
+
+    def _ask(self, query: str, values: Sequence[Any]) -> list[Any]:
+        """The rows of a query on the table ``granules``; none where there is no such table yet."""
+        if not database_exists(self.path):
+            return []
         with connect(self.path, read_only=True, timeout=self.lock_timeout) as connection:
             if not table_columns(connection, "granules"):
-                return frozenset()
-            rows = connection.execute(
-                "SELECT file_name, file_bytes FROM granules WHERE status <> 'corrupt' "
-                "AND granule_start >= ? AND granule_start < ?",
-                [first.replace(tzinfo=None), last.replace(tzinfo=None)],
-            ).fetchall()
-        return frozenset((file_name, file_bytes) for file_name, file_bytes in rows)
+                return []
+            return connection.execute(query, values).fetchall()
 
     def summarise(self, hours: Sequence[ArchiveHour]) -> CoverageSummary:
         """Sum up those of some hours that were looked at in full."""
@@ -171,8 +174,8 @@ class LoadedGranulesDataset(AbstractDataset[None, LoadedGranules]):
               path: data/03_primary/lightning.duckdb
 
     Example of the Python API:
-        >>> LoadedGranulesDataset(path="no.duckdb").load().among([])
-        frozenset()
+        >>> LoadedGranulesDataset(path="data/03_primary/lightning.duckdb").load().path.name
+        'lightning.duckdb'
     """
 
     def __init__(

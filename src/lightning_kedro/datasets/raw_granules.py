@@ -60,11 +60,17 @@ class RawGranulesDataset(AbstractDataset[GranuleSelection, GranuleArchive]):
         self._storage = Storage(local or path)
         self._simulated = simulated
         self.failures: tuple[str, ...] = ()
+        self._unlisted: frozenset[Any] = frozenset()
         self.metadata = metadata
 
     def load(self) -> GranuleArchive:
         """A handle on the folder."""
-        return GranuleArchive(self._storage, simulated=self._simulated, may_be_empty=True)
+        return GranuleArchive(
+            self._storage,
+            simulated=self._simulated,
+            may_be_empty=True,
+            unlisted=self._unlisted,
+        )
 
     def save(self, data: GranuleSelection) -> None:
         """Fetch what is not there yet.
@@ -76,7 +82,7 @@ class RawGranulesDataset(AbstractDataset[GranuleSelection, GranuleArchive]):
             ArchiveError: If there is something to fetch and nothing at all can be.
             StorageError: If the disk is full or cannot be written to.
         """
-        self.failures = ()
+        self.failures, self._unlisted = data.failures, data.unlisted
         if data.storage.is_local:
             return
         sweep_partials(self.folder)
@@ -92,7 +98,7 @@ class RawGranulesDataset(AbstractDataset[GranuleSelection, GranuleArchive]):
                     partial.write_bytes(content)
             elif isinstance(content, ArchiveError):
                 failures.append(content)
-        self.failures = tuple(str(failure) for failure in failures)
+        self.failures += tuple(str(failure) for failure in failures)
         logger.info(
             "Fetched %d of %d granules, %.1f MB in all; %d new ones were here already",
             len(wanted) - len(failures),

@@ -57,11 +57,13 @@ class SimulatedArchive(GranuleArchive):
         super().__init__(Storage(str(simulation.folder)), simulated=True)
         self.simulation = simulation
 
-    def select(self, hours: Sequence[ArchiveHour]) -> GranuleSelection:
+    def select(
+        self, hours: Sequence[ArchiveHour], *, may_be_empty: bool = False
+    ) -> GranuleSelection:
         """Make the hours that are not there yet, then choose their granules."""
         tasks = [partial(self.simulation.make, hour) for hour in hours]
         run_hours(tasks, progress="Simulating")
-        return super().select(hours)
+        return super().select(hours, may_be_empty=may_be_empty)
 
 
 class SimulatedArchiveDataset(AbstractDataset[None, GranuleArchive]):

@@ -86,15 +86,20 @@ class ArchiveHour:
     part: str = "whole"
 
     def pick(self, granules: Iterable[GranuleName]) -> list[GranuleName]:
-        """Which of the hour's granules are wanted, in order of start."""
+        """Which of the hour's granules are wanted, in order of start; all creations of each."""
         key = (self.platform, self.hour)
         mine = [name for name in granules if (name.platform, name.hour) == key]
         mine.sort(key=lambda name: name.start)
+        if self.part == "whole" or not mine:
+            return mine
+        at = -1 if self.part == "last" else 0
+        return [name for name in mine if name.start == mine[at].start and self._is_near(name)]
+
+    def _is_near(self, name: GranuleName) -> bool:
+        """Whether a granule lies at the edge next to the hours asked for."""
         if self.part == "last":
-            return [name for name in mine[-1:] if name.start >= self.hour + HOUR - _NEAR]
-        if self.part == "first":
-            return [name for name in mine[:1] if name.start < self.hour + _NEAR]
-        return mine
+            return name.start >= self.hour + HOUR - _NEAR
+        return name.start < self.hour + _NEAR
 
 
 def window_segments(parameters: Mapping[str, Any]) -> tuple[Segment, ...]:
