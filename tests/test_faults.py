@@ -44,7 +44,7 @@ def buckets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def remote(project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[[LoopbackS3], None]:
     """Point a project at a server, with a time-out that a test can wait for."""
     catalog = project.folder / "conf" / "base" / "catalog.yml"
-    text = catalog.read_text().replace("read_timeout: 60", "read_timeout: 1")
+    text = catalog.read_text().replace("read_timeout: 20", "read_timeout: 1")
     catalog.write_text(text)
 
     def point(server: LoopbackS3) -> None:
@@ -102,7 +102,7 @@ def test_what_still_fails_is_named_and_the_rest_loaded(
     reference: dict[str, pd.DataFrame],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("lightning_kedro.datasets.storage.FETCH_ATTEMPTS", 1)
+    monkeypatch.setattr("lightning_kedro.datasets.patience.ATTEMPTS", 1)
     doomed = sorted(path.name for path in buckets.rglob("*.nc"))[3:5]
     with serve_folder(buckets, Schedule(doomed=frozenset(doomed))) as server:
         remote(server)
