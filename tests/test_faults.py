@@ -208,7 +208,7 @@ def test_hostile_names_are_ignored_and_counted(
     prefix = f"GLM-L2-LCFA/{HOUR:%Y/%j/%H}"
     before = {path for path in project.folder.parent.rglob("*") if path.is_file()}
     with serve_folder(buckets) as server:
-        server.extra_keys = [f"{prefix}/{name}" for name in HOSTILE]
+        server.extra_keys = {f"{prefix}/{name}": 7 for name in HOSTILE}
         remote(server)
         project.succeed("--pipelines", "ingestion", "--params", WINDOW)
     assert_same(dump(project), reference)

@@ -19,6 +19,8 @@ FIRST_PAUSE_SECONDS: Final = 0.5
 """The pause before the second attempt is random, up to this; the next ones are up to twice as long
 each: at most 7.5 s in all."""
 
+LONGEST_PAUSE_SECONDS: Final = 8.0
+
 LAST_ATTEMPT_SECONDS: Final = 20.0
 """After this time no further attempt begins: attempts that time out are fewer."""
 
@@ -61,7 +63,7 @@ def _policy() -> dict[str, Any]:
             lambda error: isinstance(error, ArchiveError) and not isinstance(error, RefusedError)
         ),
         "stop": stop_after_attempt(ATTEMPTS) | stop_after_delay(LAST_ATTEMPT_SECONDS),
-        "wait": wait_random_exponential(multiplier=FIRST_PAUSE_SECONDS, max=LAST_ATTEMPT_SECONDS),
+        "wait": wait_random_exponential(multiplier=FIRST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS),
         "reraise": True,
     }
 

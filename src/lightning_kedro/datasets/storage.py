@@ -138,7 +138,8 @@ class Storage:
         prefix = f"{self.locate(hour.platform)}/{hour_prefix(hour.hour)}"
         granules: list[StoredGranule] = []
         ignored = 0
-        for place, name, size in self._patiently(partial(self._list_files, prefix), prefix):
+        files = self._patiently(partial(self._list_files, prefix), prefix)
+        for place, name, size in self._measure(files):
             if name is None or name.hour != hour.hour or size > MAX_GRANULE_BYTES:
                 ignored += 1
                 if size > MAX_GRANULE_BYTES:
@@ -159,7 +160,7 @@ class Storage:
             name = parse_granule_name(file_name) if size is not None and folder == prefix else None
             if name is not None or not (file_name.startswith(".") or place == f"{prefix}/"):
                 found.append((place, name, size or 0))
-        return self._measure(found)
+        return found
 
     def _list_entries(self, prefix: str) -> Iterable[Entry]:
         """Everything below a prefix, in the quickest way that its file system has."""
@@ -174,27 +175,36 @@ class Storage:
         places = [place for place, name, size in found if name and size == UNKNOWN_SIZE]
         if not places:
             return found
-        sizes = dict(zip(places, self.file_system.sizes(places), strict=True))
-        if None in sizes.values():
-            message = "the server does not say how large its files are"
-            raise OSError(message)
-        return [(place, name, sizes.get(place, size)) for place, name, size in found]
+        sizes = run_together(self._ask_size, places, workers=self.max_concurrency)
+        for answer in sizes:
+            if isinstance(answer, ArchiveError):
+                raise answer
+        known = dict(zip(places, sizes, strict=True))
+        return [(place, name, known.get(place, size)) for place, name, size in found]
+
+    def _ask_size(self, place: str) -> int:
+        """The size of one file in bytes."""
+        size = self._patiently(partial(self.file_system.size, place), place)
+        if size is None:
+            message = f"{self._name(place)}: the server does not say how large it is."
+            raise ArchiveError(message)
+        return int(size)
 
     def root_exists(self, platform: str) -> bool:
         """Whether there is anything at all at a satellite's root."""
         root = self.locate(platform)
-        look = self._has_keys if self.protocol in _S3 else self.file_system.exists
-        return bool(self._patiently(partial(look, root), root))
+        return bool(self._patiently(partial(self._is_there, root), root))
 
-    def _has_keys(self, root: str) -> bool:
-        """Whether there is such a bucket, and something below its prefix if there is one.
+    def _is_there(self, root: str) -> bool:
+        """Whether a folder or bucket is there; a prefix of a bucket is if something is below it.
 
-        s3fs takes a bucket that does not answer for one that does not exist.
+        Not ``exists`` of the file system: some take an archive that does not answer for none.
         """
         try:
-            return any(True for _ in self._list_entries(root)) or "/" not in root
-        except FileNotFoundError:
+            found = any(True for _ in self._list_entries(root))
+        except (FileNotFoundError, NotADirectoryError):
             return False
+        return found or self.protocol not in _S3 or "/" not in root
 
     def _patiently(self, ask: Callable[[], Any], place: str) -> Any:  # noqa: ANN401
         """Ask the archive for something, several times if need be."""
@@ -254,8 +264,7 @@ class Storage:
             if to_fetch:
                 message = f"{place} is gone from {self.root} since it was listed."
                 raise RefusedError(message) from error
-            message = f"{self._name(place)} cannot be read to its end: {error} is not there."
-            raise ArchiveError(message) from error
+            raise ArchiveError(self._explain(place, error)) from error
         except _storage_errors() as error:
             kind = RefusedError if isinstance(error, PermissionError) else ArchiveError
             raise kind(self._explain(place, error)) from error
