@@ -41,7 +41,7 @@ def prune_hours(
     older_than_days: int,
     now: datetime | None = None,
     dry_run: bool = False,
-    timeout: float = LOCK_TIMEOUT_SECONDS,
+    timeout: float | None = None,
 ) -> Pruned:
     """Drop the files of old archive hours, while no run of ingestion is under way.
 
@@ -53,7 +53,7 @@ def prune_hours(
         older_than_days: Hours that began more than so many days ago are dropped.
         now: What the days are counted from; the present, if None.
         dry_run: Only count.
-        timeout: How long to wait for a run that is under way, in seconds.
+        timeout: How long to wait for a run that is under way, in seconds; half a minute if None.
 
     Returns:
         How much it was.
@@ -61,13 +61,14 @@ def prune_hours(
     Raises:
         StorageError: If a run goes on for longer, or a file cannot be dropped.
     """
+    patience = LOCK_TIMEOUT_SECONDS if timeout is None else timeout
     limit = (now or datetime.now(UTC)) - timedelta(days=older_than_days)
     present = [folder for folder in folders if folder.is_dir()]
     sizes: list[int] = []
     with ExitStack() as locks:
         if not dry_run:
             for folder in present:
-                locks.enter_context(lock_folder(folder, timeout=timeout))
+                locks.enter_context(lock_folder(folder, timeout=patience))
         for folder in present:
             for hour_folder in list(_find_hours(folder)):
                 if _read_hour(hour_folder) < limit:
