@@ -215,6 +215,7 @@ class Storage:
                     answer = ask()
         except ArchiveError as error:
             self._listings.fail(error)
+            logger.error("%s", error)  # noqa: TRY400  (a line for a person, not a traceback)
             raise
         self._listings.succeed()
         return answer
