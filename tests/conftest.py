@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,18 @@ from click.testing import CliRunner
 from hypothesis import settings
 
 from lightning_kedro.glm.granule import GranuleName, hour_prefix, parse_granule_name
+from lightning_kedro.simulation.hour import simulate_hour
+from tests.loopback_s3 import LoopbackS3
 
 settings.register_profile("project", deadline=None, derandomize=True)
 settings.load_profile("project")
 
 PROJECT = Path(__file__).parents[1]
 SHARED_GRANULES = PROJECT.parent / "shared" / "granules"
+HOUR = datetime(2024, 7, 14, 9, tzinfo=UTC)
+WINDOW = "satellite=G17,window.start=2024-07-14T09:00,window.end=2024-07-14T10:00"
+COUNT = 40
+
 BUCKETS = ("noaa-goes16", "noaa-goes17", "noaa-goes18", "noaa-goes19")
 
 
@@ -172,3 +179,59 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     for variable in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE", "KEDRO_ENV"):
         monkeypatch.delenv(variable, raising=False)
     return Project(folder)
+
+
+@pytest.fixture(scope="session")
+def buckets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """40 simulated granules in the bucket of GOES-17, called as real ones are."""
+    root = tmp_path_factory.mktemp("buckets")
+    folder = root / "noaa-goes17" / "GLM-L2-LCFA" / f"{HOUR:%Y/%j/%H}"
+    folder.mkdir(parents=True)
+    for name, content in simulate_hour("G17", HOUR, numbers=range(0, 180, 180 // COUNT)):
+        if len(list(folder.iterdir())) < COUNT:
+            (folder / f"OR{name.file_name[2:]}").write_bytes(content)
+    return root
+
+
+@pytest.fixture
+def remote(project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[[LoopbackS3], None]:
+    """Point a project at a server, with a time-out that a test can wait for."""
+    catalog = project.folder / "conf" / "base" / "catalog.yml"
+    text = catalog.read_text().replace("read_timeout: 20", "read_timeout: 1")
+    catalog.write_text(text)
+
+    def point(server: LoopbackS3) -> None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+
+    return point
+
+
+def dump(project: Project) -> dict[str, pd.DataFrame]:
+    return {
+        table: project.query(f"SELECT * FROM {table} ORDER BY ALL")
+        for table in ("granules", "flashes", "coverage")
+    }
+
+
+def assert_same(left: dict[str, pd.DataFrame], right: dict[str, pd.DataFrame]) -> None:
+    for table, rows in left.items():
+        pd.testing.assert_frame_equal(rows, right[table], obj=table)
+
+
+@pytest.fixture(scope="session")
+def reference(buckets: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
+    """The tables that an undisturbed run gives."""
+    folder = tmp_path_factory.mktemp("reference")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        project = Project(folder)
+        params = f"archive={buckets}/noaa-goes17,{WINDOW}"
+        project.succeed("--pipelines", "ingestion", "--params", params)
+    return dump(project)
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lightning_kedro.datasets.patience.FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("lightning_kedro.datasets.patience.LONGEST_PAUSE_SECONDS", 0.001)

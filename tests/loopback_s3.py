@@ -14,7 +14,13 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
-FAULTS = ("503", "500", "reset", "cut", "stall")
+FAULTS = ("503", "500", "reset", "cut", "stall", "html")
+
+PAGE = """<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head><title>Welcome</title>
+</head><body><p>Sign in to use this network.</p></body></html>"""
+"""What a captive portal or a proxy answers in the place of S3: good XML, with status 200."""
+
+CODES = {"403": "AccessDenied", "500": "InternalError", "503": "SlowDown"}
 
 
 @dataclass
@@ -24,14 +30,19 @@ class Schedule:
     Attributes:
         seed: Of the schedule.
         share: Of the requests for objects that fail.
-        kinds: What may happen: an error status, a connection reset, a body cut short, a stall.
-        doomed: Keys that always fail with a 503.
+        list_share: Of the listings that fail.
+        kinds: What may happen: an error status, a connection reset, a body cut short, a stall, a
+            page in the place of the answer.
+        doomed: Names that always fail with a 503; ``LIST`` dooms all listings.
+        denied: Whether everything is refused with a 403.
     """
 
     seed: int = 0
     share: float = 0.0
+    list_share: float = 0.0
     kinds: tuple[str, ...] = FAULTS
     doomed: frozenset[str] = frozenset()
+    denied: bool = False
     stall_s: float = 3.0
     _random: random.Random = field(init=False)
     _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
@@ -40,10 +51,13 @@ class Schedule:
         self._random = random.Random(self.seed)
 
     def next_fault(self, key: str) -> str | None:
+        if self.denied:
+            return "403"
         if key.rsplit("/", 1)[-1] in self.doomed:
             return "503"
+        share = self.list_share if key == "LIST" else self.share
         with self._lock:
-            if self._random.random() < self.share:
+            if self._random.random() < share:
                 return self._random.choice(self.kinds)
         return None
 
@@ -59,7 +73,8 @@ class LoopbackS3(ThreadingHTTPServer):
         self.schedule = schedule
         self.requests: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
-        self.extra_keys: list[str] = []
+        self.extra_keys: dict[str, int] = {}
+        self.page_size = 1000
 
     @property
     def endpoint(self) -> str:
@@ -82,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
         bucket, _, key = unquote(parts.path).lstrip("/").partition("/")
         if "list-type" in query:
             self.server.requests["LIST"] += 1
-            self._list(bucket, query.get("prefix", [""])[0])
+            self._list(bucket, **{name: values[0] for name, values in query.items()})
         else:
             self.server.requests["GET"] += 1
             self._get(self.server.root / bucket / key, key)
@@ -91,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.requests["HEAD"] += 1
         self._answer(404, b"")
 
-    def _list(self, bucket: str, prefix: str) -> None:
+    def _list(self, bucket: str, prefix: str = "", **query: str) -> None:
         folder = self.server.root / bucket
         if not folder.is_dir():
             body = "<Error><Code>NoSuchBucket</Code><Message>No such bucket</Message></Error>"
@@ -99,22 +114,32 @@ class _Handler(BaseHTTPRequestHandler):
             return
         paths = sorted(path for path in folder.rglob("*.nc") if path.is_file())
         items = [(path.relative_to(folder).as_posix(), path.stat().st_size) for path in paths]
-        items += [(key, 7) for key in self.server.extra_keys]
-        found = "".join(
+        items += self.server.extra_keys.items()
+        found = [(key, size) for key, size in items if key.startswith(prefix)]
+        first = int(query.get("continuation-token", "0"))
+        last = first + self.server.page_size
+        contents = "".join(
             f"<Contents><Key>{escape(key)}</Key><Size>{size}</Size><ETag>&quot;e&quot;</ETag>"
             f"<LastModified>2024-01-01T00:00:00.000Z</LastModified></Contents>"
-            for key, size in items
-            if key.startswith(prefix)
+            for key, size in found[first:last]
         )
+        more = f"<NextContinuationToken>{last}</NextContinuationToken>" if last < len(found) else ""
         body = (
             f'<?xml version="1.0" encoding="UTF-8"?><ListBucketResult><Name>{bucket}</Name>'
-            f"<Prefix>{prefix}</Prefix><KeyCount>{found.count('<Contents>')}</KeyCount>"
-            f"<MaxKeys>1000</MaxKeys><IsTruncated>false</IsTruncated>{found}</ListBucketResult>"
+            f"<Prefix>{prefix}</Prefix><KeyCount>{len(found[first:last])}</KeyCount>"
+            f"<MaxKeys>1000</MaxKeys><IsTruncated>{str(bool(more)).lower()}</IsTruncated>"
+            f"{more}{contents}</ListBucketResult>"
         )
-        self._answer(200, body.encode())
+        self._answer_or_fail(self.server.schedule.next_fault("LIST"), body.encode())
 
     def _get(self, path: Path, key: str) -> None:
         fault = self.server.schedule.next_fault(key)
+        if fault is None and not path.is_file():
+            self._answer(404, b"<Error><Code>NoSuchKey</Code><Message>No key</Message></Error>")
+        else:
+            self._answer_or_fail(fault, path.read_bytes() if path.is_file() else b"")
+
+    def _answer_or_fail(self, fault: str | None, content: bytes) -> None:
         if fault is not None:
             self.server.faults[fault] += 1
         if fault == "reset":
@@ -122,17 +147,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             self.close_connection = True
             self.connection.close()
-        elif fault in {"503", "500"}:
-            code = "SlowDown" if fault == "503" else "InternalError"
-            body = f"<Error><Code>{code}</Code><Message>Please reduce your rate</Message></Error>"
+        elif fault in CODES:
+            body = f"<Error><Code>{CODES[fault]}</Code><Message>Not now</Message></Error>"
             self._answer(int(fault), body.encode())
-        elif not path.is_file():
-            self._answer(404, b"<Error><Code>NoSuchKey</Code><Message>No key</Message></Error>")
         else:
             if fault == "stall":
                 time.sleep(self.server.schedule.stall_s)
-            content = path.read_bytes()
-            self._answer(200, content, cut=fault == "cut")
+            self._answer(200, PAGE.encode() if fault == "html" else content, cut=fault == "cut")
 
     def _answer(self, status: int, body: bytes, *, cut: bool = False) -> None:
         self.send_response(status)

@@ -1,81 +1,15 @@
 """Ingestion when the archive, the disk or another run misbehaves: nothing good is ever lost."""
 
-import multiprocessing
-import os
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import pandas as pd
 import pytest
 
-from lightning_kedro.datasets.duckdb_table import connect
-from lightning_kedro.datasets.simulated_archive import Simulation
-from lightning_kedro.exceptions import TableError
-from lightning_kedro.glm.selection import ArchiveHour
-from lightning_kedro.simulation.hour import Faults, simulate_hour
-from tests.conftest import Project
-from tests.loopback_s3 import LoopbackS3, Schedule, serve_folder
-
-HOUR = datetime(2024, 7, 14, 9, tzinfo=UTC)
-WINDOW = "satellite=G17,window.start=2024-07-14T09:00,window.end=2024-07-14T10:00"
-COUNT = 40
-
-
-@pytest.fixture(scope="session")
-def buckets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """40 simulated granules in the bucket of GOES-17, called as real ones are."""
-    root = tmp_path_factory.mktemp("buckets")
-    folder = root / "noaa-goes17" / "GLM-L2-LCFA" / f"{HOUR:%Y/%j/%H}"
-    folder.mkdir(parents=True)
-    for name, content in simulate_hour("G17", HOUR, numbers=range(0, 180, 180 // COUNT)):
-        if len(list(folder.iterdir())) < COUNT:
-            (folder / f"OR{name.file_name[2:]}").write_bytes(content)
-    return root
-
-
-@pytest.fixture
-def remote(project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[[LoopbackS3], None]:
-    """Point a project at a server, with a time-out that a test can wait for."""
-    catalog = project.folder / "conf" / "base" / "catalog.yml"
-    text = catalog.read_text().replace("read_timeout: 60", "read_timeout: 1")
-    catalog.write_text(text)
-
-    def point(server: LoopbackS3) -> None:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-
-    return point
-
-
-def dump(project: Project) -> dict[str, pd.DataFrame]:
-    return {
-        table: project.query(f"SELECT * FROM {table} ORDER BY ALL")
-        for table in ("granules", "flashes", "coverage")
-    }
-
-
-def assert_same(left: dict[str, pd.DataFrame], right: dict[str, pd.DataFrame]) -> None:
-    for table, rows in left.items():
-        pd.testing.assert_frame_equal(rows, right[table], obj=table)
-
-
-@pytest.fixture(scope="session")
-def reference(buckets: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
-    """The tables that an undisturbed run gives."""
-    folder = tmp_path_factory.mktemp("reference")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        project = Project(folder)
-        params = f"archive={buckets}/noaa-goes17,{WINDOW}"
-        project.succeed("--pipelines", "ingestion", "--params", params)
-    return dump(project)
+from lightning_kedro.hooks import MAX_SHOWN
+from tests.conftest import COUNT, HOUR, WINDOW, Project, assert_same, dump
+from tests.loopback_s3 import PAGE, LoopbackS3, Schedule, serve_folder
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -102,7 +36,7 @@ def test_what_still_fails_is_named_and_the_rest_loaded(
     reference: dict[str, pd.DataFrame],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("lightning_kedro.datasets.storage.FETCH_ATTEMPTS", 1)
+    monkeypatch.setattr("lightning_kedro.datasets.patience.ATTEMPTS", 1)
     doomed = sorted(path.name for path in buckets.rglob("*.nc"))[3:5]
     with serve_folder(buckets, Schedule(doomed=frozenset(doomed))) as server:
         remote(server)
@@ -119,6 +53,92 @@ def test_what_still_fails_is_named_and_the_rest_loaded(
         project.succeed("--pipelines", "ingestion", "--params", WINDOW)
         assert server.requests["GET"] == 2, "only what was missing is fetched"
     assert_same(dump(project), reference)
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_many_failures_are_counted_in_the_error_and_all_named_in_the_log(
+    project: Project,
+    buckets: Path,
+    remote: Callable[[LoopbackS3], None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    doomed = sorted(path.name for path in buckets.rglob("*.nc"))[: MAX_SHOWN + 5]
+    with serve_folder(buckets, Schedule(doomed=frozenset(doomed))) as server:
+        remote(server)
+        run = project.run("--pipelines", "ingestion", "--params", WINDOW)
+    assert run.exit_code == 1
+    _, _, error = run.output.partition("Error: The run is incomplete, everything else is loaded")
+    assert [name in error for name in doomed] == [True] * MAX_SHOWN + [False] * 5
+    assert error.endswith("and 5 more\n")
+    logged = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert all(any(name in message for message in logged) for name in doomed)
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_run_goes_on_when_the_only_new_granule_cannot_be_fetched(
+    project: Project, buckets: Path, remote: Callable[[LoopbackS3], None], tmp_path: Path
+) -> None:
+    shutil.copytree(buckets, tmp_path / "archive")
+    late = sorted((tmp_path / "archive").rglob("*.nc"))[7]
+    late.rename(tmp_path / late.name)
+    with serve_folder(tmp_path / "archive") as server:
+        remote(server)
+        project.succeed("--pipelines", "ingestion", "--params", WINDOW)
+        (tmp_path / late.name).rename(late)
+        server.schedule = Schedule(doomed=frozenset({late.name}))
+        run = project.run("--pipelines", "ingestion,clustering", "--params", WINDOW)
+    assert run.exit_code == 1
+    assert "The run is incomplete, everything else is loaded" in run.output
+    assert late.name in run.output
+    assert len(project.query("SELECT * FROM granules")) == COUNT - 1
+    assert project.query("SELECT sum(flash_count) AS n FROM cluster_centers")["n"].item() > 0
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_what_failed_is_named_when_a_later_node_ends_the_run(
+    project: Project,
+    buckets: Path,
+    remote: Callable[[LoopbackS3], None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    names = sorted(path.name for path in buckets.rglob("*.nc"))
+    with serve_folder(buckets, Schedule(doomed=frozenset(names))) as server:
+        remote(server)
+        error = project.fail("--pipelines", "ingestion,clustering", "--params", WINDOW)
+    assert "no flashes" in error
+    reports = [text for text in caplog.messages if text.startswith("Before the run ended, 40 ")]
+    assert len(reports) == 1
+    assert names[0] in reports[0]
+    assert reports[0].endswith("and 20 more")
+
+
+@pytest.mark.parametrize("env", ["base", "stream"])
+def test_empty_foreign_and_cut_objects_are_corrupt_and_the_rest_is_loaded(
+    project: Project,
+    buckets: Path,
+    remote: Callable[[LoopbackS3], None],
+    tmp_path: Path,
+    env: str,
+) -> None:
+    shutil.copytree(buckets, tmp_path / "archive")
+    paths = sorted((tmp_path / "archive").rglob("*.nc"))
+    whole = paths[2].read_bytes()
+    paths[0].write_bytes(b"")
+    paths[1].write_text(PAGE)
+    paths[2].write_bytes(whole[: len(whole) // 2])
+    with serve_folder(tmp_path / "archive") as server:
+        remote(server)
+        project.succeed("--env", env, "--pipelines", "ingestion", "--params", WINDOW)
+        granules = project.query("SELECT * FROM granules ORDER BY granule_start")
+        assert granules["file_name"].to_list() == [path.name for path in paths]
+        assert (granules["status"] == "corrupt").to_list() == [True] * 3 + [False] * (COUNT - 3)
+        assert granules["reason"].notna().to_list() == [True] * 3 + [False] * (COUNT - 3)
+        assert project.query("SELECT corrupt FROM coverage")["corrupt"].to_list() == [3]
+
+        # A whole object in the place of a broken one is picked up.
+        paths[2].write_bytes(whole)
+        project.succeed("--env", env, "--pipelines", "ingestion", "--params", WINDOW)
+        assert project.query("SELECT corrupt FROM coverage")["corrupt"].to_list() == [2]
 
 
 def test_second_run_only_lists(
@@ -208,7 +228,7 @@ def test_hostile_names_are_ignored_and_counted(
     prefix = f"GLM-L2-LCFA/{HOUR:%Y/%j/%H}"
     before = {path for path in project.folder.parent.rglob("*") if path.is_file()}
     with serve_folder(buckets) as server:
-        server.extra_keys = [f"{prefix}/{name}" for name in HOSTILE]
+        server.extra_keys = {f"{prefix}/{name}": 7 for name in HOSTILE}
         remote(server)
         project.succeed("--pipelines", "ingestion", "--params", WINDOW)
     assert_same(dump(project), reference)
@@ -243,89 +263,3 @@ def test_folder_that_may_not_be_written_to_is_named(project: Project, buckets: P
     error = project.fail("--pipelines", "ingestion", "--params", params)
     assert "Cannot write" in error
     assert "A part of the path is no folder" in error
-
-
-def hold_database(path: str, seconds: float) -> None:
-    """Keep a database open for writing, as another run does."""
-    with duckdb.connect(path):
-        time.sleep(seconds)
-
-
-def start_other_run(path: Path, seconds: float) -> Any:
-    context = multiprocessing.get_context("spawn")
-    other = context.Process(target=hold_database, args=(str(path), seconds))
-    other.start()
-    while not path.exists():
-        assert other.exitcode is None, "the other run could not start"
-        time.sleep(0.01)
-    return other
-
-
-def test_database_that_another_run_has_is_waited_for(tmp_path: Path) -> None:
-    path = tmp_path / "lightning.duckdb"
-    other = multiprocessing.get_context("spawn").Process(
-        target=hold_database, args=(str(path), 1.5)
-    )
-    other.start()
-    while not path.exists():
-        pass
-    with connect(path, read_only=False, timeout=30) as connection:
-        assert connection.execute("SELECT 1").fetchall() == [(1,)]
-    other.join()
-
-
-def test_database_that_stays_locked_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "lightning.duckdb"
-    other = start_other_run(path, 4)
-    with (
-        pytest.raises(TableError, match=r"lightning\.duckdb cannot be opened: .*lock"),
-        connect(path, read_only=False, timeout=0.5),
-    ):
-        pass
-    other.terminate()
-    other.join()
-
-
-def test_file_that_is_no_database_is_named(project: Project, buckets: Path) -> None:
-    project.database().parent.mkdir(parents=True)
-    project.database().write_text("not a database, but long enough to look like one" * 100)
-    params = f"archive={buckets}/noaa-goes17,{WINDOW}"
-    error = project.fail("--pipelines", "ingestion", "--params", params)
-    assert "lightning.duckdb cannot be opened" in error
-
-
-def test_two_runs_at_once_both_end_right(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    archive = tmp_path / "archive"
-    for number in range(2):
-        hour = ArchiveHour("G17", HOUR + timedelta(hours=number))
-        Simulation(archive, 60, Faults()).make(hour)
-    windows = ("T09:00,window.end=2024-07-14T10:30", "T09:30,window.end=2024-07-14T11:00")
-    runs = [
-        subprocess.Popen(
-            [
-                *(sys.executable, "-m", "kedro", "run", "--env", "sample"),
-                *("--pipelines", "ingestion", "--params"),
-                f"archive={archive},satellite=G17,window.start=2024-07-14{window}",
-            ],
-            cwd=project.folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        for window in windows
-    ]
-    for run in runs:
-        output, _ = run.communicate()
-        assert run.returncode == 0, output.decode()
-    alone = Project(tmp_path / "alone")
-    monkeypatch.chdir(alone.folder)
-    whole = "satellite=G17,window.start=2024-07-14T09:00,window.end=2024-07-14T11:00"
-    params = f"archive={archive},{whole}"
-    alone.succeed("--env", "sample", "--pipelines", "ingestion", "--params", params)
-    for table in ("granules", "flashes", "coverage"):
-        rows = f"SELECT * FROM {table} ORDER BY ALL"
-        both = project.query(rows, "sample")
-        pd.testing.assert_frame_equal(both, alone.query(rows, "sample"), obj=table)
-    assert not [path for path in project.folder.rglob("*.part") if path.is_file()]
-    assert os.listdir(project.folder / "data" / "sample" / "03_primary") == ["lightning.duckdb"]  # noqa: PTH208

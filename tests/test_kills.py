@@ -6,13 +6,16 @@ import os
 import random
 import signal
 import time
-from datetime import UTC, datetime
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+from lightning_kedro.datasets import hours as hours_module
 from lightning_kedro.datasets.flash_series import FlashSeriesDataset
 from lightning_kedro.datasets.granule_archive import GranuleArchiveDataset
 from lightning_kedro.datasets.granule_tables import GranuleTableDataset
@@ -26,34 +29,62 @@ from lightning_kedro.pipelines.ingestion.nodes import (
 from lightning_kedro.simulation.hour import simulate_hour
 from tests.loopback_s3 import serve_folder
 
-KILLS = 50
-"""How many runs must have been killed before their end."""
+STAGES = ("extract", "transform", "load")
 
-ATTEMPTS = 150
-"""How many runs are started to that end, at most: some end before they are killed."""
+KILLS = {2: 13, 5: 4}
+"""How many runs are killed in each stage, by hours of the window. From four hours on the granules
+are read by other processes, which take seconds to start."""
+
+ATTEMPTS = 4
+"""How many runs are started for a kill, at most, as a multiple: some end before they are killed."""
 
 HOUR = datetime(2024, 7, 14, 9, tzinfo=UTC)
 ROOT = "s3://noaa-goes17"
-PARAMETERS: dict[str, Any] = {
-    "satellite": "G17",
-    "window": {"start": "2024-07-14T09:00:00", "end": "2024-07-14T11:00:00"},
-    "run_time": "2024-07-15T00:00:00",
-}
 
 
-def ingest(data: Path, endpoint: str) -> None:
-    """What `kedro run --pipeline ingestion` does, without Kedro's start-up."""
-    fs_args = {"anon": True, "endpoint_url": endpoint, "max_concurrency": 1}
+def parameters_of(hours: int) -> dict[str, Any]:
+    return {
+        "satellite": "G17",
+        "window": {"start": f"{HOUR:%FT%T}", "end": f"{HOUR + timedelta(hours=hours):%FT%T}"},
+        "run_time": "2024-07-15T00:00:00",
+    }
+
+
+def ingest(data: Path, endpoint: str, hours: int, *, in_workers: bool = True) -> None:
+    """What `kedro run --pipeline ingestion` does, without Kedro's start-up.
+
+    A file beside the data says which stage is under way, and since when.
+    """
+    if not in_workers:
+        hours_module.PARALLEL_FROM = hours + 1  # type: ignore[misc]
+    parameters = parameters_of(hours)
+    fs_args = {"anon": True, "endpoint_url": endpoint}
     archive = GranuleArchiveDataset(root=ROOT, max_concurrency=4, fs_args=fs_args)
     raw = RawGranulesDataset(path=str(data / "raw"), archive=ROOT)
     series = FlashSeriesDataset(path=str(data / "series"))
     database = str(data / "lightning.duckdb")
     loaded = LoadedGranulesDataset(path=database).load()
-    raw.save(extract_granules(archive.load(), loaded, PARAMETERS))
-    series.save(transform_granules(raw.load(), loaded, PARAMETERS))
-    parts = load_flashes(series.load(), PARAMETERS)
+    begin(data, "extract")
+    raw.save(extract_granules(archive.load(), loaded, parameters))
+    begin(data, "transform")
+    series.save(transform_granules(raw.load(), loaded, parameters))
+    begin(data, "load")
+    parts = load_flashes(series.load(), parameters)
     for table, part in zip(("granules", "flashes", "coverage"), parts, strict=True):
         GranuleTableDataset(path=database, table=table).save(part)
+    begin(data, "end")
+
+
+def begin(data: Path, stage: str) -> None:
+    with data.with_suffix(".stages").open("a") as file:
+        file.write(f"{stage} {time.monotonic()}\n")
+
+
+def stages_of(data: Path) -> dict[str, float]:
+    """When each stage began, on the clock of this machine."""
+    path = data.with_suffix(".stages")
+    lines = path.read_text().splitlines() if path.exists() else []
+    return {stage: float(moment) for stage, moment in (line.split() for line in lines)}
 
 
 def fingerprint(data: Path) -> str:
@@ -72,9 +103,9 @@ def list_files(data: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def buckets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """24 granules of two hours in a bucket."""
+    """12 granules of each of five hours in a bucket."""
     root = tmp_path_factory.mktemp("kills")
-    for hour in (HOUR, HOUR.replace(hour=10)):
+    for hour in (HOUR + timedelta(hours=number) for number in range(max(KILLS))):
         folder = root / "noaa-goes17" / "GLM-L2-LCFA" / f"{hour:%Y/%j/%H}"
         folder.mkdir(parents=True)
         for name, content in simulate_hour("G17", hour, numbers=range(0, 180, 15)):
@@ -82,36 +113,71 @@ def buckets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_run_after_a_kill_ends_as_if_nothing_had_happened(buckets: Path, tmp_path: Path) -> None:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "s3fs", "duckdb", "pyarrow.csv", "tenacity"])
+class Runs:
+    """Starts runs in processes of their own, and kills some."""
 
-    def run(data: Path, kill_after_s: float | None = None) -> tuple[int | None, float]:
-        began = time.monotonic()
-        process = context.Process(target=ingest, args=(data, server.endpoint))
+    def __init__(self, endpoint: str, hours: int) -> None:
+        self.endpoint = endpoint
+        self.hours = hours
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload([__name__, "s3fs", "duckdb", "pyarrow.csv"])
+
+    def start(self, data: Path, *, in_workers: bool) -> Any:
+        data.with_suffix(".stages").unlink(missing_ok=True)
+        process = self._context.Process(
+            target=ingest,
+            args=(data, self.endpoint, self.hours),
+            kwargs={"in_workers": in_workers},
+        )
         process.start()
-        process.join(kill_after_s)
-        if process.is_alive():
-            assert process.pid is not None
-            os.kill(process.pid, signal.SIGKILL)
-            process.join()
-        return process.exitcode, time.monotonic() - began
+        return process
 
-    randomly = random.Random(60)
-    interrupted = number = 0
+    def finish(self, data: Path, *, in_workers: bool = False) -> dict[str, float]:
+        """Run to the end; how many seconds each stage took."""
+        process = self.start(data, in_workers=in_workers)
+        process.join()
+        assert process.exitcode == 0
+        began = list(stages_of(data).values())
+        return dict(zip(STAGES, (after - before for before, after in pairwise(began)), strict=True))
+
+    def kill(self, data: Path, stage: str, after_s: float) -> str | None:
+        """Kill a run some seconds after a stage began; the stage that it hit, if it hit one.
+
+        Only the run itself is killed, as by the kernel's want of memory, not those that it started.
+        """
+        process = self.start(data, in_workers=True)
+        while process.is_alive() and stage not in stages_of(data):
+            time.sleep(0.001)
+        process.join(after_s)
+        if process.is_alive():
+            os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        assert process.exitcode in {0, -signal.SIGKILL}
+        hit = list(stages_of(data))[-1]
+        return hit if process.exitcode and hit in STAGES else None
+
+
+@pytest.mark.parametrize("hours", KILLS)
+def test_run_after_a_kill_ends_as_if_nothing_had_happened(
+    buckets: Path, tmp_path: Path, hours: int
+) -> None:
+    randomly = random.Random(60 + hours)
+    hits: Counter[str] = Counter()
     with serve_folder(buckets) as server:
-        assert run(tmp_path / "warm-up")[0] == 0
+        runs = Runs(server.endpoint, hours)
+        runs.finish(tmp_path / "warm-up")
         undisturbed = tmp_path / "undisturbed"
-        code, seconds = run(undisturbed)
-        assert code == 0
+        seconds = runs.finish(undisturbed, in_workers=True)
         expected, files = fingerprint(undisturbed), list_files(undisturbed)
-        while interrupted < KILLS and number < ATTEMPTS:
-            number += 1
+        for number in range(ATTEMPTS * len(STAGES) * KILLS[hours]):
+            wanted = [stage for stage in STAGES if hits[stage] < KILLS[hours]]
+            if not wanted:
+                break
             data = tmp_path / f"killed-{number}"
-            code, _ = run(data, randomly.uniform(0.0, seconds))
-            interrupted += code == -signal.SIGKILL
-            assert code in {0, -signal.SIGKILL}
-            assert run(data)[0] == 0, f"kill {number}"
-            assert fingerprint(data) == expected, f"kill {number}"
-            assert list_files(data) == files, f"kill {number}"
-    assert interrupted == KILLS
+            stage = wanted[number % len(wanted)]
+            hit = runs.kill(data, stage, randomly.uniform(0.0, seconds[stage]))
+            hits.update([hit] if hit else [])
+            runs.finish(data)
+            assert fingerprint(data) == expected, f"kill {number} in {hit}"
+            assert list_files(data) == files, f"kill {number} in {hit}"
+    assert all(hits[stage] >= KILLS[hours] for stage in STAGES), hits

@@ -1,6 +1,7 @@
 """``kedro run`` with errors of one or two sentences, and ``kedro prune`` to drop old files."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,13 +20,8 @@ def cli() -> None:
 @click.pass_context
 def run(context: click.Context, /, **options: Any) -> None:  # noqa: ANN401
     """Run the pipeline."""
-    try:
+    with _plain_errors():
         context.invoke(kedro_run, **options)
-    except Exception as error:
-        own = [cause for cause in _causes(error) if isinstance(cause, LightningKedroError)]
-        if not own:
-            raise
-        raise click.ClickException(str(own[0])) from None
 
 
 @cli.command(name="prune")
@@ -40,20 +36,34 @@ def run(context: click.Context, /, **options: Any) -> None:  # noqa: ANN401
 def prune(older_than_days: int, env: str | None, *, dry_run: bool) -> None:
     """Drop old granules and CSV files. The database is never touched.
 
-    What is loaded stays loaded: a later run neither fetches nor reads it again.
+    What is loaded stays loaded: a later run neither fetches nor reads it again. A run that is
+    under way is waited for, for half a minute.
     """
     from kedro.framework.project import configure_project
     from kedro.framework.session import KedroSession
 
     from lightning_kedro.datasets.retention import prune_hours
+    from lightning_kedro.hooks import FOLDER_ENTRIES, find_folders
 
     configure_project(Path(__file__).parent.name)
-    with KedroSession.create(env=env) as session:
-        catalog = cast("KedroSession", session).load_context().catalog
-        folders = [catalog.get(name) for name in ("raw_granules", "flash_series")]
-    paths = [folder for entry in folders if (folder := getattr(entry, "folder", None)) is not None]
-    pruned = prune_hours(paths, older_than_days=older_than_days, dry_run=dry_run)
+    with _plain_errors():
+        with KedroSession.create(env=env) as session:
+            catalog = cast("KedroSession", session).load_context().catalog
+            folders = find_folders(catalog, FOLDER_ENTRIES)
+        pruned = prune_hours(folders, older_than_days=older_than_days, dry_run=dry_run)
     click.echo(f"{'Would drop' if dry_run else 'Dropped'} {pruned}.")
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Show the project's own errors without a traceback."""
+    try:
+        yield
+    except Exception as error:
+        own = [cause for cause in _causes(error) if isinstance(cause, LightningKedroError)]
+        if not own:
+            raise
+        raise click.ClickException(str(own[0])) from None
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

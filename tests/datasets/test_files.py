@@ -3,6 +3,8 @@
 import errno
 import multiprocessing
 import os
+import threading
+import time
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -125,6 +127,96 @@ def test_retention_removes_folders_that_become_empty(tmp_path: Path) -> None:
     next(tmp_path.rglob("notes.txt")).unlink()
     prune_hours([tmp_path], older_than_days=0, now=NOW.replace(month=8))
     assert [path.name for path in tmp_path.iterdir()] == ["lightning.duckdb"]
+
+
+def test_retention_never_follows_links(tmp_path: Path) -> None:
+    elsewhere, data = tmp_path / "elsewhere", tmp_path / "data"
+    hours_of_files(elsewhere)
+    (data / "GLM-L2-LCFA").mkdir(parents=True)
+    (data / "GLM-L2-LCFA" / "2024").symlink_to(elsewhere / "GLM-L2-LCFA" / "2024")
+    hour = data / "GLM-L2-LCFA" / "2023" / "001" / "00"
+    hour.mkdir(parents=True)
+    (hour / GRANULE).symlink_to(next(elsewhere.rglob("*.nc")))
+    (hour.parent / "01").symlink_to(next(elsewhere.rglob("*.nc")).parent)
+    assert prune_hours([data], older_than_days=0, now=NOW.replace(month=8)).files == 0
+    assert len(list(elsewhere.rglob("*.nc"))) == 2
+    assert (hour / GRANULE).is_symlink()
+
+
+def test_retention_works_in_a_folder_that_is_itself_a_link(tmp_path: Path) -> None:
+    hours_of_files(tmp_path / "big disk")
+    (tmp_path / "data").symlink_to(tmp_path / "big disk")
+    assert prune_hours([tmp_path / "data"], older_than_days=3, now=NOW).files == 2
+
+
+def test_retention_leaves_partial_files_of_living_processes(tmp_path: Path) -> None:
+    hours_of_files(tmp_path)
+    folder = next(tmp_path.rglob("notes.txt")).parent
+    living, dead = (folder / f".{GRANULE}.{number}.part" for number in (os.getpid(), 2**22 + 1))
+    living.touch()
+    dead.touch()
+    prune_hours([tmp_path], older_than_days=3, now=NOW)
+    assert living.exists()
+    assert not dead.exists()
+
+
+def test_retention_waits_for_a_run_and_then_says_that_it_is_under_way(tmp_path: Path) -> None:
+    hours_of_files(tmp_path)
+    with (
+        lock_folder(tmp_path, shared=True),
+        pytest.raises(StorageError, match=r"has been in use by another run for .* Wait until"),
+    ):
+        prune_hours([tmp_path], older_than_days=0, now=NOW.replace(month=8), timeout=0.1)
+    assert len(list(tmp_path.rglob("*.nc"))) == 2
+    assert prune_hours([tmp_path], older_than_days=3, now=NOW, timeout=0.1).files == 2
+
+
+def test_retention_counts_while_a_run_is_under_way(tmp_path: Path) -> None:
+    hours_of_files(tmp_path)
+    with lock_folder(tmp_path, shared=True):
+        assert prune_hours([tmp_path], older_than_days=3, now=NOW, dry_run=True).files == 2
+
+
+def test_retention_makes_no_folder_that_is_not_there(tmp_path: Path) -> None:
+    assert prune_hours([tmp_path / "no"], older_than_days=3, now=NOW).files == 0
+    assert not (tmp_path / "no").exists()
+
+
+def test_lock_that_others_keep_is_said_and_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("lightning_kedro.datasets.whole_files.SILENT_SECONDS", 0.1)
+    with (
+        lock_folder(tmp_path),
+        pytest.raises(StorageError, match=r"Folder .* has been in use by another run for 1 s\."),
+        lock_folder(tmp_path, timeout=0.6),
+    ):
+        pass
+    waits = [message for message in caplog.messages if message.startswith("Waiting for")]
+    assert waits == [f"Waiting for another run that uses {tmp_path}"]
+
+
+def test_lock_is_on_the_folder_that_is_there_now(tmp_path: Path) -> None:
+    """Who waited for a folder that was removed meanwhile must not hold what others cannot see."""
+    folder = tmp_path / "hour"
+    held = threading.Event()
+    release = threading.Event()
+
+    def wait_and_hold() -> None:
+        with lock_folder(folder, timeout=20):
+            held.set()
+            release.wait(20)
+
+    waiting = threading.Thread(target=wait_and_hold)
+    with lock_folder(folder):
+        waiting.start()
+        time.sleep(0.2)
+        folder.rmdir()
+    assert held.wait(20)
+    with pytest.raises(StorageError), lock_folder(folder, timeout=0.1):
+        pass
+    release.set()
+    waiting.join()
 
 
 @pytest.mark.parametrize("count", [1, 9])

@@ -1,7 +1,10 @@
 """Working on many archive hours: one after the other when they are few, else on all cores."""
 
+import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Sequence
+from multiprocessing.process import BaseProcess
 from typing import Final, TypeVar
 
 T = TypeVar("T")
@@ -36,6 +39,27 @@ def run_hours(
     calls = [delayed(task, pure=False)() for task in tasks]
     with TqdmCallback(desc=progress, unit="hour", disable=None):
         results = compute(  # type: ignore[no-untyped-call]
-            *calls, scheduler="processes", num_workers=count, chunksize=1
+            *calls,
+            scheduler="processes",
+            num_workers=count,
+            chunksize=1,
+            initializer=end_with_parent,
         )
         return list(results)
+
+
+def end_with_parent() -> None:
+    """End this worker process as soon as the one that started it is gone.
+
+    A run that is killed cannot stop its workers, and they would wait for work for ever: each holds
+    an end of the queue that the others read.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+
+def _end_after(parent: BaseProcess) -> None:
+    """Wait for a process, which takes no time from this one, then end at once."""
+    parent.join()
+    os._exit(1)

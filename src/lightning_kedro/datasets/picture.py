@@ -8,6 +8,8 @@ from typing import Any, Final
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import ImagePreview  # Kedro-Viz goes by this annotation's name
 
+from lightning_kedro.datasets.whole_files import write_whole
+
 _SIGNATURES: Final = (b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")
 
 
@@ -52,6 +54,7 @@ class PictureDataset(AbstractDataset[bytes, bytes]):
 
         Raises:
             DatasetError: If these are not the bytes of a PNG or GIF file.
+            StorageError: If the disk is full or the folder cannot be written to.
         """
         if not data.startswith(_SIGNATURES):
             message = (
@@ -59,10 +62,8 @@ class PictureDataset(AbstractDataset[bytes, bytes]):
                 f"that begin with {data[:8]!r}: encode the picture first."
             )
             raise DatasetError(message)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._path.with_name(f".{self._path.name}.part")
-        partial.write_bytes(data)
-        partial.replace(self._path)
+        with write_whole(self._path) as partial:
+            partial.write_bytes(data)
 
     def preview(self) -> ImagePreview:
         """The picture, for Kedro-Viz."""

@@ -1,12 +1,17 @@
 """The granules of a run on this machine's disk: copied from a remote archive, or read in place."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from kedro.io import AbstractDataset
 
+from lightning_kedro.datasets.ahead import work_ahead
 from lightning_kedro.datasets.granule_archive import GranuleArchive, GranuleSelection
 from lightning_kedro.datasets.storage import Storage
 from lightning_kedro.datasets.whole_files import sweep_partials, write_whole
@@ -15,6 +20,12 @@ from lightning_kedro.glm.granule import hour_prefix
 from lightning_kedro.glm.series import StoredGranule
 
 logger = logging.getLogger(__name__)
+
+WRITERS: Final = 8
+"""How many copies are on their way to the disk at once: each waits for it most of the time."""
+
+BYTES_BEHIND: Final = 32 << 20
+"""How many bytes of granules have come and are not on the disk yet, at most."""
 
 
 class RawGranulesDataset(AbstractDataset[GranuleSelection, GranuleArchive]):
@@ -57,6 +68,7 @@ class RawGranulesDataset(AbstractDataset[GranuleSelection, GranuleArchive]):
         """
         local = archive if archive is not None and Storage(archive).is_local else None
         self.folder = Path(path)
+        self.reads_in_place = local is not None
         self._storage = Storage(local or path)
         self._simulated = simulated
         self.failures: tuple[str, ...] = ()
@@ -75,43 +87,64 @@ class RawGranulesDataset(AbstractDataset[GranuleSelection, GranuleArchive]):
     def save(self, data: GranuleSelection) -> None:
         """Fetch what is not there yet.
 
-        What cannot be fetched while the rest can is left out and noted in ``failures``: it counts
-        as missing, and the run says so at its end.
+        What cannot be fetched is left out and noted in ``failures``: it counts as missing, the
+        rest goes on, and the run says so at its end. Nor does it stop a run that nothing at all
+        could be fetched: what was loaded before may be all that the next nodes need.
 
         Raises:
-            ArchiveError: If there is something to fetch and nothing at all can be.
             StorageError: If the disk is full or cannot be written to.
         """
         self.failures, self._unlisted = data.failures, data.unlisted
+        for folder in {self._folder_of(hour.hour) for hour in data.hours}:
+            sweep_partials(folder)
         if data.storage.is_local:
             return
-        sweep_partials(self.folder)
         wanted = [granule for granule in data.granules if not self._holds(granule)]
-        from tqdm import tqdm
-
-        contents = data.storage.read_all(wanted)
-        failures: list[ArchiveError] = []
-        bar = tqdm(contents, total=len(wanted), desc="Fetching", unit="granule", disable=None)
-        for granule, content in bar:
-            if isinstance(content, bytes):
-                with write_whole(self._path_of(granule)) as partial:
-                    partial.write_bytes(content)
-            elif isinstance(content, ArchiveError):
-                failures.append(content)
-        self.failures += tuple(str(failure) for failure in failures)
+        failed = self._fetch(data.storage, wanted)
+        self.failures += failed
         logger.info(
             "Fetched %d of %d granules, %.1f MB in all; %d new ones were here already",
-            len(wanted) - len(failures),
+            len(wanted) - len(failed),
             len(wanted),
             sum(granule.file_bytes for granule in wanted) / 1e6,
             len(data) - len(wanted),
         )
-        if failures and len(failures) == len(data):
-            raise failures[0]
+
+    def _fetch(self, storage: Storage, wanted: Sequence[StoredGranule]) -> tuple[str, ...]:
+        """Copy granules to the folder; returns what could not be had, and why.
+
+        Each copy is on the disk before it is visible: a name that outlives a power cut without its
+        content would be trusted for ever. Threads wait for the disk, meanwhile others are fetched.
+        """
+        from tqdm import tqdm
+
+        bar = partial(tqdm, total=len(wanted), desc="Fetching", unit="granule", disable=None)
+        with closing(storage.read_all(wanted)) as contents, ThreadPoolExecutor(WRITERS) as pool:
+            kept = work_ahead(
+                contents,
+                lambda item: pool.submit(self._keep, *item),
+                cost=lambda item: item[0].file_bytes,
+                max_items=2 * WRITERS,
+                max_bytes=BYTES_BEHIND,
+            )
+            return tuple(failure for _, failure in bar(kept) if failure is not None)
+
+    def _keep(self, granule: StoredGranule, content: Path | bytes | ArchiveError) -> str | None:
+        """Write a granule that came; returns why it did not, if so."""
+        if isinstance(content, ArchiveError):
+            return str(content)
+        if isinstance(content, bytes):
+            with write_whole(self._path_of(granule), sync=True) as partial_file:
+                partial_file.write_bytes(content)
+        return None
+
+    def _folder_of(self, hour: datetime) -> Path:
+        """Where the granules of an archive hour lie."""
+        return self.folder / hour_prefix(hour)
 
     def _path_of(self, granule: StoredGranule) -> Path:
         """Where a granule lies: made from its parsed name alone, never from its key."""
-        return self.folder / hour_prefix(granule.name.hour) / granule.name.file_name
+        return self._folder_of(granule.name.hour) / granule.name.file_name
 
     def _holds(self, granule: StoredGranule) -> bool:
         """Whether the whole granule is here already."""

@@ -11,7 +11,7 @@ from kedro.io import AbstractDataset, DatasetError
 from lightning_kedro.datasets.granule_archive import GranuleArchive, GranuleSelection
 from lightning_kedro.datasets.hours import run_hours
 from lightning_kedro.datasets.storage import Storage
-from lightning_kedro.datasets.whole_files import write_whole
+from lightning_kedro.datasets.whole_files import explain_disk, sweep_partials, write_whole
 from lightning_kedro.glm.granule import GRANULES_PER_HOUR, hour_prefix
 from lightning_kedro.glm.selection import ArchiveHour
 from lightning_kedro.simulation.hour import Faults, simulate_hour
@@ -37,7 +37,9 @@ class Simulation:
         finished = target / f".{hour.platform}.simulated"
         if finished.exists():
             return
-        target.mkdir(parents=True, exist_ok=True)
+        with explain_disk(target):
+            target.mkdir(parents=True, exist_ok=True)
+        sweep_partials(target)
         numbers = {"first": [0], "last": [GRANULES_PER_HOUR - 1]}.get(hour.part)
         granules = simulate_hour(
             hour.platform, hour.hour, seed=self.seed, faults=self.faults, numbers=numbers
@@ -46,7 +48,8 @@ class Simulation:
             with write_whole(target / name.file_name) as partial_file:
                 partial_file.write_bytes(content)
         if hour.part == "whole":
-            finished.touch()
+            with explain_disk(finished):
+                finished.touch()
 
 
 class SimulatedArchive(GranuleArchive):

@@ -2,14 +2,26 @@
 
 import errno
 import fcntl
+import logging
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from lightning_kedro.exceptions import StorageError
+
+logger = logging.getLogger(__name__)
+
+LOCK_TIMEOUT_SECONDS: Final = 600.0
+"""Longer than any run keeps a folder: decoding an hour takes a second, loading hours a few."""
+
+SILENT_SECONDS: Final = 2.0
+"""A wait that takes longer is said."""
+
+_LONGEST_PAUSE_SECONDS: Final = 0.25
 
 _PARTIAL: Final = re.compile(r"\..+\.(?P<process>\d+)\.part")
 
@@ -63,11 +75,16 @@ def explain_disk(path: Path) -> Iterator[None]:
 
 
 def sweep_partials(folder: Path) -> None:
-    """Remove what processes that are gone left half-written in a folder and below."""
-    for partial in folder.rglob(".*.part"):
-        match = _PARTIAL.fullmatch(partial.name)
-        if match is not None and not _is_running(int(match["process"])):
+    """Remove what processes that are gone left half-written in a folder."""
+    for partial in folder.glob(".*.part"):
+        if is_abandoned(partial):
             partial.unlink(missing_ok=True)
+
+
+def is_abandoned(path: Path) -> bool:
+    """Whether a file is what a process that is gone left half-written."""
+    match = _PARTIAL.fullmatch(path.name)
+    return match is not None and not _is_running(int(match["process"]))
 
 
 def _is_running(process: int) -> bool:
@@ -82,16 +99,65 @@ def _is_running(process: int) -> bool:
 
 
 @contextmanager
-def lock_folder(folder: Path, *, shared: bool = False) -> Iterator[None]:
+def lock_folder(
+    folder: Path, *, shared: bool = False, timeout: float = LOCK_TIMEOUT_SECONDS
+) -> Iterator[None]:
     """Keep other processes from changing a folder, or with ``shared`` from changing it meanwhile.
 
     The lock is on the folder itself: no file is left behind, and it ends with its process.
+
+    Args:
+        folder: The folder; made if it is not there.
+        shared: Whether others may have a shared lock at the same time.
+        timeout: How long to wait for others, in seconds.
+
+    Raises:
+        StorageError: If others keep the folder for longer, or it cannot be made.
     """
-    with explain_disk(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY)
+    while True:
+        with explain_disk(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            _wait_for_lock(descriptor, folder, shared=shared, timeout=timeout)
+            if _is_still(descriptor, folder):
+                yield
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _is_still(descriptor: int, folder: Path) -> bool:
+    """Whether a folder is the one that was opened: it may have been removed during the wait."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+        return os.path.samestat(os.fstat(descriptor), folder.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _wait_for_lock(descriptor: int, folder: Path, *, shared: bool, timeout: float) -> None:
+    """Ask for the lock until it is there; waiting in the kernel could be neither said nor ended."""
+    began = time.monotonic()
+    pause, silent = 0.005, True
+    while not _try_lock(descriptor, shared=shared):
+        waited = time.monotonic() - began
+        if waited >= timeout:
+            message = (
+                f"Folder {folder} has been in use by another run for {waited:.0f} s. Wait until "
+                f"that run has ended, or stop it, then run again."
+            )
+            raise StorageError(message)
+        if silent and waited >= SILENT_SECONDS:
+            silent = False
+            logger.warning("Waiting for another run that uses %s", folder)
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+def _try_lock(descriptor: int, *, shared: bool) -> bool:
+    """Take a lock if it can be had at once."""
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
