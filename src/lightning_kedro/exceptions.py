@@ -4,6 +4,11 @@ Every message is one or two sentences that name the parameter, file or key, what
 what to do. ``kedro run`` prints the message alone, without a traceback, and exits with status 1.
 """
 
+from typing import Final
+
+MAX_REASON: Final = 300
+"""Characters of the reason why a granule is corrupt, at most: it may quote what is in the file."""
+
 
 class LightningKedroError(Exception):
     """Root of all errors that the project raises on purpose."""
@@ -14,7 +19,7 @@ class ParameterError(LightningKedroError):
 
 
 class ArchiveError(LightningKedroError):
-    """The archive cannot be reached or holds nothing that was asked for."""
+    """The archive, or a granule of it, cannot be read now, or holds nothing that was asked for."""
 
 
 class StorageError(LightningKedroError):
@@ -26,7 +31,16 @@ class IncompleteRunError(LightningKedroError):
 
 
 class CorruptGranuleError(LightningKedroError):
-    """A granule's file cannot be trusted; the message is the reason stored with its key."""
+    """A granule's file cannot be trusted; the message is the reason stored with its key.
+
+    The reason is one line of at most ``MAX_REASON`` printable characters, whatever it quotes.
+    """
+
+    def __init__(self, reason: str) -> None:
+        """Tidy the reason: it goes into tables and onto terminals."""
+        start = reason[: MAX_REASON + 1]
+        line = "".join(letter if letter.isprintable() else " " for letter in start)
+        super().__init__(line if len(line) <= MAX_REASON else f"{line[: MAX_REASON - 3]}...")
 
 
 class TableError(LightningKedroError):

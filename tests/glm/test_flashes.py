@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,76 +10,23 @@ import netCDF4
 import numpy as np
 import pytest
 from tests.conftest import name_of, needs_real_granules, real_granule_paths
+from tests.glm.granule_files import (
+    FIRST,
+    NAME,
+    START,
+    Change,
+    content,
+    drop_attribute,
+    put,
+    remove,
+    set_attribute,
+    shorten,
+    store_as,
+)
 
 from lightning_kedro.exceptions import CorruptGranuleError
 from lightning_kedro.glm.flashes import MAX_FLASHES, read_flashes
-from lightning_kedro.glm.granule import GranuleName
-from lightning_kedro.simulation.granule_writer import (
-    Era,
-    Events,
-    Flashes,
-    GranuleContent,
-    Groups,
-    encode_granule,
-)
-
-START = datetime(2020, 7, 1, 12, 0, 20, tzinfo=UTC)
-NAME = GranuleName(
-    platform="G16",
-    start=START,
-    end=START + timedelta(seconds=20),
-    created=START + timedelta(seconds=22),
-)
-Change = Callable[[h5py.File], None]
-
-
-def content(count: int = 300) -> GranuleContent:
-    """Flashes of all sorts: before the granule's start, large, missing values, flags."""
-    order = np.arange(count)
-    flashes = Flashes(
-        flash_id=((65_500 + order) % 65_536).astype(np.uint16),
-        first_event_s=np.linspace(-1.7, 18.0, count),
-        last_event_s=np.linspace(-0.4, 19.8, count),
-        lat=np.linspace(-54.0, 54.0, count).astype(np.float32),
-        lon=np.linspace(-140.0, -10.0, count).astype(np.float32),
-        energy_j=np.where(order == 3, np.nan, np.linspace(0.0, 6.0e-11, count)),
-        area_km2=np.where(order == 5, np.nan, np.linspace(64.0, 9_900.0, count)),
-        quality_flag=np.choose(order % 4, [0, 0, 3, 5]).astype(np.int16),
-    )
-    groups = Groups(
-        group_id=order.astype(np.uint32),
-        parent_flash_id=flashes.flash_id,
-        time_s=flashes.first_event_s,
-        lat=flashes.lat,
-        lon=flashes.lon,
-        energy_j=np.full(count, 1e-14),
-        area_km2=np.full(count, 64.0),
-        quality_flag=np.zeros(count, np.int16),
-    )
-    events = Events(
-        event_id=order.astype(np.uint32),
-        parent_group_id=groups.group_id,
-        time_s=flashes.first_event_s,
-        lat=flashes.lat.astype(np.float64),
-        lon=flashes.lon.astype(np.float64),
-        energy_j=np.full(count, 1e-15),
-    )
-    return GranuleContent(flashes=flashes, groups=groups, events=events)
-
-
-@pytest.fixture
-def granule(tmp_path: Path) -> Callable[..., Path]:
-    """Write a granule, then change it as a test wants."""
-
-    def make(change: Change | None = None, count: int = 300, **options: Any) -> Path:
-        path = tmp_path / NAME.file_name
-        path.write_bytes(encode_granule(NAME, content(count), **options))
-        if change is not None:
-            with h5py.File(path, "r+") as file:
-                change(file)
-        return path
-
-    return make
+from lightning_kedro.simulation.granule_writer import Era
 
 
 def raw(dataset: netCDF4.Dataset, variable: str, dtype: type) -> Any:
@@ -231,13 +177,13 @@ def test_declared_count_may_be_missing(granule: Callable[..., Path], value: int 
 def test_scale_and_units_are_read_from_the_file(granule: Callable[..., Path]) -> None:
     def rescale(file: h5py.File) -> None:
         file["flash_area"].attrs["units"] = np.bytes_("km2")
-        file["flash_area"].attrs["scale_factor"] = np.float32(0.5)
+        file["flash_area"].attrs["scale_factor"] = np.float32(0.125)
         file["flash_area"].attrs["add_offset"] = np.float32(7.0)
         file["flash_area"][:] = np.int16(-2)  # 65534, the largest value that is not the fill
         file["flash_energy"].attrs["units"] = "J"  # a text of variable length, as h5py writes it
 
     flashes = read_flashes(granule(rescale), NAME)
-    assert (flashes.area_km2 == 65_534 * 0.5 + 7.0).all()
+    assert (flashes.area_km2 == 65_534 * 0.125 + 7.0).all()
 
 
 def test_quality_flag_may_be_missing(granule: Callable[..., Path]) -> None:
@@ -269,58 +215,6 @@ def test_integers_stored_as_unsigned_are_not_clipped(granule: Callable[..., Path
     assert expected.flash_id.max() > 32_767
     for field in ("flash_id", "energy_j", "area_km2", "quality_flag"):
         np.testing.assert_array_equal(getattr(flashes, field), getattr(expected, field))
-
-
-def remove(variable: str) -> Change:
-    def change(file: h5py.File) -> None:
-        file.move(variable, f"old_{variable}")
-
-    return change
-
-
-def put(variable: str, row: int, value: float) -> Change:
-    def change(file: h5py.File) -> None:
-        file[variable][row] = value
-
-    return change
-
-
-def set_attribute(variable: str, attribute: str, value: Any) -> Change:
-    def change(file: h5py.File) -> None:
-        owner = file[variable] if variable else file
-        owner.attrs[attribute] = value
-
-    return change
-
-
-def shorten(variable: str) -> Change:
-    def change(file: h5py.File) -> None:
-        file[variable].resize((299,))
-
-    return change
-
-
-def store_as(variable: str, dtype: str) -> Change:
-    def change(file: h5py.File) -> None:
-        attributes = dict(file[variable].attrs)
-        values = file[variable][:]
-        file.move(variable, f"old_{variable}")
-        new = file.create_dataset(variable, data=values.astype(dtype))
-        for key in ("units", "scale_factor", "add_offset"):
-            if key in attributes:
-                new.attrs[key] = attributes[key]
-
-    return change
-
-
-def drop_attribute(variable: str, attribute: str) -> Change:
-    def change(file: h5py.File) -> None:
-        del file[variable].attrs[attribute]
-
-    return change
-
-
-FIRST = "flash_time_offset_of_first_event"
 
 
 @pytest.mark.parametrize(
@@ -387,11 +281,6 @@ def test_file_that_is_not_a_whole_granule_is_corrupt(
     path.write_bytes(damaged(path.read_bytes()))
     with pytest.raises(CorruptGranuleError, match=r"not a whole netCDF-4 file|damaged"):
         read_flashes(path.read_bytes() if in_memory else path, NAME)
-
-
-def test_file_that_does_not_exist_is_corrupt(tmp_path: Path) -> None:
-    with pytest.raises(CorruptGranuleError, match="not a whole netCDF-4 file"):
-        read_flashes(tmp_path / NAME.file_name, NAME)
 
 
 def test_name_must_agree_with_the_platform_inside(granule: Callable[..., Path]) -> None:

@@ -79,6 +79,20 @@ def test_name_of_every_system_environment_is_accepted(environment: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        NAME.replace("c2021", "c2044"),  # reprocessed
+        NAME.replace("e20210010000004", "e20210010004400"),
+        NAME.replace("c20210010000030", "c20203662359400"),
+    ],
+)
+def test_name_at_the_bounds_is_accepted(text: str) -> None:
+    name = parse_granule_name(text)
+    assert name is not None
+    assert name.file_name == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         NAME.replace("LCFA", "GLMF"),
         NAME.replace("G16", "G15"),
         NAME.replace("OR_", "XX_"),
@@ -88,6 +102,12 @@ def test_name_of_every_system_environment_is_accepted(environment: str) -> None:
         NAME.replace("2359400", "2359600"),
         NAME.replace("2359400", "2459400"),
         NAME.replace("e2021", "e2019"),
+        NAME.replace("e2021", "e2030"),
+        NAME.replace("e20210010000004", "e20210010004401"),  # 5 minutes and a tenth
+        NAME.replace("c20210010000030", "c20203662359399"),  # made before its start
+        NAME.replace("c2021", "c0001"),
+        NAME.replace("c2021", "c2100"),
+        NAME.replace("c2021", "c9999"),
         NAME + "\n",
         "../" + NAME,
         NAME.replace("s2020", "s202\N{FULLWIDTH DIGIT ZERO}"),

@@ -31,7 +31,12 @@ SYSTEM_ENVIRONMENTS: Final = {
 }
 SIMULATED: Final = "IS"
 
-_TIME: Final = r"\d{14}"
+MAX_LENGTH: Final = timedelta(minutes=5)
+"""The longest granule that is believed: all seen last 11 to 21 s."""
+
+# GOES-16 was launched in 2016. A creation in the far future would stand for ever: of two files for
+# one start the one created later supersedes the other.
+_TIME: Final = r"20\d{12}"
 _NAME: Final = re.compile(
     rf"(?P<environment>{'|'.join(SYSTEM_ENVIRONMENTS)})_{PRODUCT}_(?P<platform>{'|'.join(PLATFORMS)})"
     rf"_s(?P<start>{_TIME})_e(?P<end>{_TIME})_c(?P<created>{_TIME})\.nc",
@@ -90,7 +95,9 @@ def parse_granule_name(file_name: str) -> GranuleName | None:
 
     Returns:
         The granule's name, or None if this is not the name of a GLM L2 LCFA granule: another
-        product, a time that does not exist, or an end that is not after the start.
+        product, a time that does not exist or is not of this century, an end that is not after the
+        start or is minutes later, or a creation before the start. There is no latest creation:
+        granules may be made again years later.
     """
     match = _NAME.fullmatch(file_name)
     if match is None:
@@ -99,7 +106,7 @@ def parse_granule_name(file_name: str) -> GranuleName | None:
         start, end, created = (parse_time(match[part]) for part in ("start", "end", "created"))
     except (ValueError, OverflowError):
         return None
-    if end <= start:
+    if not start < end <= start + MAX_LENGTH or created < start:
         return None
     return GranuleName(
         platform=match["platform"],

@@ -8,16 +8,19 @@ attribute by name and reads it into an array made beforehand.
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
 import h5py
 import numpy as np
-from h5py import h5a, h5d, h5f, h5p, h5s, h5t
+from h5py import h5a, h5d, h5f, h5g, h5p, h5s, h5t
 from numpy.typing import NDArray
 
 from lightning_kedro.exceptions import CorruptGranuleError
+from lightning_kedro.glm.hdf5_errors import HDF5_ERRORS, explain_failure
+from lightning_kedro.glm.hdf5_layout import check_layout, read_shape
 
 Handle: TypeAlias = Any
 """A low-level object of h5py's (which has no types): a file, variable or attribute."""
@@ -25,18 +28,49 @@ Handle: TypeAlias = Any
 T = TypeVar("T", bound=np.generic)
 Default = TypeVar("Default", str, float)
 
-_KINDS: Final[dict[type, tuple[int, int, Handle]]] = {
-    np.int16: (h5t.INTEGER, 2, h5t.NATIVE_INT16),
-    np.int32: (h5t.INTEGER, 4, h5t.NATIVE_INT32),
-    np.float32: (h5t.FLOAT, 4, h5t.NATIVE_FLOAT),
+_KINDS: Final[dict[type, tuple[int, int, Handle, Handle]]] = {
+    np.int16: (h5t.INTEGER, 2, h5t.STD_I16LE, h5t.NATIVE_INT16),
+    np.int32: (h5t.INTEGER, 4, h5t.STD_I32LE, h5t.NATIVE_INT32),
+    np.float32: (h5t.FLOAT, 4, h5t.IEEE_F32LE, h5t.NATIVE_FLOAT),
 }
-"""By dtype: the class and size (bytes) that a variable must be stored in, and how it is read."""
+"""By dtype: the class and size (bytes) that a variable must be stored in, what nearly all files
+have, and how it is read."""
 
 _UNSIGNED: Final = {2: h5t.NATIVE_UINT16, 4: h5t.NATIVE_UINT32}
 """How integers that are declared unsigned are read, by size (bytes)."""
 
-HDF5_ERRORS: Final = (OSError, KeyError, RuntimeError, ValueError, TypeError, MemoryError)
-"""What h5py raises on files that are damaged, cut short or not HDF5 at all."""
+MAX_TEXT: Final = 1024
+"""Bytes of a text attribute that is read: units and the like have some tens."""
+
+SHORT_TEXT: Final = 64
+"""Bytes of a text attribute that is read the fast way: NOAA's have 1 to 42."""
+
+_ADDRESS_BYTES: Final = (2, 4, 8, 16, 32)
+"""How many bytes the addresses of an HDF5 file may have; NOAA's have 8."""
+
+_MARK: Final = 0xFF
+"""What stands where no second text was read."""
+
+_NUMBER_BYTES: Final = 8
+"""The largest number that an attribute may hold."""
+
+_UNTOUCHED: Final = 0.1
+"""What stands where no number was read.
+
+Of two or more numbers in 8 bytes each has 4 bytes or fewer, and no number of 4 bytes is equal to
+this one, which takes all 53 binary digits of an 8-byte float.
+"""
+
+_ROOM: Final = np.full(_NUMBER_BYTES, _UNTOUCHED)
+"""Room for as many numbers as an attribute of that size can hold, if each has a single byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """An open file, and the number by which HDF5 tells it from others that are open."""
+
+    handle: Handle
+    number: int
 
 
 @cache
@@ -48,45 +82,70 @@ def _read_without_lock() -> Handle:
 
 
 @contextmanager
-def open_hdf5(source: Path | bytes) -> Iterator[Handle]:
+def open_hdf5(source: Path | bytes) -> Iterator[OpenFile]:
     """Open a file, or the bytes of one, for reading.
 
     No lock is asked for: archives may be read-only or on network drives without locks.
 
     Raises:
         CorruptGranuleError: If it is not HDF5 or is cut short.
+        ArchiveError: If the machine could not read it, whatever is in it.
     """
     try:
-        if isinstance(source, bytes):
-            access = h5p.create(h5p.FILE_ACCESS)
-            access.set_fapl_core(backing_store=False)
-            access.set_file_image(source)
-            file = h5f.open(b"granule.nc", h5f.ACC_RDONLY, fapl=access)
-        else:
-            file = h5f.open(bytes(source), h5f.ACC_RDONLY, fapl=_read_without_lock())
+        file = _open_file(source)
+        opened = OpenFile(file, _file_number(file))
     except HDF5_ERRORS as error:
-        message = f"not a whole netCDF-4 file: {_first_line(error)}"
-        raise CorruptGranuleError(message) from error
+        raise explain_failure("not a whole netCDF-4 file", error) from error
     try:
-        yield file
+        yield opened
     finally:
         file.close()
 
 
-def open_variable(file: Handle, name: str) -> Handle:
+def _open_file(source: Path | bytes) -> Handle:
+    """Open a file, or the bytes of one."""
+    if isinstance(source, Path):
+        return h5f.open(bytes(source), h5f.ACC_RDONLY, fapl=_read_without_lock())
+    access = h5p.create(h5p.FILE_ACCESS)
+    access.set_fapl_core(backing_store=False)
+    access.set_file_image(source)
+    return h5f.open(b"granule.nc", h5f.ACC_RDONLY, fapl=access)
+
+
+def _file_number(file: Handle) -> int:
+    """HDF5's number of an open file, put together from two halves."""
+    low, high = h5g.get_objinfo(file).fileno
+    return int(low | high << 32)
+
+
+def open_variable(file: OpenFile, name: str) -> Handle:
     """Open a variable of an open file.
 
     Raises:
         CorruptGranuleError: If there is none, or it is damaged.
+        ArchiveError: If the machine could not read it.
     """
     try:
-        return h5d.open(file, name.encode())
+        return h5d.open(file.handle, name.encode())
     except HDF5_ERRORS as error:
-        message = f"variable {name} is missing or damaged: {_first_line(error)}"
-        raise CorruptGranuleError(message) from error
+        raise explain_failure(f"variable {name} is missing or damaged", error) from error
+
+
+def read_variable_shape(variable: Handle, name: str) -> tuple[int, ...]:
+    """A variable's shape, before memory is asked for its values.
+
+    Raises:
+        CorruptGranuleError: If it has none, or its data are in other files.
+        ArchiveError: If the machine could not read it.
+    """
+    try:
+        return read_shape(variable, name)
+    except HDF5_ERRORS as error:
+        raise explain_failure(f"variable {name} cannot be read", error) from error
 
 
 def read_variable(
+    file: OpenFile,
     variable: Handle,
     name: str,
     dtype: type[T],
@@ -99,21 +158,29 @@ def read_variable(
     one to the other and clip large values without a word.
 
     Raises:
-        CorruptGranuleError: If its kind or size is another, or its data are damaged.
+        CorruptGranuleError: If its kind or size is another, or its data are damaged, missing, in
+            another file, or packed as no granule is.
+        ArchiveError: If the machine could not read it.
     """
-    kind, itemsize, memory_type = _KINDS[dtype]
-    values = np.empty(shape, dtype)
+    kind, itemsize, usual_type, memory_type = _KINDS[dtype]
     try:
+        check_layout(variable, name, shape, itemsize, file.number)
         stored = variable.get_type()
-        if stored.get_class() != kind or stored.get_size() != itemsize:
-            message = f"variable {name} is stored as {stored.dtype}, expected {np.dtype(dtype)}"
-            raise CorruptGranuleError(message)
-        if kind == h5t.INTEGER and stored.get_sign() == h5t.SGN_NONE:
-            memory_type = _UNSIGNED[itemsize]
+        if not stored.equal(usual_type):
+            if stored.get_class() != kind or stored.get_size() != itemsize:
+                message = f"variable {name} is stored as {stored.dtype}, expected {np.dtype(dtype)}"
+                raise CorruptGranuleError(message)
+            if kind == h5t.INTEGER and stored.get_sign() == h5t.SGN_NONE:
+                memory_type = _UNSIGNED[itemsize]
+        values = np.empty(shape, dtype)
         # HDF5 refuses to fill a space that has another size than the variable.
         variable.read(_describe_memory(shape), h5s.ALL, values, memory_type)
     except HDF5_ERRORS as error:
-        raise _explain_variable(variable, name, shape, error) from error
+        found = read_variable_shape(variable, name)
+        if found != shape:
+            message = f"variable {name} has shape {found}, expected {shape}"
+            raise CorruptGranuleError(message) from error
+        raise explain_failure(f"variable {name} cannot be read", error) from error
     return values
 
 
@@ -123,65 +190,108 @@ def _describe_memory(shape: tuple[int, ...]) -> Handle:
     return h5s.create_simple(shape) if shape else h5s.create(h5s.SCALAR)
 
 
-def _explain_variable(
-    variable: Handle, name: str, shape: tuple[int, ...], error: BaseException
-) -> CorruptGranuleError:
-    """Why a variable could not be read."""
-    try:
-        found = variable.shape
-    except HDF5_ERRORS:
-        found = shape
-    if found != shape:
-        return CorruptGranuleError(f"variable {name} has shape {found}, expected {shape}")
-    return CorruptGranuleError(f"variable {name} cannot be read: {_first_line(error)}")
-
-
 def read_number(owner: Handle, attribute: str, default: float | None = None) -> float:
     """Read an attribute that holds one finite number; ``default`` stands for a missing one.
 
     Raises:
-        CorruptGranuleError: If it is missing without a default, or is no finite number.
+        CorruptGranuleError: If it is missing without a default, or is no single finite number.
+        ArchiveError: If the machine could not read it.
     """
-    value = np.empty(1)
     try:
         stored = h5a.open(owner, attribute.encode())
     except HDF5_ERRORS as error:
         return _default(owner, attribute, default, error)
+    values = _ROOM.copy()
     try:
-        stored.read(value, h5t.NATIVE_DOUBLE)
+        # HDF5 writes all that the attribute holds, however little room there is.
+        if stored.get_storage_size() > _NUMBER_BYTES:
+            raise CorruptGranuleError(f"attribute {attribute} is more than one number")
+        stored.read(values, h5t.NATIVE_DOUBLE)
     except HDF5_ERRORS as error:
-        raise _unreadable(attribute, error) from error
-    number = float(value[0])
+        raise explain_failure(f"attribute {attribute} cannot be read", error) from error
+    number, second = values.item(0), values.item(1)
+    if second != _UNTOUCHED:
+        raise CorruptGranuleError(f"attribute {attribute} is more than one number")
     if not math.isfinite(number):
-        message = f"attribute {attribute} is {number}"
-        raise CorruptGranuleError(message)
-    return number
+        raise CorruptGranuleError(f"attribute {attribute} is {number}")
+    return float(number)
 
 
 def read_text(owner: Handle, attribute: str, default: str | None = None) -> str:
     """Read a text attribute; ``default`` stands for a missing one.
 
     Raises:
-        CorruptGranuleError: If it is missing without a default, or is no text.
+        CorruptGranuleError: If it is missing without a default, is no text, or over 1,024 bytes.
+        ArchiveError: If the machine could not read it.
     """
     try:
         stored = h5a.open(owner, attribute.encode())
     except HDF5_ERRORS as error:
         return _default(owner, attribute, default, error)
     try:
-        kind = stored.get_type()
-        if kind.get_class() != h5t.STRING:
-            message = "it is no text"
-            raise TypeError(message)
-        if kind.is_variable_str():
-            value = np.empty(1, h5py.string_dtype())
-            stored.read(value)
-        else:
-            value = np.empty(1, f"S{kind.get_size()}")
-            stored.read(value, kind)  # as it is stored: nothing to convert
-        return bytes(value[0]).rstrip(b"\0").decode()
+        value = _read_short_text(stored)
+        if value is None:
+            value = _read_any_text(stored)
+        return value.rstrip(b"\0").decode()
     except HDF5_ERRORS as error:
-        raise _unreadable(attribute, error) from error
+        raise explain_failure(f"attribute {attribute} cannot be read", error) from error
+
+
+def _read_short_text(stored: Handle) -> bytes | None:
+    """Read a text of fixed length as NOAA writes them; None if it is another.
+
+    Not to ask for its type saves a third of the time. Each text comes out as long as the storage:
+    if there were two or more they would be shorter, there is room for all, and the second would
+    end with zeros where the mark is.
+    """
+    size: int = stored.get_storage_size()
+    kind = _short_text_type(size)
+    if kind is None:
+        return None
+    values = np.empty(SHORT_TEXT * SHORT_TEXT, np.uint8)
+    mark = 2 * size - 1
+    values[mark] = _MARK
+    try:
+        stored.read(values, kind)
+    except OSError:  # it is no text, or one of another character set
+        return None
+    return values[:size].tobytes() if values[mark] == _MARK else None
+
+
+@lru_cache(maxsize=256)
+def _short_text_type(size: int) -> Handle | None:
+    """The type of a text of that many bytes, filled up with zeros; None if it may be another.
+
+    A text of variable length would be cut without a word. It takes 8 bytes and an address.
+    """
+    if size > SHORT_TEXT or not all(size % (8 + address) for address in _ADDRESS_BYTES):
+        return None
+    kind = h5t.C_S1.copy()
+    kind.set_size(size)
+    kind.set_strpad(h5t.STR_NULLPAD)
+    return kind
+
+
+def _read_any_text(stored: Handle) -> bytes:
+    """Read any single text that is not too long."""
+    kind = stored.get_type()
+    if kind.get_class() != h5t.STRING or stored.get_space().get_simple_extent_npoints() != 1:
+        message = "it is no single text"
+        raise TypeError(message)
+    if kind.is_variable_str():
+        value = np.empty(1, h5py.string_dtype())
+        stored.read(value)
+        text = bytes(value[0])
+    elif kind.get_size() <= MAX_TEXT:
+        value = np.empty(kind.get_size(), np.uint8)
+        stored.read(value, kind)
+        text = value.tobytes()
+    else:
+        text = bytes(MAX_TEXT + 1)
+    if len(text) > MAX_TEXT:
+        message = f"it is longer than {MAX_TEXT} bytes"
+        raise ValueError(message)
+    return text
 
 
 def _default(
@@ -193,15 +303,5 @@ def _default(
     except HDF5_ERRORS:
         missing = False
     if default is None or not missing:
-        raise _unreadable(attribute, error) from error
+        raise explain_failure(f"attribute {attribute} cannot be read", error) from error
     return default
-
-
-def _unreadable(attribute: str, error: BaseException) -> CorruptGranuleError:
-    return CorruptGranuleError(f"attribute {attribute} cannot be read: {_first_line(error)}")
-
-
-def _first_line(error: BaseException) -> str:
-    """The gist of an error of HDF5's, without the quotes that KeyError adds."""
-    text = str(error.args[0] if error.args else error).strip()
-    return text.splitlines()[0] if text else type(error).__name__

@@ -13,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lightning_kedro.exceptions import ArchiveError, CorruptGranuleError
+from lightning_kedro.exceptions import ArchiveError, CorruptGranuleError, LightningKedroError
 from lightning_kedro.glm.flashes import MISSING_QUALITY, GranuleFlashes, read_flashes
 from lightning_kedro.glm.granule import GranuleName
+from lightning_kedro.glm.hdf5_errors import explain_failure
 from lightning_kedro.schemas import TABLES
 
 LOADED: Final = "loaded"
@@ -55,7 +56,8 @@ class HourSeries:
     Attributes:
         flashes: Every flash, with the columns of the table ``flashes``; granule by granule.
         granules: Every granule that was there, with the columns of the table ``granules``.
-        failures: What could not be fetched, and why: neither loaded nor corrupt, but missing.
+        failures: What could not be fetched or read, and why: neither loaded nor corrupt, but
+            missing.
     """
 
     flashes: pa.Table
@@ -88,7 +90,8 @@ def read_series(
             its bytes, or with why it could not be fetched.
 
     Returns:
-        All flashes of the granules that could be read, and a record of every granule.
+        All flashes of the granules that could be read, a record of every granule that is there,
+        and why others could not be fetched or read at the moment.
     """
     parts: list[tuple[GranuleName, GranuleFlashes]] = []
     records: list[dict[str, Any]] = []
@@ -98,17 +101,36 @@ def read_series(
             failures.append(str(content))
             continue
         try:
-            flashes = read_flashes(content, granule.name)
+            flashes = _read_or_refuse(content, granule.name)
+        except ArchiveError as error:
+            failures.append(f"{granule.url} {error}")
         except CorruptGranuleError as error:
             records.append(_make_record(granule, None, str(error)))
-            continue
-        parts.append((granule.name, flashes))
-        records.append(_make_record(granule, flashes, None))
+        else:
+            parts.append((granule.name, flashes))
+            records.append(_make_record(granule, flashes, None))
     return HourSeries(
         flashes=_join_flashes(parts),
         granules=pa.Table.from_pylist(records, schema=arrow_schema("granules")),
         failures=tuple(failures),
     )
+
+
+def _read_or_refuse(content: Path | bytes, name: GranuleName) -> GranuleFlashes:
+    """Read a granule's flashes; whatever goes wrong is a matter of this granule alone.
+
+    Raises:
+        CorruptGranuleError: If it cannot be trusted.
+        ArchiveError: If the machine could not read it.
+    """
+    try:
+        return read_flashes(content, name)
+    except LightningKedroError:
+        raise
+    except MemoryError as error:
+        raise explain_failure("not read", error) from error
+    except Exception as error:
+        raise CorruptGranuleError(f"unexpected {type(error).__name__}: {error}") from error
 
 
 def _make_record(
