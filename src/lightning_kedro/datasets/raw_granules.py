@@ -94,10 +94,11 @@ class RawGranulesDataset(AbstractDataset[GranuleSelection, GranuleArchive]):
         if data.storage.is_local:
             return
         wanted = [granule for granule in data.granules if not self._holds(granule)]
-        self.failures = self._fetch(data.storage, wanted)
+        missed = self._fetch(data.storage, wanted)
+        self.failures += missed
         logger.info(
             "Fetched %d of %d granules, %.1f MB in all; %d new ones were here already",
-            len(wanted) - len(self.failures),
+            len(wanted) - len(missed),
             len(wanted),
             sum(granule.file_bytes for granule in wanted) / 1e6,
             len(data) - len(wanted),
