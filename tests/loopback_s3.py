@@ -29,7 +29,8 @@ class Schedule:
 
     Attributes:
         seed: Of the schedule.
-        share: Of the requests for objects that fail.
+        share: Of the requests for objects that fail; less than all of them never fail the same
+            thing more than three times in a row, so that patience always wins.
         list_share: Of the listings that fail.
         kinds: What may happen: an error status, a connection reset, a body cut short, a stall, a
             page in the place of the answer.
@@ -45,6 +46,7 @@ class Schedule:
     denied: bool = False
     stall_s: float = 3.0
     _random: random.Random = field(init=False)
+    _in_a_row: Counter[str] = field(init=False, default_factory=Counter)
     _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -53,13 +55,13 @@ class Schedule:
     def next_fault(self, key: str) -> str | None:
         if self.denied:
             return "403"
-        if key.rsplit("/", 1)[-1] in self.doomed:
+        if {key.rsplit("/", 1)[-1], key.split(" ", maxsplit=1)[0]} & self.doomed:
             return "503"
-        share = self.list_share if key == "LIST" else self.share
+        share = self.list_share if key.startswith("LIST") else self.share
         with self._lock:
-            if self._random.random() < share:
-                return self._random.choice(self.kinds)
-        return None
+            fails = self._random.random() < share and (share == 1 or self._in_a_row[key] < 3)
+            self._in_a_row[key] = self._in_a_row[key] + 1 if fails else 0
+            return self._random.choice(self.kinds) if fails else None
 
 
 class LoopbackS3(ThreadingHTTPServer):
@@ -130,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
             f"<MaxKeys>1000</MaxKeys><IsTruncated>{str(bool(more)).lower()}</IsTruncated>"
             f"{more}{contents}</ListBucketResult>"
         )
-        self._answer_or_fail(self.server.schedule.next_fault("LIST"), body.encode())
+        self._answer_or_fail(self.server.schedule.next_fault(f"LIST {prefix}"), body.encode())
 
     def _get(self, path: Path, key: str) -> None:
         fault = self.server.schedule.next_fault(key)

@@ -20,7 +20,7 @@ def test_archive_that_fails_now_and_then_is_asked_again(
     reference: dict[str, pd.DataFrame],
     seed: int,
 ) -> None:
-    with serve_folder(buckets, Schedule(seed, share=0.4, stall_s=1.5)) as server:
+    with serve_folder(buckets, Schedule(seed, share=0.4, list_share=0.5, stall_s=1.5)) as server:
         remote(server)
         project.succeed("--pipelines", "ingestion", "--params", WINDOW)
         assert len(server.faults) >= 4, "most kinds of trouble"

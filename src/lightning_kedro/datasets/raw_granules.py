@@ -100,11 +100,11 @@ class RawGranulesDataset(AbstractDataset[GranuleSelection, GranuleArchive]):
         if data.storage.is_local:
             return
         wanted = [granule for granule in data.granules if not self._holds(granule)]
-        failed = self._fetch(data.storage, wanted)
-        self.failures += failed
+        missed = self._fetch(data.storage, wanted)
+        self.failures += missed
         logger.info(
             "Fetched %d of %d granules, %.1f MB in all; %d new ones were here already",
-            len(wanted) - len(failed),
+            len(wanted) - len(missed),
             len(wanted),
             sum(granule.file_bytes for granule in wanted) / 1e6,
             len(data) - len(wanted),
