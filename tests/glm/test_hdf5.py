@@ -1,8 +1,6 @@
 """Files that HDF5 opens and that are traps: none may crash, fill memory or lead elsewhere."""
 
-import errno
 import os
-import resource
 import subprocess
 import sys
 import zlib
@@ -13,7 +11,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from h5py import h5d, h5f, h5p, h5s, h5t
+from h5py import h5d, h5p, h5s, h5t
 from tests.glm.granule_files import (
     FIRST,
     FLASH_VARIABLES,
@@ -24,8 +22,7 @@ from tests.glm.granule_files import (
     set_attribute,
 )
 
-from lightning_kedro.exceptions import MAX_REASON, ArchiveError, CorruptGranuleError
-from lightning_kedro.glm import hdf5
+from lightning_kedro.exceptions import MAX_REASON, CorruptGranuleError
 from lightning_kedro.glm.flashes import GranuleFlashes, read_flashes
 
 Granule = Callable[..., Path]
@@ -360,68 +357,6 @@ def test_gzip_of_what_cannot_be_shortened_is_read(granule: Granule) -> None:
 
     energy_j = read_flashes(granule(make_anew("flash_energy", make)), NAME).energy_j
     assert len(np.unique(energy_j)) > 290
-
-
-TRANSIENT = ("EIO", "EMFILE", "ENFILE", "ENOMEM", "EACCES", "EPERM", "ESTALE", "ENOENT")
-
-
-@pytest.mark.parametrize("name", TRANSIENT)
-@pytest.mark.parametrize("place", ["open", "variable"])
-def test_trouble_of_the_machine_is_not_corruption(
-    granule: Granule, monkeypatch: pytest.MonkeyPatch, name: str, place: str
-) -> None:
-    number = getattr(errno, name)
-
-    def fail(*_: Any, **__: Any) -> None:
-        # As HDF5 words it; opening a variable gives a KeyError without errno.
-        text = f"(file read failed: errno = {number}, error message = '{os.strerror(number)}')"
-        raise OSError(number, text) if place == "open" else KeyError(text)
-
-    path = granule()
-    monkeypatch.setattr(h5f if place == "open" else h5d, "open", fail)
-    with pytest.raises(ArchiveError, match=os.strerror(number)):
-        read_flashes(path, NAME)
-
-
-def test_granule_that_is_gone_is_not_corrupt(tmp_path: Path) -> None:
-    with pytest.raises(ArchiveError, match=r"could not be read \(No such file or directory\)"):
-        read_flashes(tmp_path / NAME.file_name, NAME)
-
-
-def test_want_of_file_descriptors_is_not_corruption(granule: Granule) -> None:
-    path = granule()
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
-    try:
-        with pytest.raises(ArchiveError, match=r"Too many open files"):
-            read_flashes(path, NAME)
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-    assert len(read_flashes(path, NAME)) == 300
-
-
-def test_want_of_memory_is_not_corruption(
-    granule: Granule, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: Any) -> None:
-        raise MemoryError
-
-    monkeypatch.setattr(hdf5, "check_layout", fail)
-    with pytest.raises(ArchiveError, match="Cannot allocate memory"):
-        read_flashes(granule(), NAME)
-
-
-def test_folder_in_the_place_of_a_granule_is_corrupt(tmp_path: Path) -> None:
-    with pytest.raises(CorruptGranuleError, match="not a whole netCDF-4 file: Is a directory"):
-        read_flashes(tmp_path, NAME)
-
-
-def test_reason_is_one_short_printable_line() -> None:
-    reason = str(CorruptGranuleError("a\nb\x00\x1b[2J\u2028" + 60_000 * "x"))
-    assert len(reason) == MAX_REASON
-    assert reason.startswith("a b  [2J xx")
-    assert reason.endswith("x...")
-    assert str(CorruptGranuleError("x" * MAX_REASON)) == "x" * MAX_REASON
 
 
 def test_change_leaves_other_variables_alone(granule: Granule) -> None:
