@@ -24,13 +24,14 @@ _N_POINTS: Final = 1200  # points searched, and
 _THINNING: Final = 7  # one for so many where that is more: 1200 for 30,000 cost 0.05 %
 _N_POINTS_MOST: Final = 3000  # all pairs of them are kept
 _N_SITES: Final = 200  # places where a centre may be added
-_N_STARTS: Final = 20  # random starts for each k, and
+_N_STARTS: Final = 40  # random starts for each k, and
 _N_MORE: Final = 600  # this over k where that is more: they are cheap there
 _N_FAMILIES: Final = 3  # so that neighbours among the larger k have other random starts
 _N_TRIALS: Final = 4  # iterations after which only
 _N_FINALISTS: Final = 6  # the best starts go on
 _N_KEPT: Final = 3  # different solutions kept for each k
-_N_DROPS: Final = 8  # least useful centres tried as the one to move
+_N_DROPS: Final = 8  # least useful centres tried as the one to drop
+_N_MOVES: Final = 4  # most promising moves tried at once
 _N_ROUNDS: Final = 4  # moves in a row
 _N_PARENTS: Final = 3  # solutions of a neighbour from which to go on
 _N_SWEEPS: Final = 2
@@ -141,11 +142,36 @@ class CenterSearch:
     def _move_centers(self, k: int) -> None:
         """Move one centre at a time to where it helps most, as long as that is better."""
         for _ in range(_N_ROUNDS):
-            fewer = self._drop_center(self._found[k][0].centers)
-            nearest = np.maximum(self._measure(fewer).min(axis=1), _ZERO)
-            moved = [Solution(0.0, *pair) for pair in zip(fewer, nearest, strict=True)]
-            if not self._try(k, self._add_center(moved)):
+            if not self._try(k, self._swap_centers(self._found[k][0].centers)):
                 return
+
+    def _swap_centers(self, centers: FloatArray) -> FloatArray:
+        """Centres with one moved to a site, the most promising such moves: shape (s, k, d).
+
+        What moving a centre gains differs from what a new one would gain only by the points that
+        lose their nearest centre, so that all moves are weighed together at the cost of two.
+        """
+        squared = self._measure(centers[None])[0]
+        order = np.argpartition(squared, 1, axis=0)[:2]
+        columns = np.arange(squared.shape[1])
+        nearest, second = np.maximum(squared[order, columns], _ZERO).astype(np.float32)
+        masses = np.zeros((len(columns), len(centers)), dtype=np.float32)
+        masses[columns, order[0]] = self._light_weights
+        kept = self._sum_savings(nearest, masses)
+        gained = self._sum_savings(second, masses) - kept
+        gained += kept.sum(axis=1, keepdims=True)
+        change = (second - nearest) @ masses - gained
+        sites = change.argmin(axis=0)
+        moved = np.argsort(change[sites, np.arange(len(centers))], kind="stable")[:_N_MOVES]
+        swapped = np.repeat(centers[None], len(moved), axis=0)
+        swapped[np.arange(len(moved)), moved] = self._sites[sites[moved]]
+        return swapped
+
+    def _sum_savings(self, distances: LightArray, masses: LightArray) -> LightArray:
+        """What points (m,) save at each site, by their masses (m,) or (m, k): (sites,) or so."""
+        savings = np.subtract(distances, self._site_distances, out=self._savings)
+        np.maximum(savings, _ZERO, out=savings)
+        return np.asarray(savings @ masses, dtype=np.float32)
 
     def _try(self, k: int, starts: FloatArray) -> bool:
         """Converge from starts, shape (s, k, d), keep what is good, say whether one is the best."""
@@ -215,9 +241,7 @@ class CenterSearch:
         """Add to each the site that lowers its inertia most before other centres move."""
         larger = []
         for solution in solutions:
-            savings = np.subtract(solution.distances, self._site_distances, out=self._savings)
-            np.maximum(savings, _ZERO, out=savings)
-            best = int((savings @ self._light_weights).argmax())
+            best = int(self._sum_savings(solution.distances, self._light_weights).argmax())
             larger.append(np.vstack([solution.centers, self._sites[best]]))
         return np.stack(larger)
 
