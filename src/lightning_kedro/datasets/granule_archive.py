@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
+from lightning_kedro.datasets.hours import prepare_workers
 from lightning_kedro.datasets.storage import Storage, run_together
 from lightning_kedro.exceptions import ArchiveError
 from lightning_kedro.glm.creations import KnownGranules, rank_creations
@@ -139,6 +140,7 @@ class GranuleArchive:
             ArchiveError: If the archive cannot be reached or does not exist, if it holds no
                 granule in these hours, or if it is simulated where only real data are allowed.
         """
+        prepare_workers(len(hours))
         listings = run_together(
             self.storage.list_hour,
             list(hours),
