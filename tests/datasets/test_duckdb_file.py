@@ -16,6 +16,7 @@ import pytest
 from kedro.io import DatasetError
 from tests.ingesting import Ingestion, make_granules, put
 
+from lightning_kedro.datasets import duckdb_file
 from lightning_kedro.datasets.duckdb_file import connect, database_exists, transaction
 from lightning_kedro.exceptions import StorageError, TableError
 
@@ -98,6 +99,18 @@ def test_database_that_another_program_is_making_is_not_replaced(path: Path) -> 
     began.join()
     other.join()
     assert inodes == [inode]
+    assert stored(path) == [1]
+
+
+def test_database_whose_maker_goes_just_before_it_is_opened_is_made_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.parent.mkdir()
+    path.touch()
+    looks = [False, True]
+    monkeypatch.setattr(duckdb_file, "_is_abandoned", lambda _: looks.pop(0))
+    store(path)
+    assert looks == []
     assert stored(path) == [1]
 
 

@@ -99,7 +99,9 @@ def _open(path: Path, *, read_only: bool, timeout: float) -> "duckdb.DuckDBPyCon
                 _make_if_absent(path)
             return duckdb.connect(str(path), read_only=read_only)
         except duckdb.Error as error:
-            if not any(words in str(error) for words in _LOCKED):
+            # Whoever was making it may have gone since it was looked at: the next look is ours.
+            unfinished = path.is_file() and _is_unfinished(path)
+            if not (unfinished or any(words in str(error) for words in _LOCKED)):
                 raise
             if time.monotonic() >= deadline:
                 message = (
