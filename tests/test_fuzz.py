@@ -18,11 +18,11 @@ import numpy as np
 import pytest
 
 from lightning_kedro.datasets.granule_archive import GranuleArchive
+from lightning_kedro.datasets.loaded_flashes import LoadedGranulesDataset
 from lightning_kedro.datasets.storage import Storage
 from lightning_kedro.exceptions import CorruptGranuleError
 from lightning_kedro.glm.flashes import GranuleFlashes, read_flashes
 from lightning_kedro.glm.granule import GranuleName, hour_prefix
-from lightning_kedro.glm.selection import ArchiveHour
 from lightning_kedro.glm.series import HourSeries
 from lightning_kedro.pipelines.ingestion.nodes import transform_granules
 from lightning_kedro.simulation.granule_writer import Era
@@ -269,17 +269,10 @@ def ingest(archive: Path) -> HourSeries:
     """The hour through the node that reads granules, as a run does."""
     root = GranuleArchive(Storage(str(archive)), simulated=True, may_be_empty=True)
     window = {"start": HOUR.isoformat(), "end": (HOUR + timedelta(hours=1)).isoformat()}
-    tasks = transform_granules(root, nothing_loaded(), {"satellite": "G17", "window": window})
+    nothing = LoadedGranulesDataset(path=str(archive / "none.duckdb")).load()
+    tasks = transform_granules(root, nothing, {"satellite": "G17", "window": window})
     (task,) = tasks.values()
     return task()
-
-
-def nothing_loaded() -> Any:
-    class Nothing:
-        def among(self, _: list[ArchiveHour]) -> frozenset[tuple[str, int]]:
-            return frozenset()
-
-    return Nothing()
 
 
 def test_hour_with_damaged_granules_loads_the_sound_ones(tmp_path: Path) -> None:
