@@ -1,5 +1,6 @@
 """Working on many archive hours: one after the other when they are few, else on all cores."""
 
+import gc
 import multiprocessing
 import os
 import sys
@@ -81,6 +82,7 @@ def begin_worker() -> None:
     """What a worker does before its first hour."""
     end_with_parent()
     spare_pandas()
+    gc.freeze()  # what was loaded stays: to look for garbage in it again and again is in vain
 
 
 def spare_pandas() -> None:
