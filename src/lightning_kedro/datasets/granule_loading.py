@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 MEMBERS: Final = ("granules", "flashes", "coverage")
 
-HOURS_AT_ONCE: Final = 6
+HOURS_AT_ONCE: Final = 12
 """How many hours are sorted and inserted at once: memory is bounded by them, not by the window."""
 
 ATTEMPTS: Final = 5
