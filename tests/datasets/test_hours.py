@@ -1,4 +1,4 @@
-"""Workers that read hours end with the run that started them, however it ends."""
+"""Workers that read hours: what they load, and that they end with their run however it ends."""
 
 import os
 import signal
@@ -58,3 +58,25 @@ def test_workers_of_a_killed_run_are_gone_in_seconds(tmp_path: Path, wait_s: flo
     finally:
         for process in processes_of(run.pid):
             os.kill(process, signal.SIGKILL)
+
+
+ARRAYS = """
+import sys
+from functools import partial
+from lightning_kedro.datasets.hours import run_hours
+
+def make_array(number):
+    import pyarrow as pa
+    return pa.array([number]).to_pylist(), "pandas" in sys.modules
+
+if __name__ == "__main__":
+    print(run_hours([partial(make_array, number) for number in range(4)], progress=""))
+"""
+
+
+def test_workers_make_arrays_without_pandas(tmp_path: Path) -> None:
+    script = tmp_path / "arrays.py"
+    script.write_text(ARRAYS)
+    command = [sys.executable, script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str([([number], False) for number in range(4)])
