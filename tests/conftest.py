@@ -233,5 +233,5 @@ def reference(buckets: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lightning_kedro.datasets.patience.FIRST_PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr("lightning_kedro.datasets.patience.LONGEST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("lightning_kedro.store.retry.FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("lightning_kedro.store.retry.LONGEST_PAUSE_SECONDS", 0.001)

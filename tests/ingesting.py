@@ -12,7 +12,7 @@ import pandas as pd
 from lightning_kedro.datasets.flash_series import FlashSeriesDataset
 from lightning_kedro.datasets.granule_archive import GranuleArchiveDataset
 from lightning_kedro.datasets.granule_tables import GranuleTableDataset
-from lightning_kedro.datasets.loaded_flashes import LoadedGranulesDataset
+from lightning_kedro.datasets.loaded_granules import LoadedGranulesDataset
 from lightning_kedro.datasets.raw_granules import RawGranulesDataset
 from lightning_kedro.glm.granule import GranuleName, hour_prefix
 from lightning_kedro.pipelines.ingestion.nodes import (

@@ -36,7 +36,7 @@ def test_what_still_fails_is_named_and_the_rest_loaded(
     reference: dict[str, pd.DataFrame],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("lightning_kedro.datasets.patience.ATTEMPTS", 1)
+    monkeypatch.setattr("lightning_kedro.store.retry.ATTEMPTS", 1)
     doomed = sorted(path.name for path in buckets.rglob("*.nc"))[3:5]
     with serve_folder(buckets, Schedule(doomed=frozenset(doomed))) as server:
         remote(server)

@@ -17,16 +17,16 @@ import netCDF4
 import numpy as np
 import pytest
 
-from lightning_kedro.datasets.granule_archive import GranuleArchive
-from lightning_kedro.datasets.loaded_flashes import LoadedGranulesDataset
-from lightning_kedro.datasets.storage import Storage
+from lightning_kedro.datasets.loaded_granules import LoadedGranulesDataset
 from lightning_kedro.exceptions import CorruptGranuleError
 from lightning_kedro.glm.flashes import GranuleFlashes, read_flashes
 from lightning_kedro.glm.granule import GranuleName, hour_prefix
-from lightning_kedro.glm.series import HourSeries
+from lightning_kedro.granules.series import HourSeries
 from lightning_kedro.pipelines.ingestion.nodes import transform_granules
 from lightning_kedro.simulation.granule_writer import Era
 from lightning_kedro.simulation.hour import Faults, simulate_hour
+from lightning_kedro.store.archive import GranuleArchive
+from lightning_kedro.store.storage import Storage
 from tests.conftest import name_of, real_granule_paths
 
 CASES = 2000

@@ -15,11 +15,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from lightning_kedro.datasets import hours as hours_module
 from lightning_kedro.datasets.flash_series import FlashSeriesDataset
 from lightning_kedro.datasets.granule_archive import GranuleArchiveDataset
 from lightning_kedro.datasets.granule_tables import GranuleTableDataset
-from lightning_kedro.datasets.loaded_flashes import LoadedGranulesDataset
+from lightning_kedro.datasets.loaded_granules import LoadedGranulesDataset
 from lightning_kedro.datasets.raw_granules import RawGranulesDataset
 from lightning_kedro.pipelines.ingestion.nodes import (
     extract_granules,
@@ -27,6 +26,7 @@ from lightning_kedro.pipelines.ingestion.nodes import (
     transform_granules,
 )
 from lightning_kedro.simulation.hour import simulate_hour
+from lightning_kedro.store import workers as hours_module
 from tests.loopback_s3 import serve_folder
 
 STAGES = ("extract", "transform", "load")

@@ -10,11 +10,11 @@ import h5py
 import pandas as pd
 import pytest
 
-from lightning_kedro.datasets.storage import Storage
 from lightning_kedro.exceptions import ArchiveError
 from lightning_kedro.glm.granule import HOUR, hour_prefix
-from lightning_kedro.glm.selection import ArchiveHour
+from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.simulation.granule_writer import encode_granule
+from lightning_kedro.store.storage import Storage
 from tests.conftest import Project, lay_out, name_of, needs_real_granules, real_granule_paths
 from tests.glm.test_flashes import NAME, content
 

@@ -16,15 +16,15 @@ import pytest
 from click.testing import CliRunner
 
 from lightning_kedro.cli import cli
-from lightning_kedro.datasets.duckdb_table import connect
 from lightning_kedro.datasets.flash_series import FlashSeriesDataset
 from lightning_kedro.datasets.granule_tables import GranuleTableDataset
 from lightning_kedro.datasets.raw_granules import RawGranulesDataset
 from lightning_kedro.datasets.simulated_archive import Simulation
-from lightning_kedro.datasets.whole_files import lock_folder
 from lightning_kedro.exceptions import TableError
-from lightning_kedro.glm.selection import ArchiveHour
+from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.simulation.hour import Faults
+from lightning_kedro.store.database import connect
+from lightning_kedro.store.files import lock_folder
 from tests.conftest import COUNT, HOUR, WINDOW, Project, assert_same, dump
 from tests.loopback_s3 import LoopbackS3, Schedule, serve_folder
 
@@ -117,7 +117,7 @@ def test_two_runs_at_once_of_one_window_from_a_remote_archive_both_end_right(
 def test_prune_during_a_run_waits_and_says_that_a_run_is_under_way(
     project: Project, buckets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lightning_kedro.datasets.retention.LOCK_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr("lightning_kedro.store.retention.LOCK_TIMEOUT_SECONDS", 0.05)
     params = f"archive={buckets}/noaa-goes17,{WINDOW}"
     refused: list[str] = []
 

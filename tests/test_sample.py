@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightning_kedro.datasets.loaded_flashes import FlashTable
 from lightning_kedro.datasets.simulated_archive import Simulation
 from lightning_kedro.glm.flashes import read_flashes
 from lightning_kedro.glm.granule import PLATFORMS, hour_prefix
 from lightning_kedro.glm.orbital_slot import Segment
-from lightning_kedro.glm.selection import ArchiveHour, FlashSelection, Region
+from lightning_kedro.granules.hours import ArchiveHour
+from lightning_kedro.selection import FlashSelection, Region
 from lightning_kedro.simulation.hour import Faults, simulate_hour
+from lightning_kedro.store.loaded import FlashTable
 from tests.conftest import Project
 
 HOUR = datetime(2024, 7, 14, 9, tzinfo=UTC)

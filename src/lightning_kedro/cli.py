@@ -42,8 +42,8 @@ def prune(older_than_days: int, env: str | None, *, dry_run: bool) -> None:
     from kedro.framework.project import configure_project
     from kedro.framework.session import KedroSession
 
-    from lightning_kedro.datasets.retention import prune_hours
     from lightning_kedro.hooks import FOLDER_ENTRIES, find_folders
+    from lightning_kedro.store.retention import prune_hours
 
     configure_project(Path(__file__).parent.name)
     with _plain_errors():

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 from kedro.framework.hooks import hook_impl
 
 from lightning_kedro.exceptions import IncompleteRunError
-from lightning_kedro.glm.selection import archive_hours, window_segments
+from lightning_kedro.granules.hours import archive_hours
 from lightning_kedro.parameters import check_parameters
+from lightning_kedro.selection import window_segments
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -62,7 +63,7 @@ class LockData:
         Raises:
             StorageError: If the folders cannot be made, or old files are dropped for minutes.
         """
-        from lightning_kedro.datasets.whole_files import lock_folder
+        from lightning_kedro.store.files import lock_folder
 
         self._locks.close()  # a run before this one in the same process may have been interrupted
         with ExitStack() as locks:

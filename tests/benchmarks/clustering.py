@@ -145,7 +145,8 @@ def write_flashes(path: Path, n: int) -> None:
     """Make a database that holds n flashes of one window."""
     import pyarrow as pa
 
-    from lightning_kedro.datasets.duckdb_table import connect, create_table
+    from lightning_kedro.store.database import connect
+    from lightning_kedro.store.tables import create_table
 
     lat, lon = simulate_storms(n)
     start = np.datetime64("2023-01-26T15:00:00", "us")
@@ -214,8 +215,8 @@ def time_database(path: Path) -> dict[str, float]:
 
     from lightning_kedro.datasets.duckdb_table import DuckDBTableDataset
     from lightning_kedro.datasets.granule_tables import GranuleTableDataset
-    from lightning_kedro.glm.selection import FlashSelection
     from lightning_kedro.pipelines.clustering.tables import FLASH_COLUMNS
+    from lightning_kedro.selection import FlashSelection
 
     selection = FlashSelection.from_parameters(PARAMETERS)
     start = time.perf_counter()

@@ -32,8 +32,6 @@ import xarray as xr
 import yaml
 from bare_reads import VARIABLES, read_bare
 
-from lightning_kedro.datasets.hours import run_hours
-from lightning_kedro.datasets.storage import Storage
 from lightning_kedro.glm.flashes import read_flashes
 from lightning_kedro.glm.granule import (
     GRANULE_LENGTH,
@@ -43,9 +41,11 @@ from lightning_kedro.glm.granule import (
     hour_prefix,
     parse_granule_name,
 )
-from lightning_kedro.glm.series import StoredGranule
+from lightning_kedro.granules.series import StoredGranule
 from lightning_kedro.simulation.granule_writer import encode_granule
 from lightning_kedro.simulation.observation import observe_hour
+from lightning_kedro.store.storage import Storage
+from lightning_kedro.store.workers import run_hours
 
 PROJECT = Path(__file__).parents[2]
 DAY = datetime(2024, 7, 14, tzinfo=UTC)

@@ -8,8 +8,8 @@ import pytest
 from lightning_kedro.datasets.duckdb_table import DuckDBTableDataset, WindowTable
 from lightning_kedro.exceptions import TableError
 from lightning_kedro.glm.orbital_slot import Segment
-from lightning_kedro.glm.selection import FlashSelection
 from lightning_kedro.schemas import COLUMNS, TABLES
+from lightning_kedro.selection import FlashSelection
 
 KEY = ["platform", "window_start", "window_end"]
 START = datetime(2023, 1, 26, 15, tzinfo=UTC)

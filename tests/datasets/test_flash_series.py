@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from tests.ingesting import HOUR, made_later, make_granules, put, window
 
-from lightning_kedro.datasets.flash_series import FlashSeries, FlashSeriesDataset, SeriesFolder
+from lightning_kedro.datasets.flash_series import FlashSeriesDataset
 from lightning_kedro.datasets.granule_archive import GranuleArchiveDataset
 from lightning_kedro.exceptions import TableError
-from lightning_kedro.glm.creations import KnownGranules
+from lightning_kedro.granules.creations import KnownGranules
 from lightning_kedro.pipelines.ingestion.nodes import transform_granules
+from lightning_kedro.store.series_files import FlashSeries, SeriesFolder
 
 GRANULES = make_granules()
 

@@ -12,19 +12,17 @@ import pytest
 from kedro.io import DatasetError
 from tests.conftest import name_of, needs_real_granules, real_granule_paths
 
-from lightning_kedro.datasets.granule_archive import (
-    GranuleArchiveDataset,
-    GranuleSelection,
-)
-from lightning_kedro.datasets.hours import run_hours
-from lightning_kedro.datasets.loaded_flashes import LoadedGranulesDataset
+from lightning_kedro.datasets.granule_archive import GranuleArchiveDataset
+from lightning_kedro.datasets.loaded_granules import LoadedGranulesDataset
 from lightning_kedro.datasets.simulated_archive import SimulatedArchiveDataset, Simulation
-from lightning_kedro.datasets.storage import Storage
-from lightning_kedro.glm.creations import KnownGranules
 from lightning_kedro.glm.granule import GRANULE_LENGTH, GranuleName, hour_prefix
-from lightning_kedro.glm.selection import ArchiveHour
-from lightning_kedro.glm.series import StoredGranule
+from lightning_kedro.granules.creations import KnownGranules
+from lightning_kedro.granules.hours import ArchiveHour
+from lightning_kedro.granules.series import StoredGranule
 from lightning_kedro.simulation.hour import Faults, simulate_hour
+from lightning_kedro.store.archive import GranuleSelection
+from lightning_kedro.store.storage import Storage
+from lightning_kedro.store.workers import run_hours
 
 HOUR = datetime(2024, 7, 14, 9, tzinfo=UTC)
 SIMULATED = next(iter(simulate_hour("G16", HOUR, numbers=[0])))[0]
@@ -47,7 +45,7 @@ def test_file_that_goes_while_its_folder_is_read_hides_no_other(
         (folder / ".renamed.part").unlink()
         yield found
 
-    monkeypatch.setattr("lightning_kedro.datasets.storage.os.scandir", scan_and_rename)
+    monkeypatch.setattr("lightning_kedro.store.storage.os.scandir", scan_and_rename)
     granules, ignored = Storage(str(tmp_path)).list_hour(ArchiveHour("G16", HOUR))
     assert [granule.file_bytes for granule in granules] == [len(b"whole")]
     assert ignored == 0

@@ -11,18 +11,18 @@ from typing import Any
 
 import pytest
 from kedro.io import DatasetError
-from tests.datasets.test_storage import HOUR, fill
+from tests.store.test_storage import HOUR, fill
 from tests.loopback_s3 import LoopbackS3, Schedule, serve_folder
 
-from lightning_kedro.datasets import patience
-from lightning_kedro.datasets.granule_archive import GranuleSelection
 from lightning_kedro.datasets.raw_granules import WRITERS, RawGranulesDataset
 from lightning_kedro.datasets.simulated_archive import Simulation
-from lightning_kedro.datasets.storage import Storage
 from lightning_kedro.exceptions import StorageError
 from lightning_kedro.glm.granule import hour_prefix
-from lightning_kedro.glm.selection import ArchiveHour
+from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.simulation.hour import Faults
+from lightning_kedro.store import retry
+from lightning_kedro.store.archive import GranuleSelection
+from lightning_kedro.store.storage import Storage
 
 COUNT = 64
 SIZE = 1000
@@ -127,8 +127,8 @@ def test_what_cannot_be_fetched_is_noted_and_does_not_end_the_run(
     caplog: pytest.LogCaptureFixture,
     doomed: int,
 ) -> None:
-    monkeypatch.setattr(patience, "FIRST_PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(patience, "LONGEST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(retry, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(retry, "LONGEST_PAUSE_SECONDS", 0.001)
     names = [item.name.file_name for item in selection.granules[:doomed]]
     server.schedule = Schedule(doomed=frozenset(names))
     raw.save(selection)

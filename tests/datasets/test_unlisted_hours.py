@@ -16,10 +16,10 @@ from tests.ingesting import (
 from tests.loopback_s3 import LoopbackS3, serve_folder
 
 from lightning_kedro.datasets.granule_archive import GranuleArchiveDataset
-from lightning_kedro.datasets.storage import Storage
 from lightning_kedro.exceptions import ArchiveError
 from lightning_kedro.glm.granule import hour_prefix
-from lightning_kedro.glm.selection import ArchiveHour
+from lightning_kedro.granules.hours import ArchiveHour
+from lightning_kedro.store.storage import Storage
 
 NEXT = HOUR + timedelta(hours=1)
 PREFIX = "GLM-L2-LCFA/2024/196/10"

@@ -8,7 +8,7 @@ from tests.ingesting import made_later, make_granules
 
 from lightning_kedro.exceptions import ArchiveError
 from lightning_kedro.glm.granule import GranuleName
-from lightning_kedro.glm.series import HourSeries, StoredGranule
+from lightning_kedro.granules.series import HourSeries, StoredGranule
 from lightning_kedro.pipelines.ingestion.nodes import ReadHour
 
 Content = Path | bytes | ArchiveError

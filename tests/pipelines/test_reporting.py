@@ -14,7 +14,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from lightning_kedro.glm.selection import FlashSelection
 from lightning_kedro.pipelines.clustering.flashes import WindowKey
 from lightning_kedro.pipelines.reporting import (
     animation,
@@ -27,6 +26,7 @@ from lightning_kedro.pipelines.reporting import (
     nodes,
 )
 from lightning_kedro.pipelines.reporting.window import Window, describe_span
+from lightning_kedro.selection import FlashSelection
 
 START = datetime(2024, 7, 14, 22)  # noqa: DTZ001
 

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from lightning_kedro.datasets.duckdb_file import LOCK_TIMEOUT_SECONDS, connect
 from lightning_kedro.datasets.duckdb_table import DuckDBTableDataset
-from lightning_kedro.datasets.granule_loading import MEMBERS, load_granules
-from lightning_kedro.datasets.loaded_flashes import FlashTable
 from lightning_kedro.schemas import TABLES
+from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS, connect
+from lightning_kedro.store.loaded import FlashTable
+from lightning_kedro.store.loading import MEMBERS, load_granules
 
 
 class GranuleTableDataset(DuckDBTableDataset):

@@ -8,7 +8,7 @@ from typing import Any, Final
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import ImagePreview  # Kedro-Viz goes by this annotation's name
 
-from lightning_kedro.datasets.whole_files import write_whole
+from lightning_kedro.store.files import write_whole
 
 _SIGNATURES: Final = (b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")
 

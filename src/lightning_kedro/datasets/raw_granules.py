@@ -11,13 +11,13 @@ from typing import Any, Final
 
 from kedro.io import AbstractDataset
 
-from lightning_kedro.datasets.ahead import work_ahead
-from lightning_kedro.datasets.granule_archive import GranuleArchive, GranuleSelection
-from lightning_kedro.datasets.storage import Storage
-from lightning_kedro.datasets.whole_files import sweep_partials, write_whole
 from lightning_kedro.exceptions import ArchiveError
 from lightning_kedro.glm.granule import hour_prefix
-from lightning_kedro.glm.series import StoredGranule
+from lightning_kedro.granules.series import StoredGranule
+from lightning_kedro.store.archive import GranuleArchive, GranuleSelection
+from lightning_kedro.store.files import sweep_partials, write_whole
+from lightning_kedro.store.prefetch import work_ahead
+from lightning_kedro.store.storage import Storage
 
 logger = logging.getLogger(__name__)
 

@@ -8,13 +8,13 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
-from lightning_kedro.datasets.granule_archive import GranuleArchive, GranuleSelection
-from lightning_kedro.datasets.hours import run_hours
-from lightning_kedro.datasets.storage import Storage
-from lightning_kedro.datasets.whole_files import explain_disk, sweep_partials, write_whole
 from lightning_kedro.glm.granule import GRANULES_PER_HOUR, hour_prefix
-from lightning_kedro.glm.selection import ArchiveHour
+from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.simulation.hour import Faults, simulate_hour
+from lightning_kedro.store.archive import GranuleArchive, GranuleSelection
+from lightning_kedro.store.files import explain_disk, sweep_partials, write_whole
+from lightning_kedro.store.storage import Storage
+from lightning_kedro.store.workers import run_hours
 
 
 @dataclass(frozen=True, slots=True)

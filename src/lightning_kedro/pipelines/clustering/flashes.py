@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lightning_kedro.analysis.sphere import FloatArray
 from lightning_kedro.exceptions import NoFlashesError, TableError
-from lightning_kedro.glm.selection import FlashSelection
+from lightning_kedro.selection import FlashSelection
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,10 +7,10 @@ from typing import Any, TypeAlias
 from lightning_kedro.analysis.features import ClusterFeatures
 from lightning_kedro.analysis.kmeans import KMeansFit
 from lightning_kedro.analysis.sphere import FloatArray
-from lightning_kedro.glm.selection import FlashSelection
 from lightning_kedro.pipelines.clustering import evaluation, tables
 from lightning_kedro.pipelines.clustering.flashes import FlashTable, WindowKey, read_flashes
 from lightning_kedro.pipelines.clustering.options import ClusteringOptions
+from lightning_kedro.selection import FlashSelection
 
 Frame: TypeAlias = Any
 """A pandas DataFrame or an Arrow table; named so because importing either costs start-up time, and

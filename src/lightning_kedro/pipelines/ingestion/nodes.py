@@ -9,10 +9,11 @@ from typing import Any, Final, Protocol, TypeAlias
 import pyarrow as pa
 
 from lightning_kedro.exceptions import ArchiveError
-from lightning_kedro.glm.creations import join_series, readable_starts
 from lightning_kedro.glm.granule import GRANULE_LENGTH, GRANULES_PER_HOUR
-from lightning_kedro.glm.selection import ArchiveHour, archive_hours, window_segments
-from lightning_kedro.glm.series import HourSeries, StoredGranule, read_series
+from lightning_kedro.granules.creations import join_series, readable_starts
+from lightning_kedro.granules.hours import ArchiveHour, archive_hours
+from lightning_kedro.granules.series import HourSeries, StoredGranule, read_series
+from lightning_kedro.selection import window_segments
 
 ARCHIVE_DELAY: Final = timedelta(seconds=60)
 """After its end a granule is on S3 within this time: it is made about 2 s after its end, and

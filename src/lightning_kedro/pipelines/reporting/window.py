@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_kedro.glm.field_of_view import field_of_view
-from lightning_kedro.glm.selection import FlashSelection
 from lightning_kedro.pipelines.clustering.flashes import WindowKey
+from lightning_kedro.selection import FlashSelection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

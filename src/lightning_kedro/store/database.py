@@ -15,13 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from lightning_kedro.datasets.whole_files import (
+from lightning_kedro.exceptions import StorageError, TableError
+from lightning_kedro.store.files import (
     explain_disk,
     lock_folder,
     sweep_partials,
     write_whole,
 )
-from lightning_kedro.exceptions import StorageError, TableError
 
 if TYPE_CHECKING:
     import duckdb

@@ -16,8 +16,9 @@ from tests.ingesting import (
     window,
 )
 
-from lightning_kedro.datasets import granule_loading
-from lightning_kedro.datasets.flash_series import FlashSeriesDataset, SelectedSeries, SeriesFolder
+from lightning_kedro.datasets.flash_series import FlashSeriesDataset
+from lightning_kedro.store import loading
+from lightning_kedro.store.series_files import SelectedSeries, SeriesFolder
 
 GRANULES = make_granules()
 NAME, CONTENT = GRANULES[1]
@@ -193,7 +194,7 @@ def test_hour_written_by_another_run_meanwhile_is_looked_at_anew(
 ) -> None:
     """Between the choice of the granules and their load, another run takes in a newer creation."""
     other = Ingestion(ingestion.data, ingestion.root)
-    insert = granule_loading._insert_hours
+    insert = loading._insert_hours
     interfered = []
 
     def interfere(*arguments: object, **options: bool) -> None:
@@ -203,13 +204,11 @@ def test_hour_written_by_another_run_meanwhile_is_looked_at_anew(
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(other, "load", lambda *_: None)
                 # The database is this run's, which holds it open: what it knows is nothing yet.
-                patch.setattr(
-                    "lightning_kedro.datasets.loaded_flashes.database_exists", lambda _: False
-                )
+                patch.setattr("lightning_kedro.store.loaded.database_exists", lambda _: False)
                 other.run()
         insert(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(granule_loading, "_insert_hours", interfere)
+    monkeypatch.setattr(loading, "_insert_hours", interfere)
     ingestion.run()
     assert interfered
     assert granule(ingestion)[0] == made_later(NAME).file_name
@@ -221,14 +220,14 @@ def test_hour_written_by_another_run_meanwhile_is_looked_at_anew(
 def test_hour_dropped_by_another_run_meanwhile_is_named(
     ingestion: Ingestion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    insert = granule_loading._insert_hours
+    insert = loading._insert_hours
 
     def drop(connection: object, hours: list[SeriesFolder], **options: bool) -> None:
         for hour in hours:
             hour.discard()
         insert(connection, hours, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(granule_loading, "_insert_hours", drop)
+    monkeypatch.setattr(loading, "_insert_hours", drop)
     with pytest.raises(DatasetError, match=r"granules\.csv is gone: .*Run again"):
         ingestion.run()
 
@@ -237,9 +236,9 @@ def test_hours_that_never_stop_changing_are_said_so(
     ingestion: Ingestion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def change(*_: object) -> None:
-        raise granule_loading._ChangedHoursError
+        raise loading._ChangedHoursError
 
-    monkeypatch.setattr(granule_loading, "_check_unchanged", change)
+    monkeypatch.setattr(loading, "_check_unchanged", change)
     with pytest.raises(DatasetError, match="Other runs keep writing the hours of this window"):
         ingestion.run()
 

@@ -13,7 +13,7 @@ import pytest
 LONG_RUN = """
 import time
 from functools import partial
-from lightning_kedro.datasets.hours import run_hours
+from lightning_kedro.store.workers import run_hours
 
 if __name__ == "__main__":
     run_hours([partial(time.sleep, 120)] * 6, progress="", workers=2)
@@ -63,7 +63,7 @@ def test_workers_of_a_killed_run_are_gone_in_seconds(tmp_path: Path, wait_s: flo
 ARRAYS = """
 import sys
 from functools import partial
-from lightning_kedro.datasets.hours import run_hours
+from lightning_kedro.store.workers import run_hours
 
 def make_array(number):
     import pyarrow as pa

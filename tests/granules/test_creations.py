@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lightning_kedro.glm.creations import KnownGranules, rank_creations
 from lightning_kedro.glm.granule import GranuleName
-from lightning_kedro.glm.series import StoredGranule
+from lightning_kedro.granules.creations import KnownGranules, rank_creations
+from lightning_kedro.granules.series import StoredGranule
 
 START = datetime(2024, 7, 14, 9, tzinfo=UTC)
 NAME = GranuleName(

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lightning_kedro.glm.series import CORRUPT, HourSeries, StoredGranule, arrow_schema
+from lightning_kedro.granules.series import CORRUPT, HourSeries, StoredGranule, arrow_schema
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -16,9 +16,9 @@ import pytest
 from kedro.io import DatasetError
 from tests.ingesting import Ingestion, make_granules, put
 
-from lightning_kedro.datasets import duckdb_file
-from lightning_kedro.datasets.duckdb_file import connect, database_exists, transaction
 from lightning_kedro.exceptions import StorageError, TableError
+from lightning_kedro.store import database
+from lightning_kedro.store.database import connect, database_exists, transaction
 
 PROCESSES = multiprocessing.get_context("spawn")
 KILLS = 25
@@ -108,7 +108,7 @@ def test_database_whose_maker_goes_just_before_it_is_opened_is_made_again(
     path.parent.mkdir()
     path.touch()
     looks = [False, True]
-    monkeypatch.setattr(duckdb_file, "_is_abandoned", lambda _: looks.pop(0))
+    monkeypatch.setattr(database, "_is_abandoned", lambda _: looks.pop(0))
     store(path)
     assert looks == []
     assert stored(path) == [1]

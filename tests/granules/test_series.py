@@ -11,9 +11,9 @@ import pytest
 from tests.glm.granule_files import NAME, content, make_anew, put
 
 from lightning_kedro.exceptions import ArchiveError
-from lightning_kedro.glm import series
 from lightning_kedro.glm.granule import GranuleName
-from lightning_kedro.glm.series import StoredGranule, read_series
+from lightning_kedro.granules import series
+from lightning_kedro.granules.series import StoredGranule, read_series
 from lightning_kedro.simulation.granule_writer import encode_granule
 
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from lightning_kedro.datasets.duckdb_file import transaction
-from lightning_kedro.datasets.duckdb_table import create_table
-from lightning_kedro.datasets.flash_series import SelectedSeries, SeriesFolder
-from lightning_kedro.datasets.whole_files import lock_folder
 from lightning_kedro.exceptions import TableError
 from lightning_kedro.schemas import TABLES
+from lightning_kedro.store.database import transaction
+from lightning_kedro.store.files import lock_folder
+from lightning_kedro.store.series_files import SelectedSeries, SeriesFolder
+from lightning_kedro.store.tables import create_table
 
 if TYPE_CHECKING:
     import duckdb

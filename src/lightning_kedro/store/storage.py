@@ -15,19 +15,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from lightning_kedro.datasets.fetching import Content, Fetcher
-from lightning_kedro.datasets.listing import (
+from lightning_kedro.exceptions import ArchiveError
+from lightning_kedro.glm.granule import GranuleName, hour_prefix, parse_granule_name
+from lightning_kedro.granules.hours import ArchiveHour
+from lightning_kedro.granules.series import StoredGranule
+from lightning_kedro.store.fetching import Content, Fetcher
+from lightning_kedro.store.listing import (
     UNKNOWN_SIZE,
     Entry,
     list_anywhere,
     list_s3,
     scan_folder,
 )
-from lightning_kedro.datasets.patience import Breaker, RefusedError, retry_politely
-from lightning_kedro.exceptions import ArchiveError
-from lightning_kedro.glm.granule import GranuleName, hour_prefix, parse_granule_name
-from lightning_kedro.glm.selection import ArchiveHour
-from lightning_kedro.glm.series import StoredGranule
+from lightning_kedro.store.retry import Breaker, RefusedError, retry_politely
 
 logger = logging.getLogger(__name__)
 

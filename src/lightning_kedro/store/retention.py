@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from lightning_kedro.datasets.whole_files import explain_disk, is_abandoned, lock_folder
+from lightning_kedro.store.files import explain_disk, is_abandoned, lock_folder
 
 LOCK_TIMEOUT_SECONDS: Final = 30.0
 """How long a run that is under way is waited for."""

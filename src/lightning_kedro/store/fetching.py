@@ -7,10 +7,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Any, Final, Protocol, TypeAlias
 
-from lightning_kedro.datasets.ahead import work_ahead
-from lightning_kedro.datasets.patience import Breaker, retry_politely, retry_politely_async
 from lightning_kedro.exceptions import ArchiveError
-from lightning_kedro.glm.series import StoredGranule
+from lightning_kedro.granules.series import StoredGranule
+from lightning_kedro.store.prefetch import work_ahead
+from lightning_kedro.store.retry import Breaker, retry_politely, retry_politely_async
 
 logger = logging.getLogger(__name__)
 

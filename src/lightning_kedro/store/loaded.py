@@ -1,20 +1,20 @@
 """Lazy handles on what ingestion has loaded: the flashes of a selection, the granules of hours."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
-from kedro.io import AbstractDataset, DatasetError
 
-from lightning_kedro.datasets.duckdb_file import LOCK_TIMEOUT_SECONDS, connect, database_exists
-from lightning_kedro.datasets.duckdb_table import open_table, table_columns
-from lightning_kedro.glm.creations import KnownGranules
 from lightning_kedro.glm.granule import HOUR
-from lightning_kedro.glm.selection import ArchiveHour, FlashSelection
+from lightning_kedro.granules.creations import KnownGranules
+from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.schemas import TABLES
+from lightning_kedro.selection import FlashSelection
+from lightning_kedro.store.database import connect, database_exists
+from lightning_kedro.store.tables import open_table, table_columns
 
 if TYPE_CHECKING:
     import duckdb
@@ -158,58 +158,6 @@ class LoadedGranules:
         shown = ", ".join(places[:MAX_PLACES]) + (" ..." if len(places) > MAX_PLACES else "")
         gaps = f"{missing} missing and {corrupt} corrupt in {shown}" if places else ""
         return CoverageSummary(expected, found, flash_count, file_bytes, gaps)
-
-
-class LoadedGranulesDataset(AbstractDataset[None, LoadedGranules]):
-    """Loads a handle that says which granules a database holds already.
-
-    It is on the table ``granules``, under a name of its own because a pipeline may not read what it
-    writes.
-
-    Example of the YAML API:
-        .. code-block:: yaml
-
-            loaded_granules:
-              type: lightning_kedro.datasets.loaded_flashes.LoadedGranulesDataset
-              path: data/03_primary/lightning.duckdb
-
-    Example of the Python API:
-        >>> LoadedGranulesDataset(path="data/03_primary/lightning.duckdb").load().path.name
-        'lightning.duckdb'
-    """
-
-    def __init__(
-        self,
-        *,
-        path: str,
-        lock_timeout: float = LOCK_TIMEOUT_SECONDS,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Describe the database; it need not exist yet.
-
-        Args:
-            path: The DuckDB file.
-            lock_timeout: How long to wait for it, in seconds.
-            metadata: For plugins such as Kedro-Viz.
-        """
-        self._path = Path(path)
-        self._lock_timeout = lock_timeout
-        self.metadata = metadata
-
-    def load(self) -> LoadedGranules:
-        """The handle."""
-        return LoadedGranules(self._path, self._lock_timeout)
-
-    def save(self, data: None) -> NoReturn:  # noqa: ARG002
-        """Refuse: the table is filled by ``load``."""
-        message = "loaded_granules is read-only: the table granules is filled by the node load."
-        raise DatasetError(message)
-
-    def _exists(self) -> bool:
-        return True
-
-    def _describe(self) -> dict[str, Any]:
-        return {"path": str(self._path)}
 
 
 def _where(selection: FlashSelection) -> tuple[str, list[Any]]:

@@ -8,13 +8,8 @@ from hypothesis import strategies as st
 
 from lightning_kedro.glm.granule import GRANULE_LENGTH, GranuleName
 from lightning_kedro.glm.orbital_slot import Segment
-from lightning_kedro.glm.selection import (
-    ArchiveHour,
-    FlashSelection,
-    Region,
-    archive_hours,
-    window_segments,
-)
+from lightning_kedro.granules.hours import ArchiveHour, archive_hours
+from lightning_kedro.selection import FlashSelection, Region, window_segments
 
 DAY = datetime(2020, 12, 31, tzinfo=UTC)
 LATEST_CLOSE = timedelta(seconds=3.1)

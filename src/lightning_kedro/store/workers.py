@@ -18,7 +18,7 @@ PARALLEL_FROM: Final = 4
 
 _PRELOADED: Final = [
     "dask.multiprocessing",
-    "lightning_kedro.datasets.flash_series",
+    "lightning_kedro.store.series_files",
     "lightning_kedro.pipelines.ingestion.nodes",
 ]
 """What workers need for reading an hour."""

@@ -13,13 +13,13 @@ import fsspec
 import pytest
 from tests.loopback_s3 import LoopbackS3, Schedule, serve_folder
 
-from lightning_kedro.datasets import patience
-from lightning_kedro.datasets.ahead import work_ahead
-from lightning_kedro.datasets.patience import Breaker, DownError
-from lightning_kedro.datasets.storage import MAX_GRANULE_BYTES, Storage
 from lightning_kedro.exceptions import ArchiveError
 from lightning_kedro.glm.granule import hour_prefix
-from lightning_kedro.glm.selection import ArchiveHour
+from lightning_kedro.granules.hours import ArchiveHour
+from lightning_kedro.store import retry
+from lightning_kedro.store.prefetch import work_ahead
+from lightning_kedro.store.retry import Breaker, DownError
+from lightning_kedro.store.storage import MAX_GRANULE_BYTES, Storage
 
 HOUR = ArchiveHour("G17", datetime(2024, 7, 14, 9, tzinfo=UTC))
 PREFIX = hour_prefix(HOUR.hour)
@@ -56,8 +56,8 @@ def server(tmp_path: Path) -> Iterator[LoopbackS3]:
 
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "FIRST_PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(patience, "LONGEST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(retry, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(retry, "LONGEST_PAUSE_SECONDS", 0.001)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -65,7 +65,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_listing_in_pages_survives_seeded_faults(
     server: LoopbackS3, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "ATTEMPTS", 50)
+    monkeypatch.setattr(retry, "ATTEMPTS", 50)
     names = {granule_file_name(number) for number in range(2500)}
     server.extra_keys = {f"{PREFIX}/{name}": 7 for name in sorted(names)[20:]}
     server.schedule = Schedule(seed, list_share=0.4, kinds=("503", "500", "reset", "html", "cut"))
@@ -89,7 +89,7 @@ def test_listing_that_always_fails_ends_soon(server: LoopbackS3) -> None:
     began = time.monotonic()
     with pytest.raises(ArchiveError, match=r"Cannot read s3://noaa-goes17/GLM-L2-LCFA/2024/196/09"):
         storage_of(server).list_hour(HOUR)
-    assert server.requests == {"LIST": patience.ATTEMPTS}
+    assert server.requests == {"LIST": retry.ATTEMPTS}
     assert time.monotonic() - began < 15
 
 
@@ -97,13 +97,13 @@ def test_listing_that_always_fails_ends_soon(server: LoopbackS3) -> None:
 def test_hours_of_an_archive_that_is_down_do_not_each_run_out_of_patience(
     server: LoopbackS3, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lightning_kedro.datasets.storage.HOPELESS_LISTINGS", 3)
+    monkeypatch.setattr("lightning_kedro.store.storage.HOPELESS_LISTINGS", 3)
     server.schedule = Schedule(doomed=frozenset({"LIST"}))
     storage = storage_of(server)
     for _ in range(40):
         with pytest.raises(ArchiveError):
             storage.list_hour(HOUR)
-    assert server.requests["LIST"] == 3 * patience.ATTEMPTS
+    assert server.requests["LIST"] == 3 * retry.ATTEMPTS
 
 
 def test_granule_that_always_fails_is_asked_for_five_times(server: LoopbackS3) -> None:
@@ -147,7 +147,7 @@ def test_archive_that_is_down_is_not_asked_for_everything(
         server.schedule = Schedule(share=1.0, kinds=("503",))
         contents = list(storage.read_all(granules))
         # Six in a row are enough; eight were on their way.
-        assert server.requests["GET"] <= 8 * patience.ATTEMPTS
+        assert server.requests["GET"] <= 8 * retry.ATTEMPTS
     assert [granule for granule, _ in contents] == granules
     assert all(isinstance(content, ArchiveError) for _, content in contents)
     reasons = [str(content) for _, content in contents]
@@ -172,7 +172,7 @@ def test_archive_that_was_down_is_trusted_again_after_a_while(
         DownError, match=r"^b was not asked for: 2 requests in a row failed. The last one: second$"
     ):
         breaker.check("b")
-    monkeypatch.setattr(patience, "DOWN_FOR_SECONDS", 0.0)
+    monkeypatch.setattr(retry, "DOWN_FOR_SECONDS", 0.0)
     breaker.check("a")
     monkeypatch.undo()
     breaker.succeed()
@@ -183,7 +183,7 @@ def test_granules_on_their_way_are_bounded_in_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(tmp_path / "noaa-goes17", 30, size=100)
-    monkeypatch.setattr("lightning_kedro.datasets.fetching.BYTES_AHEAD", 350)
+    monkeypatch.setattr("lightning_kedro.store.fetching.BYTES_AHEAD", 350)
     with serve_folder(tmp_path) as server:
         storage = storage_of(server, max_concurrency=8)
         granules, _ = storage.list_hour(HOUR)
@@ -193,7 +193,7 @@ def test_granules_on_their_way_are_bounded_in_bytes(
             time.sleep(0.1)
             assert server.requests["GET"] <= number + 3, "three of 100 bytes at a time"
         assert len(list(contents)) == 25
-        monkeypatch.setattr("lightning_kedro.datasets.fetching.BYTES_AHEAD", 10)
+        monkeypatch.setattr("lightning_kedro.store.fetching.BYTES_AHEAD", 10)
         assert len(list(storage.read_all(granules))) == 30, "one at a time at least"
 
 
@@ -276,7 +276,7 @@ def memory() -> Iterator[str]:
 def test_archive_in_any_file_system_is_listed_and_read(
     kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "ATTEMPTS", 20)
+    monkeypatch.setattr(retry, "ATTEMPTS", 20)
     storage = Storage(request.getfixturevalue(kind))
     granules, ignored = storage.list_hour(HOUR)
     assert ignored == 1

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from lightning_kedro.datasets.hours import run_hours
-from lightning_kedro.datasets.retention import prune_hours
-from lightning_kedro.datasets.storage import Storage
-from lightning_kedro.datasets.whole_files import (
+from lightning_kedro.exceptions import StorageError
+from lightning_kedro.store.files import (
     explain_disk,
     lock_folder,
     sweep_partials,
     write_whole,
 )
-from lightning_kedro.exceptions import StorageError
+from lightning_kedro.store.retention import prune_hours
+from lightning_kedro.store.storage import Storage
+from lightning_kedro.store.workers import run_hours
 
 NOW = datetime(2024, 7, 20, tzinfo=UTC)
 GRANULE = "OR_GLM-L2-LCFA_G16_s20241960900000_e20241960900200_c20241960900220.nc"
@@ -185,7 +185,7 @@ def test_retention_makes_no_folder_that_is_not_there(tmp_path: Path) -> None:
 def test_lock_that_others_keep_is_said_and_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("lightning_kedro.datasets.whole_files.SILENT_SECONDS", 0.1)
+    monkeypatch.setattr("lightning_kedro.store.files.SILENT_SECONDS", 0.1)
     with (
         lock_folder(tmp_path),
         pytest.raises(StorageError, match=r"Folder .* has been in use by another run for 1 s\."),

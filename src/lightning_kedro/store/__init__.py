@@ -1,0 +1,1 @@
+"""Input and output that knows nothing of Kedro: files, databases, archives, locks, workers."""
