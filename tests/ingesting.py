@@ -15,6 +15,7 @@ from lightning_kedro.datasets.granule_tables import GranuleTableDataset
 from lightning_kedro.datasets.loaded_granules import LoadedGranulesDataset
 from lightning_kedro.datasets.raw_granules import RawGranulesDataset
 from lightning_kedro.glm.granule import GranuleName, hour_prefix
+from lightning_kedro.parameters import check_parameters
 from lightning_kedro.pipelines.ingestion.nodes import (
     extract_granules,
     load_flashes,
@@ -107,11 +108,11 @@ class Ingestion:
 def window(hour: datetime = HOUR, hours: float = 1, satellite: str = "G17") -> dict[str, Any]:
     """The parameters of a run over some hours, long after them."""
     sides = {"start": hour, "end": hour + timedelta(hours=hours)}
-    return {
+    given = {
         "satellite": satellite,
         "window": {side: f"{time:%Y-%m-%dT%H:%M:%S}" for side, time in sides.items()},
-        "run_time": "2024-07-20T00:00:00",
     }
+    return check_parameters(given, now=datetime(2024, 7, 20, tzinfo=UTC))
 
 
 def assert_same_tables(left: Ingestion, right: Ingestion) -> None:

@@ -15,7 +15,7 @@ from lightning_kedro.glm.flashes import read_flashes
 from lightning_kedro.glm.granule import PLATFORMS, hour_prefix
 from lightning_kedro.glm.orbital_slot import Segment
 from lightning_kedro.granules.hours import ArchiveHour
-from lightning_kedro.selection import FlashSelection, Region
+from lightning_kedro.selection import Region, Selection
 from lightning_kedro.simulation.hour import Faults, simulate_hour
 from lightning_kedro.store.loaded import FlashTable
 from tests.conftest import Project
@@ -142,7 +142,7 @@ def flash_table(tmp_path_factory: pytest.TempPathFactory) -> FlashTable:
 
 
 def read_keys(table: FlashTable, start: datetime, end: datetime) -> list[tuple[object, ...]]:
-    selection = FlashSelection((Segment("G18", start, end),))
+    selection = Selection((Segment("G18", start, end),))
     rows = table.read(selection, KEY).to_pydict()
     return list(zip(*rows.values(), strict=True))
 
@@ -167,7 +167,7 @@ def test_union_of_any_partition_is_the_whole_once_each(
 
 
 def test_batches_hold_what_a_read_holds(flash_table: FlashTable) -> None:
-    selection = FlashSelection((Segment("G18", HOUR, HOUR + timedelta(hours=2)),))
+    selection = Selection((Segment("G18", HOUR, HOUR + timedelta(hours=2)),))
     whole = flash_table.read(selection, ["time", "lat"])
     batches = list(flash_table.batches(selection, ["time", "lat"], rows=2048))
     assert len(batches) > 1
@@ -177,27 +177,27 @@ def test_batches_hold_what_a_read_holds(flash_table: FlashTable) -> None:
 
 def test_region_across_180_degrees_is_one_box(flash_table: FlashTable) -> None:
     whole = (Segment("G18", HOUR, HOUR + timedelta(hours=2)),)
-    crossing = FlashSelection(whole, Region(west=160, south=-40, east=-170, north=40))
+    crossing = Selection(whole, Region(west=160, south=-40, east=-170, north=40))
     lon = flash_table.read(crossing, ["lon"])["lon"].to_numpy()
     assert len(lon) > 0
     assert ((lon >= 160) | (lon <= -170)).all()
-    outside = FlashSelection(whole, Region(west=-170, south=-40, east=160, north=40))
-    north_of_it = FlashSelection(whole, Region(west=-180, south=-40, east=180, north=40))
+    outside = Selection(whole, Region(west=-170, south=-40, east=160, north=40))
+    north_of_it = Selection(whole, Region(west=-180, south=-40, east=180, north=40))
     both = flash_table.read(outside, ["lon"]).num_rows + len(lon)
     assert both == flash_table.read(north_of_it, ["lon"]).num_rows
 
 
 def test_good_flashes_have_flag_zero(flash_table: FlashTable) -> None:
     whole = (Segment("G18", HOUR, HOUR + timedelta(hours=2)),)
-    flags = flash_table.read(FlashSelection(whole, good_only=True), ["quality_flag"])
-    every = flash_table.read(FlashSelection(whole), ["quality_flag"])
+    flags = flash_table.read(Selection(whole, min_quality="good"), ["quality_flag"])
+    every = flash_table.read(Selection(whole), ["quality_flag"])
     assert set(flags["quality_flag"].to_pylist()) == {0}
     assert flags.num_rows < every.num_rows
 
 
 def test_unknown_column_is_refused(flash_table: FlashTable) -> None:
     with pytest.raises(KeyError, match=r"no columns \['brightness'\]"):
-        flash_table.read(FlashSelection((Segment("G18", HOUR, HOUR),)), ["brightness"])
+        flash_table.read(Selection((Segment("G18", HOUR, HOUR),)), ["brightness"])
 
 
 def test_hours_are_made_once_and_only_as_much_as_is_wanted(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from kedro.framework.hooks import hook_impl
 from lightning_kedro.exceptions import IncompleteRunError
 from lightning_kedro.granules.hours import archive_hours
 from lightning_kedro.parameters import check_parameters
-from lightning_kedro.selection import window_segments
+from lightning_kedro.selection import read_segments
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -127,7 +127,7 @@ class SummariseIngestion:
         failures = _find_failures(catalog)
         if "load" in {node.name for node in pipeline.nodes}:
             parameters = catalog.load("parameters")
-            hours = archive_hours(window_segments(parameters))
+            hours = archive_hours(read_segments(parameters["selection"]["segments"]))
             summary = catalog.load("loaded_granules").summarise(hours)
             logger.info("%s, %.1f s", summary, time.monotonic() - self._began)
             if summary.gaps and parameters["ingestion"]["gaps"] == "error":

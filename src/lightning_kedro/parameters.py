@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from lightning_kedro.exceptions import ParameterError
+from lightning_kedro.selection import DEFAULT_LABEL, Selection
 
 _NOW: Final = re.compile(r"now(?:\s*-\s*(?P<count>\d{1,6})\s*(?P<unit>[mhd]))?", re.IGNORECASE)
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
@@ -120,6 +121,7 @@ def _read_k(value: object) -> object:
 class Clustering(_Strict):
     """How flashes are clustered, and how k is chosen."""
 
+    label: Annotated[str, Field(min_length=1, max_length=64)] = DEFAULT_LABEL
     coordinates: Literal["sphere", "degrees"] = "sphere"
     standardize: bool = False
     k_min: Annotated[int, Field(ge=2)] = 2
@@ -129,6 +131,14 @@ class Clustering(_Strict):
     max_cells: Annotated[int, Field(ge=3)] = 20_000
     random_state: Annotated[int, Field(ge=0, le=2**32 - 1)] = 60
     time_scale_km_per_hour: Annotated[float | None, Field(gt=0)] = None
+
+    @field_validator("label")
+    @classmethod
+    def _check_label(cls, value: str) -> str:
+        if not value.isprintable() or value != value.strip():
+            message = "must be printable text without spaces at its ends"
+            raise ValueError(message)
+        return value
 
     @model_validator(mode="after")
     def _check_k(self) -> "Clustering":
@@ -208,8 +218,9 @@ def check_parameters(raw: Mapping[str, Any], *, now: datetime) -> dict[str, Any]
         now: When the run began, UTC.
 
     Returns:
-        The tree with every default filled in; times as ISO 8601 text in UTC without offset, and
-        ``run_time`` besides, the time at which the run began.
+        The tree with every default filled in; times as ISO 8601 text in UTC without offset. Besides
+        what was configured it has ``run_time``, the time at which the run began, and ``selection``,
+        what the run is of: satellites by part of the window, region, quality and label.
 
     Raises:
         ParameterError: If a name does not exist or a value cannot be used. One or two sentences
@@ -222,6 +233,7 @@ def check_parameters(raw: Mapping[str, Any], *, now: datetime) -> dict[str, Any]
     plain = model.model_dump()
     plain["window"] = {side: _plain_time(time) for side, time in plain["window"].items()}
     plain["run_time"] = _plain_time(now)
+    plain["selection"] = Selection.from_parameters(plain).to_plain()
     return plain
 
 

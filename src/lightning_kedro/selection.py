@@ -1,16 +1,45 @@
-"""What is asked for: a window's flashes, and the granules that may hold them.
+"""What a run is of: which flashes are selected, and the key and name of what is made of them.
 
 A flash is written to the granule in which it closes, so that it may have begun in the granule, hour
-or day before. A window's flashes are therefore those with start <= time of first event < end, and
-ingestion takes whole archive hours and looks one granule past each end.
+or day before. The flashes of a window are therefore those with start <= time of first event < end.
+
+A selection is made once, from the checked parameters, and travels as the plain parameter
+``selection`` from there on: nodes, tables, folders and reports all take their key from it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final, NamedTuple, Self
 
 from lightning_kedro.glm.orbital_slot import Segment, find_segments
+
+EVERYWHERE: Final = "all"
+"""The key's ``region`` of a selection that takes the whole field of view."""
+
+DEFAULT_LABEL: Final = "default"
+
+
+class ResultKey(NamedTuple):
+    """The columns that name a result in every table of results.
+
+    Attributes:
+        platform: The satellites, in order of time: ``G18``, or ``G16+G19``.
+        window_start: Start of the window, UTC without time zone, inclusive.
+        window_end: End of the window, UTC without time zone, exclusive.
+        region: ``all``, or west, south, east and north in degrees: ``-100,20,-80,45``.
+        min_quality: ``all`` or ``good``.
+        label: What variants of one selection are told apart by.
+    """
+
+    platform: str
+    window_start: datetime
+    window_end: datetime
+    region: str = EVERYWHERE
+    min_quality: str = "all"
+    label: str = DEFAULT_LABEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,32 +51,78 @@ class Region:
     east: float
     north: float
 
+    def __str__(self) -> str:
+        """West, south, east and north, as short as they can be without a loss."""
+        sides = (self.west, self.south, self.east, self.north)
+        return ",".join(repr(float(side)).removesuffix(".0") for side in sides)
+
 
 @dataclass(frozen=True, slots=True)
-class FlashSelection:
-    """The flashes of a window.
+class Selection:
+    """The flashes of a window, and the label of what is made of them.
 
     Attributes:
         segments: Which satellite in which part of the window, in order of time.
         region: Where, or None for the whole field of view.
-        good_only: Whether only flashes with quality flag 0 are wanted.
+        min_quality: ``all``, or ``good`` for flashes with quality flag 0 only.
+        label: What variants are told apart by (``clustering.label``).
     """
 
     segments: tuple[Segment, ...]
     region: Region | None = None
-    good_only: bool = False
+    min_quality: str = "all"
+    label: str = DEFAULT_LABEL
 
     @classmethod
-    def from_parameters(cls, parameters: Mapping[str, Any]) -> "FlashSelection":
-        """Make a selection from the run's parameters (a nested mapping, already validated)."""
+    def from_parameters(cls, parameters: Mapping[str, Any]) -> Self:
+        """Make a selection from the run's parameters (a nested mapping, already checked).
+
+        Raises:
+            ParameterError: If no satellite held the slot asked for when the window starts.
+        """
+        start, end = (_read_time(parameters["window"][side]) for side in ("start", "end"))
         preprocessing = parameters["preprocessing"]
         sides = {side: preprocessing["region"][side] for side in ("west", "south", "east", "north")}
-        region = None if None in sides.values() else Region(**sides)
         return cls(
-            segments=window_segments(parameters),
-            region=region,
-            good_only=preprocessing["min_quality"] == "good",
+            segments=find_segments(parameters["satellite"], start, end),
+            region=None if None in sides.values() else Region(**sides),
+            min_quality=preprocessing["min_quality"],
+            label=parameters["clustering"]["label"],
         )
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Self:
+        """Read the parameter ``selection``, as ``to_plain`` makes it."""
+        region = plain["region"]
+        return cls(
+            segments=read_segments(plain["segments"]),
+            region=None if region is None else Region(**region),
+            min_quality=plain["min_quality"],
+            label=plain["label"],
+        )
+
+    def to_plain(self) -> dict[str, Any]:
+        """The selection as a parameter: text and numbers only, times as ISO 8601 in UTC."""
+        segments = [
+            {
+                "platform": segment.platform,
+                "start": _drop_zone(segment.start).isoformat(),
+                "end": _drop_zone(segment.end).isoformat(),
+            }
+            for segment in self.segments
+        ]
+        return {
+            "name": self.name,
+            "segments": segments,
+            "region": None if self.region is None else asdict(self.region),
+            "min_quality": self.min_quality,
+            "label": self.label,
+        }
+
+    @property
+    def good_only(self) -> bool:
+        """Whether only flashes with quality flag 0 are wanted."""
+        return self.min_quality == "good"
 
     @property
     def platform(self) -> str:
@@ -64,11 +139,80 @@ class FlashSelection:
         """End of the window, exclusive, UTC."""
         return self.segments[-1].end
 
+    @property
+    def key(self) -> ResultKey:
+        """What names the selection's rows in the tables of results."""
+        return ResultKey(
+            self.platform,
+            _drop_zone(self.start),
+            _drop_zone(self.end),
+            EVERYWHERE if self.region is None else str(self.region),
+            self.min_quality,
+            self.label,
+        )
 
-def window_segments(parameters: Mapping[str, Any]) -> tuple[Segment, ...]:
-    """The window of the run's parameters, satellite by satellite."""
-    start, end = (
-        datetime.fromisoformat(parameters["window"][side]).replace(tzinfo=UTC)
-        for side in ("start", "end")
+    @property
+    def name(self) -> str:
+        """What a folder for the selection's report is called; another one for every key.
+
+        Only letters, digits and ``_ + - .``, and nothing that differs by case alone.
+        """
+        parts = [self.platform, _stamp(self.start), _stamp(self.end)]
+        if self.region is not None:
+            parts.append(f"region{str(self.region).replace(',', '_')}")
+        if self.min_quality != "all":
+            parts.append(f"quality-{self.min_quality}")
+        if self.label != DEFAULT_LABEL:
+            parts.append(f"label-{_slug(self.label)}")
+        return "_".join(parts)
+
+    def __str__(self) -> str:
+        """The selection in words, for messages."""
+        window = f"{_clock(self.start)} to {_clock(self.end)} of {self.platform}"
+        region = self.region
+        where = (
+            ""
+            if region is None
+            else f" within preprocessing.region west {region.west:g}, south {region.south:g}, "
+            f"east {region.east:g}, north {region.north:g}"
+        )
+        quality = " with quality flag 0 (preprocessing.min_quality: good)" * self.good_only
+        label = "" if self.label == DEFAULT_LABEL else f", clustering.label {self.label}"
+        return f"the window {window}{where}{quality}{label}"
+
+
+def read_segments(plain: Sequence[Mapping[str, str]]) -> tuple[Segment, ...]:
+    """Read the parameter ``selection.segments``: which satellite in which part of the window."""
+    return tuple(
+        Segment(part["platform"], _read_time(part["start"]), _read_time(part["end"]))
+        for part in plain
     )
-    return find_segments(parameters["satellite"], start, end)
+
+
+def _read_time(text: str) -> datetime:
+    """A time of the parameters: ISO 8601 in UTC, without an offset."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def _drop_zone(time: datetime) -> datetime:
+    """A time in UTC, without its zone, as tables hold it."""
+    return time if time.tzinfo is None else time.astimezone(UTC).replace(tzinfo=None)
+
+
+def _clock(time: datetime) -> str:
+    """A time for messages, to the second or as finely as it needs."""
+    return _drop_zone(time).isoformat()
+
+
+def _stamp(time: datetime) -> str:
+    """A time for names of folders, as short as it can be without a loss: ``20240714T2200``."""
+    fraction = "%S%f" if time.microsecond else "%S" if time.second else ""
+    return f"{time:%Y%m%dT%H%M{fraction}}"
+
+
+def _slug(text: str) -> str:
+    """A text as part of a name; a digest is added where letters had to be changed."""
+    slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40]
+    if slug == text:
+        return slug
+    return f"{slug}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".lstrip("-")

@@ -216,9 +216,9 @@ def time_database(path: Path) -> dict[str, float]:
     from lightning_kedro.datasets.duckdb_table import DuckDBTableDataset
     from lightning_kedro.datasets.granule_tables import GranuleTableDataset
     from lightning_kedro.pipelines.clustering.tables import FLASH_COLUMNS
-    from lightning_kedro.selection import FlashSelection
+    from lightning_kedro.selection import Selection
 
-    selection = FlashSelection.from_parameters(PARAMETERS)
+    selection = Selection.from_parameters(PARAMETERS)
     start = time.perf_counter()
     flashes = GranuleTableDataset(path=str(path), table="flashes").load()
     flashes.read(selection, ["lat", "lon"])

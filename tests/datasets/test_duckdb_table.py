@@ -9,7 +9,7 @@ from lightning_kedro.datasets.duckdb_table import DuckDBTableDataset, WindowTabl
 from lightning_kedro.exceptions import TableError
 from lightning_kedro.glm.orbital_slot import Segment
 from lightning_kedro.schemas import COLUMNS, TABLES
-from lightning_kedro.selection import FlashSelection
+from lightning_kedro.selection import Selection
 
 KEY = ["platform", "window_start", "window_end"]
 START = datetime(2023, 1, 26, 15, tzinfo=UTC)
@@ -51,7 +51,7 @@ def test_lazy_entry_reads_one_window(tmp_path: Path) -> None:
     table.save(scores([0.9], platform="G16"))
     handle = table.load()
     assert isinstance(handle, WindowTable)
-    selection = FlashSelection((Segment("G18", START, END),))
+    selection = Selection((Segment("G18", START, END),))
     rows = handle.read(selection).to_pydict()
     assert rows["silhouette_coefficient"] == [0.1, 0.2]
     assert rows["simulated"] == [True, True]
@@ -87,14 +87,14 @@ def test_table_that_is_not_there_is_named(tmp_path: Path) -> None:
     table = dataset(tmp_path)
     assert not table.exists()
     with pytest.raises(TableError, match="There is no database"):
-        table.read_window(FlashSelection((Segment("G18", START, END),)))
+        table.read_window(Selection((Segment("G18", START, END),)))
     path = str(tmp_path / "new" / "lightning.duckdb")
     other = DuckDBTableDataset(path=path, table="elbow_curve", replace_by=KEY)
     other.save(scores([1.0]).rename(columns={"silhouette_coefficient": "inertia"}))
     assert other.exists()
     assert not table.exists()
     with pytest.raises(TableError, match="has no table silhouette_scores yet: run the pipeline"):
-        table.read_window(FlashSelection((Segment("G18", START, END),)))
+        table.read_window(Selection((Segment("G18", START, END),)))
 
 
 def test_failed_save_changes_nothing(tmp_path: Path) -> None:

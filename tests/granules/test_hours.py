@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lightning_kedro.glm.granule import GRANULE_LENGTH, GranuleName
 from lightning_kedro.glm.orbital_slot import Segment
 from lightning_kedro.granules.hours import ArchiveHour, archive_hours
-from lightning_kedro.selection import FlashSelection, Region, window_segments
+from lightning_kedro.selection import Region, Selection, window_segments
 
 DAY = datetime(2020, 12, 31, tzinfo=UTC)
 LATEST_CLOSE = timedelta(seconds=3.1)
@@ -98,7 +98,7 @@ def test_every_flash_of_a_partition_is_in_one_window_and_in_its_granules(
 
 
 def test_selection_is_made_from_parameters() -> None:
-    selection = FlashSelection.from_parameters(parameters())
+    selection = Selection.from_parameters(parameters())
     assert selection.platform == "G16"
     assert selection.start == datetime(2020, 12, 31, 23, tzinfo=UTC)
     assert selection.end == datetime(2021, 1, 1, tzinfo=UTC)
@@ -109,7 +109,7 @@ def test_selection_is_made_from_parameters() -> None:
 def test_selection_keeps_region_and_quality() -> None:
     box = {"west": 170.0, "south": -20.0, "east": -170.0, "north": 20.0}
     chosen = {"region": box, "min_quality": "good"}
-    selection = FlashSelection.from_parameters(parameters(preprocessing=chosen))
+    selection = Selection.from_parameters(parameters(preprocessing=chosen))
     assert selection.region == Region(**box)
     assert selection.good_only
 
@@ -117,7 +117,7 @@ def test_selection_keeps_region_and_quality() -> None:
 def test_selection_over_a_change_of_satellites_names_both() -> None:
     window = {"start": "2025-04-06T00:00:00", "end": "2025-04-08T00:00:00"}
     changed = parameters(satellite="east", window=window)
-    assert FlashSelection.from_parameters(changed).platform == "G16+G19"
+    assert Selection.from_parameters(changed).platform == "G16+G19"
     assert [segment.platform for segment in window_segments(changed)] == ["G16", "G19"]
 
 

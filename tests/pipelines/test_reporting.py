@@ -26,7 +26,7 @@ from lightning_kedro.pipelines.reporting import (
     nodes,
 )
 from lightning_kedro.pipelines.reporting.window import Window, describe_span
-from lightning_kedro.selection import FlashSelection
+from lightning_kedro.selection import Selection
 
 START = datetime(2024, 7, 14, 22)  # noqa: DTZ001
 
@@ -37,7 +37,7 @@ class Rows:
     def __init__(self, table: pa.Table) -> None:
         self.table = table
 
-    def read(self, _: FlashSelection, columns: Sequence[str] | None = None) -> pa.Table:
+    def read(self, _: Selection, columns: Sequence[str] | None = None) -> pa.Table:
         return self.table.select([*(columns or self.table.column_names)])
 
     batches = None
@@ -93,7 +93,7 @@ def make_tables(
     places: Sequence[tuple[float, float]] = ((10, 178), (-15, -175), (35, -120), (15, -95)),
 ) -> Tables:
     parameters = make_parameters(satellite, hours)
-    key = WindowKey.of(FlashSelection.from_parameters(parameters))
+    key = WindowKey.of(Selection.from_parameters(parameters))
     rng = np.random.default_rng(60)
     cluster = np.sort(rng.integers(0, k, n)) if n >= k else np.arange(n)
     cluster = cluster.astype(np.int32)

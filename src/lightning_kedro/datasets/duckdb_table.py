@@ -14,7 +14,7 @@ from kedro_datasets._typing import TablePreview
 
 from lightning_kedro.exceptions import TableError
 from lightning_kedro.schemas import TABLES
-from lightning_kedro.selection import FlashSelection
+from lightning_kedro.selection import Selection
 from lightning_kedro.store.database import (
     LOCK_TIMEOUT_SECONDS,
     connect,
@@ -41,7 +41,7 @@ class WindowTable:
         """Hold on to the table; nothing is read yet."""
         self._dataset = dataset
 
-    def read(self, selection: FlashSelection, columns: Sequence[str] | None = None) -> "pa.Table":
+    def read(self, selection: Selection, columns: Sequence[str] | None = None) -> "pa.Table":
         """The rows that a run with this selection saved, in the order of the table's key.
 
         Raises:
@@ -125,9 +125,7 @@ class DuckDBTableDataset(AbstractDataset["pd.DataFrame | pa.Table", "pd.DataFram
             frame: pd.DataFrame = connection.sql(query).df()
             return frame
 
-    def read_window(
-        self, selection: FlashSelection, columns: Sequence[str] | None = None
-    ) -> "pa.Table":
+    def read_window(self, selection: Selection, columns: Sequence[str] | None = None) -> "pa.Table":
         """The rows of one window; see ``WindowTable.read``."""
         allowed = (*TABLES[self._table].columns, "simulated")
         wanted = tuple(columns or allowed)

@@ -12,7 +12,7 @@ from lightning_kedro.glm.granule import HOUR
 from lightning_kedro.granules.creations import KnownGranules
 from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.schemas import TABLES
-from lightning_kedro.selection import FlashSelection
+from lightning_kedro.selection import Selection
 from lightning_kedro.store.database import connect, database_exists
 from lightning_kedro.store.tables import open_table, table_columns
 
@@ -36,7 +36,7 @@ class FlashTable:
         self.path = path
         self.lock_timeout = lock_timeout
 
-    def read(self, selection: FlashSelection, columns: Sequence[str]) -> "pa.Table":
+    def read(self, selection: Selection, columns: Sequence[str]) -> "pa.Table":
         """The flashes of a selection, ordered by time, platform, granule and flash_id.
 
         Raises:
@@ -46,7 +46,7 @@ class FlashTable:
             return relation.to_arrow_table()
 
     def batches(
-        self, selection: FlashSelection, columns: Sequence[str], rows: int = 1_000_000
+        self, selection: Selection, columns: Sequence[str], rows: int = 1_000_000
     ) -> Iterator["pa.RecordBatch"]:
         """The same in batches of at most ``rows`` rows, for more flashes than memory holds."""
         with self._query(selection, columns) as relation:
@@ -54,7 +54,7 @@ class FlashTable:
 
     @contextmanager
     def _query(
-        self, selection: FlashSelection, columns: Sequence[str]
+        self, selection: Selection, columns: Sequence[str]
     ) -> Iterator["duckdb.DuckDBPyRelation"]:
         unknown = set(columns) - set(TABLES["flashes"].columns)
         if unknown:
@@ -160,7 +160,7 @@ class LoadedGranules:
         return CoverageSummary(expected, found, flash_count, file_bytes, gaps)
 
 
-def _where(selection: FlashSelection) -> tuple[str, list[Any]]:
+def _where(selection: Selection) -> tuple[str, list[Any]]:
     """The SQL condition of a selection, with its values apart."""
     conditions, values = [], []
     for segment in selection.segments:

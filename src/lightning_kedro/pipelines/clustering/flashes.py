@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lightning_kedro.analysis.sphere import FloatArray
 from lightning_kedro.exceptions import NoFlashesError, TableError
-from lightning_kedro.selection import FlashSelection
+from lightning_kedro.selection import Selection
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,12 +24,12 @@ _HIGHEST_LON: Final = 180.0
 class FlashTable(Protocol):
     """A lazy handle on the flashes table. Rows come in order of (time, platform, granule, id)."""
 
-    def read(self, selection: FlashSelection, columns: Sequence[str]) -> "pa.Table":
+    def read(self, selection: Selection, columns: Sequence[str]) -> "pa.Table":
         """Some columns of the selected flashes."""
         ...
 
     def batches(
-        self, selection: FlashSelection, columns: Sequence[str], rows: int = ...
+        self, selection: Selection, columns: Sequence[str], rows: int = ...
     ) -> "Iterator[pa.RecordBatch]":
         """The same piece by piece."""
         ...
@@ -44,7 +44,7 @@ class WindowKey:
     window_end: datetime
 
     @classmethod
-    def of(cls, selection: FlashSelection) -> Self:
+    def of(cls, selection: Selection) -> Self:
         """The key of a selection."""
         return cls(selection.platform, _drop_zone(selection.start), _drop_zone(selection.end))
 
@@ -89,7 +89,7 @@ def read_flashes(
         NoFlashesError: If the window has none.
         TableError: If a flash has no place.
     """
-    selection = FlashSelection.from_parameters(parameters)
+    selection = Selection.from_parameters(parameters)
     table = flashes.read(selection, columns)
     if table.num_rows == 0:
         raise NoFlashesError(_describe_emptiness(selection))
@@ -120,12 +120,12 @@ def take_hours(
     """Times of flashes since the window's start, h; None if they are not wanted."""
     if not wanted:
         return None
-    start = np.datetime64(_drop_zone(FlashSelection.from_parameters(parameters).start), "us")
+    start = np.datetime64(_drop_zone(Selection.from_parameters(parameters).start), "us")
     times = table.column("time").to_numpy().astype("datetime64[us]")
     return np.asarray((times - start).astype(np.int64) / _MICROSECONDS_PER_HOUR, dtype=np.float64)
 
 
-def _describe_emptiness(selection: FlashSelection) -> str:
+def _describe_emptiness(selection: Selection) -> str:
     region = selection.region
     where = (
         f" within preprocessing.region west {region.west:g}, south {region.south:g}, "
@@ -142,7 +142,7 @@ def _describe_emptiness(selection: FlashSelection) -> str:
     )
 
 
-def _name(selection: FlashSelection) -> str:
+def _name(selection: Selection) -> str:
     """A window in words."""
     return (
         f"the window {_drop_zone(selection.start):%Y-%m-%dT%H:%M:%S} to "

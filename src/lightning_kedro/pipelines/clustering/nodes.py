@@ -10,7 +10,7 @@ from lightning_kedro.analysis.sphere import FloatArray
 from lightning_kedro.pipelines.clustering import evaluation, tables
 from lightning_kedro.pipelines.clustering.flashes import FlashTable, WindowKey, read_flashes
 from lightning_kedro.pipelines.clustering.options import ClusteringOptions
-from lightning_kedro.selection import FlashSelection
+from lightning_kedro.selection import Selection
 
 Frame: TypeAlias = Any
 """A pandas DataFrame or an Arrow table; named so because importing either costs start-up time, and
@@ -48,7 +48,7 @@ def evaluate_silhouette(
         The table ``silhouette_scores``, and by k the coefficient of each point, shape (m,).
     """
     options = ClusteringOptions.from_parameters(parameters)
-    key = WindowKey.of(FlashSelection.from_parameters(parameters))
+    key = WindowKey.of(Selection.from_parameters(parameters))
     samples = evaluation.sample_silhouettes(cluster_features, candidates, options)
     return key.label_frame(tables.list_scores(cluster_features, samples)), samples
 
@@ -59,7 +59,7 @@ def evaluate_elbow(
     parameters: Mapping[str, Any],
 ) -> Frame:
     """Give the inertia of every k from 1 to ``clustering.k_max``."""
-    key = WindowKey.of(FlashSelection.from_parameters(parameters))
+    key = WindowKey.of(Selection.from_parameters(parameters))
     return key.label_frame(tables.list_inertia(cluster_features, candidates))
 
 
@@ -78,7 +78,7 @@ def cluster_flashes(
         ``clustered_flashes``, ``cluster_centers``, ``cluster_quality`` and ``k_selection``.
     """
     options = ClusteringOptions.from_parameters(parameters)
-    key = WindowKey.of(FlashSelection.from_parameters(parameters))
+    key = WindowKey.of(Selection.from_parameters(parameters))
     scores, curve = key.pick_rows(silhouette_scores), key.pick_rows(elbow_curve)
     choice = evaluation.choose_k(scores, curve, options)
     table = read_flashes(flashes, parameters, tables.FLASH_COLUMNS)

@@ -44,6 +44,7 @@ class ClusteringOptions:
         """
         given = dict(parameters["clustering"])
         k = given.pop("k")
+        given.pop("label")
         options = cls(fixed_k=None if k == "auto" else int(k), **given)
         options._check()
         return options

@@ -13,7 +13,7 @@ from lightning_kedro.glm.granule import GRANULE_LENGTH, GRANULES_PER_HOUR
 from lightning_kedro.granules.creations import join_series, readable_starts
 from lightning_kedro.granules.hours import ArchiveHour, archive_hours
 from lightning_kedro.granules.series import HourSeries, StoredGranule, read_series
-from lightning_kedro.selection import window_segments
+from lightning_kedro.selection import read_segments
 
 ARCHIVE_DELAY: Final = timedelta(seconds=60)
 """After its end a granule is on S3 within this time: it is made about 2 s after its end, and
@@ -153,7 +153,7 @@ def extract_granules(
         The granules that have to be read; the catalog fetches them. Where the archive has nothing
         in hours of a satellite that it had before, nothing: an outage, to be counted as missing.
     """
-    hours = archive_hours(window_segments(parameters))
+    hours = archive_hours(read_segments(parameters["selection"]["segments"]))
     found = glm_archive.select(hours, may_be_empty=loaded_granules.has_platforms(hours))
     return found.without(loaded_granules.among(hours))
 
@@ -172,7 +172,7 @@ def transform_granules(
         Tasks by hour (``G18/2023/026/15``) for the granules that have to be read, and for hours
         that could not be listed; the catalog calls those whose files are not there yet.
     """
-    hours = archive_hours(window_segments(parameters))
+    hours = archive_hours(read_segments(parameters["selection"]["segments"]))
     selection = raw_granules.select(hours).without(loaded_granules.among(hours))
     by_hour: dict[str, list[StoredGranule]] = {}
     for granule in selection.granules:
@@ -208,7 +208,7 @@ def load_flashes(
         coverage is to be counted, with the number of granules that each should have by now. An hour
         that could not be listed is not among them: what it lacks is not known.
     """
-    hours = archive_hours(window_segments(parameters))
+    hours = archive_hours(read_segments(parameters["selection"]["segments"]))
     run_time = datetime.fromisoformat(parameters["run_time"]).replace(tzinfo=UTC)
     selected = flash_series.select(hours)
     listed = [hour for hour in hours if (hour.platform, hour.hour) not in selected.unlisted]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lightning_kedro.glm.field_of_view import field_of_view
 from lightning_kedro.pipelines.clustering.flashes import WindowKey
-from lightning_kedro.selection import FlashSelection
+from lightning_kedro.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ _DAY: Final = timedelta(days=1)
 class WindowTable(Protocol):
     """A lazy handle on a table with rows of many windows."""
 
-    def read(self, selection: FlashSelection, columns: "Sequence[str] | None" = ...) -> "pa.Table":
+    def read(self, selection: Selection, columns: "Sequence[str] | None" = ...) -> "pa.Table":
         """Some columns of one window's rows."""
         ...
 
@@ -40,13 +40,13 @@ class Window:
         run_time: When the run began, UTC, without time zone.
     """
 
-    selection: FlashSelection
+    selection: Selection
     run_time: datetime
 
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, Any]) -> Self:
         """Make it from the run's parameters."""
-        selection = FlashSelection.from_parameters(parameters)
+        selection = Selection.from_parameters(parameters)
         return cls(selection, datetime.fromisoformat(parameters["run_time"]))
 
     @property
