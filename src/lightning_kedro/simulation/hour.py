@@ -60,6 +60,17 @@ class Faults:
     era: Era | None = None
     compressed: bool = False
 
+    def __post_init__(self) -> None:
+        """Take the era as a catalog gives it: a plain string."""
+        if self.era is None:
+            return
+        try:
+            object.__setattr__(self, "era", Era(self.era))
+        except ValueError as error:
+            eras = ", ".join(Era)
+            message = f"The format has no era {self.era!r}: choose one of {eras}, or none."
+            raise ParameterError(message) from error
+
 
 NO_FAULTS: Final = Faults()
 FAULT_KINDS: Final = ("missing", "truncated", "duplicated", "empty")

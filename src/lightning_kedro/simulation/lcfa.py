@@ -138,7 +138,7 @@ def format_of(start: datetime, era: Era | None = None) -> Format:
         The newest revision at that time (within the era, if one is given; the era's oldest if the
         granule is older than it). The same object for the same revision.
     """
-    candidates = [one for one in formats() if era is None or one.era is era]
+    candidates = [one for one in formats() if era is None or one.era == era]
     return next(
         (one for one in reversed(candidates) if one.since is None or one.since <= start),
         candidates[0],
