@@ -140,7 +140,7 @@ class Clustering(_Strict):
     criterion: Literal["silhouette", "elbow"] = "silhouette"
     max_cells: Annotated[int, Field(ge=3, le=MOST_CELLS)] = 20_000
     random_state: Annotated[int, Field(ge=0, le=2**32 - 1)] = 60
-    time_scale_km_per_hour: Annotated[float | None, Field(ge=1e-6, le=1e6)] = None
+    time_scale_km_per_hour: Annotated[float | None, Field(ge=1e-6, le=1e7)] = None
 
     @field_validator("label")
     @classmethod
