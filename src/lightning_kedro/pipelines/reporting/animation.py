@@ -22,7 +22,7 @@ from lightning_kedro.pipelines.reporting.cluster_map import ClusteredWindow
 from lightning_kedro.pipelines.reporting.figures import HEIGHT, WIDTH, Words, make_figure
 from lightning_kedro.pipelines.reporting.frames import choose_frames, count_frames, name_step
 from lightning_kedro.pipelines.reporting.gif import choose_fades, encode_gif, make_palette
-from lightning_kedro.pipelines.reporting.labels import add_centers
+from lightning_kedro.pipelines.reporting.labels import label_clusters
 from lightning_kedro.pipelines.reporting.maps import Extent, add_map
 from lightning_kedro.pipelines.reporting.palette import DARK
 from lightning_kedro.pipelines.reporting.window import Times, count_flashes, mark_simulated
@@ -38,7 +38,6 @@ SIZE: Final = (round(WIDTH * DPI), round(HEIGHT * DPI))
 MAP_BOX: Final = (0.06, 0.195, 0.645, 0.675)
 MAP_ASPECT: Final = MAP_BOX[2] * WIDTH / (MAP_BOX[3] * HEIGHT)
 _DIAMETERS: Final = (3.0, 2.0)  # pixels: of flashes of this frame, and of those before
-_MOST_AVOIDED: Final = 4000  # flashes looked at when a place for a number is sought
 _NUMBERS: Final = ("", "", "two", "three")
 
 
@@ -109,7 +108,7 @@ class Stage:
         labels: list[Any] = []
         if len(clustered):
             self._parts = _add_parts(figure, axes, clustered, extent, edges, self.fades)
-            labels = _add_labels(axes, clustered, extent)
+            labels = label_clusters(axes, clustered, extent, DARK)
         for artist in labels:
             artist.set_animated(True)
         self.labels = self._draw_labels(labels)
@@ -153,18 +152,6 @@ def _make_canvas(figure: "Figure") -> Any:  # noqa: ANN401  (half of it has no t
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     return FigureCanvasAgg(figure)
-
-
-def _add_labels(axes: Any, clustered: ClusteredWindow, extent: Extent) -> list[Any]:  # noqa: ANN401
-    """Add the clusters' rings and numbers."""
-    centers = clustered.centers
-    x = extent.unwind(centers["lon"].to_numpy()) - extent.middle
-    places = np.column_stack([x, centers["lat"].to_numpy()])
-    colors = [DARK.clusters[color] for color in clustered.colours]
-    some = slice(None, None, -(-len(clustered) // _MOST_AVOIDED))
-    x = extent.unwind(clustered.lon[some]) - extent.middle
-    flashes = np.column_stack([x, clustered.lat[some]])
-    return add_centers(axes, places, centers["cluster"].tolist(), colors, flashes, DARK)
 
 
 def _add_parts(

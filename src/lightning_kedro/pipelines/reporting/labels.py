@@ -11,18 +11,51 @@ from lightning_kedro.pipelines.reporting.palette import Theme
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lightning_kedro.pipelines.reporting.cluster_map import ClusteredWindow
+    from lightning_kedro.pipelines.reporting.maps import Extent
+
 _RING: Final = 6.5  # points: diameter of the ring at a center
 _SIZE: Final = 9.5  # points: height of a number
 _DIGIT: Final = 0.72  # width of a bold digit, and
 _CAPITAL: Final = 0.85  # height of its surroundings, as shares of the size
+_MOST_AVOIDED: Final = 4000  # flashes looked at when a place for a number is sought
 _FAR: Final = 18.0  # points: a number that stands further from its center has a line to it
 _DOT: Final = np.full(2, 1.0)  # points: half a flash
 _REACHES: Final = (0.0, 1.2, 2.4, 3.6)  # how far numbers stand from their rings, in sizes
 _TURNS: Final = np.radians([0, 180, 90, 270, 45, 135, 225, 315])
 
 
-def add_centers(
+def label_clusters(
     axes: Any,  # noqa: ANN401  (cartopy has no types)
+    clustered: "ClusteredWindow",
+    extent: "Extent",
+    theme: Theme,
+) -> list[Any]:
+    """Mark a window's clusters with rings of their colors, and number them beside.
+
+    Args:
+        axes: The map.
+        clustered: The flashes, at least one, and the clusters.
+        extent: What the map shows.
+        theme: Colors of the map.
+
+    Returns:
+        The artists, in drawing order.
+    """
+    some = slice(None, None, -(-len(clustered) // _MOST_AVOIDED))
+    centers, flashes = (
+        np.column_stack([extent.unwind(lon) - extent.middle, lat])
+        for lon, lat in (
+            (clustered.centers["lon"], clustered.centers["lat"]),
+            (clustered.lon[some], clustered.lat[some]),
+        )
+    )
+    colors = [theme.clusters[color] for color in clustered.colours]
+    return add_centers(axes, centers, clustered.centers["cluster"].tolist(), colors, flashes, theme)
+
+
+def add_centers(
+    axes: Any,  # noqa: ANN401
     places: FloatArray,
     numbers: "Sequence[int]",
     colors: "Sequence[str]",
