@@ -36,6 +36,17 @@ ended: those that outlive their deadline are left alone and count until they end
 _blocking_slots: Final = threading.BoundedSemaphore(BLOCKING_REQUESTS)
 
 
+class DeadlineError(OSError):
+    """A request was not answered in time. Not a ``TimeoutError``: fsspec would drop the message."""
+
+    def __init__(self, seconds: float) -> None:
+        """Say how long it was waited for."""
+        super().__init__(
+            f"there was no whole answer within {seconds:g} s, the longest that such a request may "
+            f"last (fs_args.max_request_seconds of glm_archive sets another limit)"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Deadlines:
     """How long the requests to one archive may last, in seconds.
@@ -91,14 +102,14 @@ async def within(seconds: float, request: Callable[[], Awaitable[T]]) -> T:
     """Wait for a request in an event loop; what is not done in time is cancelled.
 
     Raises:
-        TimeoutError: If there is no whole answer in time.
+        DeadlineError: If there is no whole answer in time.
     """
     try:
         async with asyncio.timeout(seconds) as limit:
             return await request()
     except TimeoutError as error:
         if limit.expired():
-            raise TimeoutError(_explain(seconds)) from error
+            raise DeadlineError(seconds) from error
         raise
 
 
@@ -109,11 +120,13 @@ def call_within(seconds: float, request: Callable[[], T]) -> T:
     until its server lets go of it, and does not keep the process from ending.
 
     Raises:
-        TimeoutError: If there is no whole answer in time, or too many requests hang already.
+        DeadlineError: If there is no whole answer in time.
+        OSError: If too many requests hang already.
     """
-    if not _blocking_slots.acquire(timeout=seconds):
+    slots = _blocking_slots
+    if not slots.acquire(timeout=seconds):
         message = f"{BLOCKING_REQUESTS} requests to this kind of archive hang already"
-        raise TimeoutError(message)
+        raise OSError(message)
     future: Future[T] = Future()
 
     def answer() -> None:
@@ -122,20 +135,13 @@ def call_within(seconds: float, request: Callable[[], T]) -> T:
         except BaseException as error:  # noqa: BLE001  (it is raised where it is waited for)
             future.set_exception(error)
         finally:
-            _blocking_slots.release()
+            slots.release()
 
     threading.Thread(target=answer, name="archive-request", daemon=True).start()
     try:
         return future.result(seconds)
     except TimeoutError as error:
         if not future.done():
-            raise TimeoutError(_explain(seconds)) from error
+            raise DeadlineError(seconds) from error
         raise
 
-
-def _explain(seconds: float) -> str:
-    """What a request that is given up ends with."""
-    return (
-        f"there was no whole answer within {seconds:g} s, which is the longest that a request to "
-        f"this archive may last (fs_args.max_request_seconds sets another limit)"
-    )

@@ -67,6 +67,11 @@ def explain_failure(
             f"Cannot list {where}{_endpoint(root)}: {why}. Its server does not allow it; give an "
             f"archive that may be listed, or credentials in conf/local/credentials.yml."
         )
+    if isinstance(error, EndlessListingError):
+        return RefusedError(
+            f"Cannot list {where}{_endpoint(root)}: {why}. Check what the parameter archive names: "
+            f"an archive answers otherwise."
+        )
     kind = RefusedError if _stands(error) else ArchiveError
     return kind(
         f"Cannot read {where}{_endpoint(root)}: {why}. Check the network, or work offline with "
@@ -83,7 +88,7 @@ def _stands(error: BaseException) -> bool:
     """Whether the server would answer the same again."""
     status = getattr(error, "status", None)
     is_final = isinstance(status, int) and 400 <= status < 500 and status not in PASSING_STATUS  # noqa: PLR2004
-    return is_final or is_denied(error) or isinstance(error, EndlessListingError)
+    return is_final or is_denied(error)
 
 
 def _endpoint(root: str) -> str:

@@ -155,7 +155,7 @@ class LayoutFinder:
         if misplaced is not None:
             return f"there are granules in {printable(misplaced)}"
         shown = [printable(name, 60) for name in sorted(names)[:MAX_NAMES_SHOWN]]
-        return f"it holds {', '.join(shown)} ..." if shown else "it is empty"
+        return f"it holds {', '.join(shown)}" if shown else "it is empty"
 
     def _refuse_web(self, place: str) -> NoReturn:
         """Say that a web server does not list its folders, and what to give instead."""

@@ -71,7 +71,7 @@ def list_s3(
             return
         if time.monotonic() > ends:
             message = f"the listing was not complete after {seconds:g} s"
-            raise TimeoutError(message)
+            raise OSError(message)
         tokens.add(token)
         last, where["ContinuationToken"] = entries, token
 
@@ -143,15 +143,15 @@ def scan_folder(folder: str) -> Iterator[Entry]:
     return ((f"{folder}/{entry.name}", _measure(entry)) for entry in found)
 
 
-def bound(entries: Iterable[Entry], limit: int = MAX_KEYS) -> list[Entry]:
+def bound(entries: Iterable[Entry]) -> list[Entry]:
     """A whole listing.
 
     Raises:
         EndlessListingError: If it is too long.
     """
-    found = list(islice(entries, limit + 1))
-    if len(found) > limit:
-        message = f"it has more than {limit:,} keys"
+    found = list(islice(entries, MAX_KEYS + 1))
+    if len(found) > MAX_KEYS:
+        message = f"it has more than {MAX_KEYS:,} keys"
         raise EndlessListingError(message)
     return found
 

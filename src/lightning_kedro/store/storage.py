@@ -136,15 +136,16 @@ class Storage:
         Raises:
             ArchiveError: If the archive cannot be reached, after several attempts with growing,
                 random pauses between them.
-            UnlistableArchiveError: If it does not list its folders, or has other ones. That is not
-                looked at before an hour has no granule of the satellite.
+            UnlistableArchiveError: If it does not list its folders, or has other ones. Whether it
+                does is not asked before an hour holds no granule.
         """
         usual = self.locate(hour.platform)
-        root = self._layouts.root_of(hour.platform, usual)
-        files = self._list_granules(root, hour)
+        first = self._layouts.root_of(hour.platform, usual)
+        files = self._list_granules(first, hour)
         if not any(name is not None for _, name, _ in files or ()):
             root = self._layouts.find(hour.platform, usual)
-            files = self._look_again(root, hour)
+            if root != first or self.protocol in WEB or self._layouts.is_flat(root):
+                files = self._look_again(root, hour)
         return self._take_in(self._measure(files or []), hour)
 
     def _list_granules(self, root: str, hour: ArchiveHour) -> list[File] | None:
