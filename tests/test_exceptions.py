@@ -53,9 +53,7 @@ def test_message_of_the_archive_is_printable_whoever_made_it() -> None:
 
 def test_key_and_servers_message_are_quoted_in_part() -> None:
     error = OSError("\x1b[1A" + "m" * 5000)
-    explained = explain_failure(
-        error, "k\n" + "k" * 5000, "s3://b", is_local=False, to_fetch=False
-    )
+    explained = explain_failure(error, "k\n" + "k" * 5000, "s3://b", is_local=False, to_fetch=False)
     assert str(explained).isprintable()
     assert len(str(explained)) < 800
     assert str(explained).endswith("`kedro run --env sample`.")

@@ -7,6 +7,7 @@ import tracemalloc
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from threading import Event
+from typing import Self
 
 import fsspec
 import pytest
@@ -29,10 +30,7 @@ IN_TIME = 8.0
 TIMEOUTS = {"connect_timeout": 5, "read_timeout": 5}
 
 
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "FIRST_PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(retry, "LONGEST_PAUSE_SECONDS", 0.001)
+pytestmark = pytest.mark.usefixtures("no_pauses")
 
 
 @pytest.fixture
@@ -80,7 +78,9 @@ def test_request_that_trickles_ends_at_its_deadline(
 def test_listing_that_trickles_ends_at_its_deadline(server: LoopbackS3, fault: str) -> None:
     server.schedule = Schedule(list_share=1.0, kinds=(fault,))
     began = time.monotonic()
-    with pytest.raises(ArchiveError, match=r"Cannot read s3://noaa-goes17/.*no whole answer within"):
+    with pytest.raises(
+        ArchiveError, match=r"Cannot read s3://noaa-goes17/.*no whole answer within"
+    ):
         storage_of(server).list_hour(HOUR)
     assert time.monotonic() - began < IN_TIME
 
@@ -126,7 +126,7 @@ def test_no_more_of_a_body_is_read_than_was_listed(
 
 @pytest.mark.parametrize("kind", ["s3", "http"])
 def test_answer_without_end_in_the_place_of_a_listing_is_bounded(
-    server: LoopbackS3, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: LoopbackS3, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retry, "ATTEMPTS", 1)
     server.schedule = Schedule(share=1.0, list_share=1.0, kinds=("endless",))
@@ -148,11 +148,11 @@ class Hanging(MemoryFileSystem):  # type: ignore[misc]
     protocol = "hanging"
     let_go = Event()
 
-    def ls(self, path: str, *, detail: bool = True, **_: object) -> list[dict[str, object]]:
+    def ls(self, *_: object, **__: object) -> list[dict[str, object]]:
         self.let_go.wait(10)
         return []
 
-    def open(self, path: str, mode: str = "rb", **_: object) -> "Endless":
+    def open(self, path: str, *_: object, **__: object) -> "Endless":
         return Endless(hangs="hang" in path)
 
 
@@ -160,7 +160,7 @@ class Endless:
     def __init__(self, *, hangs: bool) -> None:
         self.hangs = hangs
 
-    def __enter__(self) -> "Endless":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -340,7 +340,7 @@ def test_listing_that_lacks_what_every_listing_has_is_named(
 @pytest.mark.parametrize("size", [-5, "many", [7], float("nan")])
 def test_listing_of_another_file_system_with_a_size_that_is_none(size: object) -> None:
     found = listing.describe_entries([{"name": "a", "size": size, "type": "file"}], str)
-    with pytest.raises(OSError, match="the listing has a size that is none: .* for a"):
+    with pytest.raises(OSError, match=r"the listing has a size that is none: .* for a"):
         list(found)
 
 

@@ -1,4 +1,4 @@
-"""The user's own AWS configuration: what is wrong is named at once, says what to do, is asked once."""
+"""The user's own AWS configuration: what is wrong is named at once, and what to do about it."""
 
 import logging
 import ssl
@@ -188,7 +188,9 @@ def test_certificate_that_is_not_trusted_is_one() -> None:
         assert "that of your proxy included" in str(explain_configuration(raised))
 
 
-@pytest.mark.parametrize(("status", "stands"), [(400, True), (404, True), (429, False), (503, False)])
+@pytest.mark.parametrize(
+    ("status", "stands"), [(400, True), (404, True), (429, False), (503, False)]
+)
 def test_answer_of_a_web_server_is_asked_for_again_if_it_may_change(
     status: int, stands: bool
 ) -> None:

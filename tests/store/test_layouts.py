@@ -3,7 +3,7 @@
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -19,7 +19,7 @@ from tests.store.test_storage import HOUR, PREFIX, fill, granule_file_name
 from lightning_kedro.exceptions import ArchiveError, UnlistableArchiveError
 from lightning_kedro.glm.granule import hour_prefix, parse_granule_name
 from lightning_kedro.granules.series import StoredGranule
-from lightning_kedro.store import layouts, retry
+from lightning_kedro.store import layouts
 from lightning_kedro.store.storage import Storage
 
 COUNT = 3
@@ -27,10 +27,7 @@ QUIET = replace(HOUR, hour=HOUR.hour + timedelta(hours=5))
 NEXT_YEAR = replace(HOUR, hour=HOUR.hour + timedelta(days=400))
 
 
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "FIRST_PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(retry, "LONGEST_PAUSE_SECONDS", 0.001)
+pytestmark = pytest.mark.usefixtures("no_pauses")
 
 
 @pytest.fixture
@@ -179,6 +176,11 @@ def test_folder_that_this_project_makes_may_be_absent(tmp_path: Path, folder: st
     (tmp_path / "mount" / ".gitkeep").touch()
     storage = Storage(str(tmp_path / folder), may_be_absent=True)
     assert storage.list_hour(HOUR) == ([], 0)
+    (tmp_path / folder / "GLM-L2-LCFA").mkdir(parents=True)
+    assert storage.list_hour(HOUR) == ([], 0), "all was pruned"
+    with pytest.raises(UnlistableArchiveError, match="its GLM-L2-LCFA holds no folder of a year"):
+        Storage(str(tmp_path / folder)).list_hour(HOUR)
+    (tmp_path / folder / "GLM-L2-LCFA").rmdir()
     fill(tmp_path / folder, COUNT)
     assert_reads(storage)
 
@@ -218,7 +220,10 @@ def test_granules_that_lie_elsewhere_are_named(archive: Path, server: LoopbackS3
     (server.root / "flat").mkdir()
     for path in (archive / "glm" / day).iterdir():
         shutil.copy(path, server.root / "flat")
-    with pytest.raises(UnlistableArchiveError, match=r": it holds OR_GLM[^ ]*, OR_GLM[^ ]*, OR_GLM[^ ]*\. " + wanted):
+    with pytest.raises(
+        UnlistableArchiveError,
+        match=r": it holds OR_GLM[^ ]*, OR_GLM[^ ]*, OR_GLM[^ ]*\. " + wanted,
+    ):
         on_s3(server, "s3://flat").list_hour(HOUR)
 
 
@@ -251,6 +256,17 @@ def test_bucket_by_https_can_be_read_but_is_not_taken_for_silent(
             storage.list_hour(hour)
 
 
+def test_bucket_of_a_full_s3_by_https_is_not_taken_for_silent(
+    s3_endpoint: str, buckets: Path, put_granules: Callable[[Iterable[Path]], None]
+) -> None:
+    put_granules(sorted(buckets.rglob("*.nc"))[:COUNT])
+    assert len(Storage("s3://noaa-goes{number}", {"anon": True}).list_hour(HOUR)[0]) == COUNT
+    storage = Storage(f"{s3_endpoint}/noaa-goes{{number}}")
+    for hour in (HOUR, QUIET):
+        with pytest.raises(UnlistableArchiveError, match=r"archive=s3://noaa-goes\{number\}\.$"):
+            storage.list_hour(hour)
+
+
 def test_remedy_names_noaas_own_buckets_in_every_kind_of_address() -> None:
     for address in (
         "https://noaa-goes16.s3.amazonaws.com",
@@ -268,7 +284,7 @@ def test_remedy_names_noaas_own_buckets_in_every_kind_of_address() -> None:
 class Denying(Silent):
     """A web server that serves files, and answers for folders with a 403."""
 
-    def list_directory(self, path: object) -> None:  # type: ignore[override]
+    def list_directory(self, _: object) -> None:  # type: ignore[override]
         self.send_error(403)
 
 

@@ -54,12 +54,6 @@ def server(tmp_path: Path) -> Iterator[LoopbackS3]:
         yield server
 
 
-@pytest.fixture
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "FIRST_PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(retry, "LONGEST_PAUSE_SECONDS", 0.001)
-
-
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.usefixtures("no_pauses")
 def test_listing_in_pages_survives_seeded_faults(

@@ -1,7 +1,8 @@
 """How long a request may last as a whole: connecting, headers and body together.
 
 The time-outs of HTTP clients start anew with each byte that comes: a server that sends one byte a
-second would hold a run, and its locks, for hours.
+second would hold a run, and its locks, for hours. Folders of this machine have no deadline, those
+of a network file system neither: their reads cannot be given up.
 """
 
 import asyncio
@@ -144,4 +145,3 @@ def call_within(seconds: float, request: Callable[[], T]) -> T:
         if not future.done():
             raise DeadlineError(seconds) from error
         raise
-

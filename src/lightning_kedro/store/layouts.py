@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 from lightning_kedro.exceptions import UnlistableArchiveError, printable
 from lightning_kedro.glm.granule import PRODUCT, hour_prefix, parse_granule_name
@@ -107,32 +107,29 @@ class LayoutFinder:
             if any(map(_YEAR.fullmatch, self._list_names(f"{place}/{PRODUCT}") or ())):
                 return place
         if self._protocol in WEB:
-            self._refuse_web(f"{root}/{PRODUCT}/")
+            raise self._explain_web(f"{root}/{PRODUCT}/")
         names = self._list_names(root)
         if self._is_local and any(map(parse_granule_name, names or ())):
             self._flat.add(root)
             return root
-        if not self._is_empty_and_may_be(root, names):
-            self._refuse_layout(platform, root, names)
-        return root
+        if self._may_be_absent or self._is_empty_bucket(root, names):
+            return root
+        raise self._explain_layout(platform, root, names)
 
     @property
     def _is_local(self) -> bool:
         return self._protocol in ("file", "local")
 
-    def _is_empty_and_may_be(self, root: str, names: list[str] | None) -> bool:
-        """Whether nothing at all is there, and that is what may be.
+    def _is_empty_bucket(self, root: str, names: list[str] | None) -> bool:
+        """Whether S3 itself says that nothing is there.
 
-        A bucket that can be listed and has nothing in it is empty: S3 says so itself. An empty
-        folder may be where a disk is not mounted.
+        An empty folder may be where a disk is not mounted, and a prefix without keys is a typo.
         """
-        if any(not name.startswith(".") for name in names or ()):
-            return False
-        return self._may_be_absent or (
-            self._protocol in S3 and names is not None and "/" not in root
-        )
+        return self._protocol in S3 and names == [] and "/" not in root
 
-    def _refuse_layout(self, platform: str, root: str, names: list[str] | None) -> NoReturn:
+    def _explain_layout(
+        self, platform: str, root: str, names: list[str] | None
+    ) -> UnlistableArchiveError:
         """Say that granules lie nowhere that is looked at."""
         archive = self._root.replace("{number}", platform[1:])
         if names is None or (self._protocol in S3 and not names):
@@ -140,24 +137,26 @@ class LayoutFinder:
                 f"Archive {archive} does not exist. Check the parameter archive: it wants a folder "
                 f"or URL that holds {LAYOUT}."
             )
-            raise UnlistableArchiveError(message)
+            return UnlistableArchiveError(message)
         message = (
             f"Archive {archive} is not laid out as {LAYOUT}/*.nc: {self._describe(root, names)}. "
             f"Give the folder above {PRODUCT}, {PRODUCT} itself, a folder that goes2go downloaded "
             f"to (noaa-goes{platform[1:]}/{LAYOUT}), or a folder of this machine in which the "
             f"granules lie side by side."
         )
-        raise UnlistableArchiveError(message)
+        return UnlistableArchiveError(message)
 
     def _describe(self, root: str, names: Iterable[str]) -> str:
         """What is there instead."""
+        if PRODUCT in names:
+            return f"its {PRODUCT} holds no folder of a year"
         misplaced = _find_misplaced(root) if self._is_local else None
         if misplaced is not None:
             return f"there are granules in {printable(misplaced)}"
         shown = [printable(name, 60) for name in sorted(names)[:MAX_NAMES_SHOWN]]
         return f"it holds {', '.join(shown)}" if shown else "it is empty"
 
-    def _refuse_web(self, place: str) -> NoReturn:
+    def _explain_web(self, place: str) -> UnlistableArchiveError:
         """Say that a web server does not list its folders, and what to give instead."""
         bucket = _BUCKET.search(self._root)
         instead = (
@@ -170,7 +169,7 @@ class LayoutFinder:
             f"folders as it should. Granules may be read there one by one, but an archive must "
             f"list {LAYOUT}, or nobody knows which there are. {instead}."
         )
-        raise UnlistableArchiveError(message)
+        return UnlistableArchiveError(message)
 
     def is_hour_absent(self, root: str, hour: ArchiveHour) -> bool:
         """Whether the indexes of a web server show that it has no folder of an hour.
@@ -187,7 +186,7 @@ class LayoutFinder:
             folder = f"{folder}/{name}"
             names = self._list_names(folder) or []
             if not any(re.fullmatch(rf"\d{{{len(child)}}}", other) for other in names):
-                self._refuse_web(f"{folder}/")
+                raise self._explain_web(f"{folder}/")
             if child not in names:
                 return True
         return False

@@ -8,14 +8,14 @@ for the satellite's number, since each satellite has a bucket of its own.
 import logging
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from lightning_kedro.exceptions import ArchiveError, UnlistableArchiveError, printable
-from lightning_kedro.glm.granule import GranuleName, hour_prefix, parse_granule_name
+from lightning_kedro.glm.granule import PRODUCT, GranuleName, hour_prefix, parse_granule_name
 from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.granules.series import StoredGranule
 from lightning_kedro.store.deadlines import Deadlines
@@ -35,6 +35,9 @@ from lightning_kedro.store.retry import (
     RefusedError,
     retry_with_backoff,
 )
+from lightning_kedro.store.together import run_together
+
+__all__ = ["MAX_GRANULE_BYTES", "Storage", "run_together"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +47,9 @@ an equinox when the sun shines into the instrument, have 5 MB."""
 
 MAX_FAILED_LISTINGS: Final = 24
 """When so many hours in a row could not be listed, the archive is down."""
+
+MAX_NAMES: Final = 1000
+"""How many names are looked at to see how an archive is laid out: one page of S3."""
 
 _LOCAL: Final = ("file", "local")
 
@@ -121,7 +127,7 @@ class Storage:
         root = self.root.replace("{number}", platform[1:])
         if self.is_local:
             folder = Path(root.removeprefix("file://").removeprefix("local://")).expanduser()
-            return root_above_product(str(folder))
+            return str(folder.parent if folder.name == PRODUCT else folder)
         path = str(self.files.file_system._strip_protocol(root)).rstrip("/")  # noqa: SLF001
         return root_above_product(path)
 
@@ -152,8 +158,8 @@ class Storage:
         """What lies in an hour's folder; None if there is no such folder."""
         if self._layouts.is_flat(root):
             names = self._flat.names(root, hour)
-            paths = [Path(root, name) for name in names]
-            return [_describe(str(path), path.stat().st_size) for path in paths]
+            paths = [f"{root}/{name}" for name in names]
+            return [_describe(path, Path(path).stat().st_size) for path in paths]
         prefix = f"{root}/{hour_prefix(hour.hour)}"
         entries = self._list(prefix)
         if entries is None:
@@ -194,23 +200,23 @@ class Storage:
                 granules.append(StoredGranule(name, place, size))
         return granules, ignored
 
-    def _list(self, prefix: str) -> list[Entry] | None:
-        """Everything below a prefix; None if there is no such folder or bucket."""
-        answer: list[Entry] | None = self._ask(partial(self._list_once, prefix), prefix)
+    def _list(self, prefix: str, first: int | None = None) -> list[Entry] | None:
+        """Everything below a prefix, or the first of it; None if there is no such folder."""
+        request = partial(self._list_once, prefix, first)
+        answer: list[Entry] | None = self._ask(request, prefix)
         return answer
 
-    def _list_once(self, prefix: str) -> list[Entry] | None:
+    def _list_once(self, prefix: str, first: int | None) -> list[Entry] | None:
         """The same in one attempt, in the quickest way that its file system has."""
         try:
-            if self.is_local:
-                return bound(scan_folder(prefix))
-            return bound(self.files.list_entries(prefix))
+            entries = scan_folder(prefix) if self.is_local else self.files.list_entries(prefix)
+            return list(islice(entries, first)) if first is not None else bound(entries)
         except (FileNotFoundError, NotADirectoryError):
             return None
 
     def _list_names(self, folder: str) -> list[str] | None:
-        """The names directly below a folder; None if there is no such folder."""
-        entries = self._list(folder)
+        """The first names directly below a folder; None if there is no such folder."""
+        entries = self._list(folder, MAX_NAMES)
         if entries is None:
             return None
         start = len(folder) + 1
@@ -247,7 +253,7 @@ class Storage:
         prefix of a bucket is there if something is below it.
         """
         root = self.locate(platform)
-        found = self._list(root)
+        found = self._list(root, 1)
         return found is not None and (bool(found) or self.protocol not in S3 or "/" not in root)
 
     def _ask(self, request: Callable[[], Any], place: str) -> Any:  # noqa: ANN401
@@ -338,31 +344,3 @@ class Storage:
 def _describe(place: str, size: int) -> File:
     """A file with its name taken apart."""
     return place, parse_granule_name(place.rpartition("/")[2]), size
-
-
-def run_together(
-    work: Callable[[Any], Any],
-    items: Sequence[Any],
-    *,
-    workers: int,
-) -> list[Any]:
-    """Do something for many items at once; used for requests, which mostly wait.
-
-    Args:
-        work: What to do; called in threads.
-        items: For what.
-        workers: How many at a time, at most.
-
-    Returns:
-        The results in the order of the items; an ``ArchiveError`` stands in the place of its
-        result.
-    """
-
-    def attempt(item: Any) -> Any:  # noqa: ANN401
-        try:
-            return work(item)
-        except ArchiveError as error:
-            return error
-
-    with ThreadPoolExecutor(max_workers=max(1, min(workers, len(items)))) as pool:
-        return list(pool.map(attempt, items))
