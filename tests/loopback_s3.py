@@ -38,7 +38,7 @@ class Schedule:
     Attributes:
         seed: Of the schedule.
         share: Of the requests for objects that fail; less than all of them never fail the same
-            thing more than three times in a row, so that patience always wins.
+            thing more than three times in a row, so that retries always succeed.
         list_share: Of the listings that fail.
         kinds: What may happen: an error status, a connection reset, a body cut short, a stall, a
             page in the place of the answer; or one of ``BAD_FAITH``.

@@ -2,6 +2,7 @@
 
 import asyncio
 import pickle
+import re
 import time
 import tracemalloc
 from collections.abc import Iterator, Mapping
@@ -96,6 +97,25 @@ def test_deadline_of_one_granule_counts_over_its_attempts(
         storage.read(stored(storage))
     assert time.monotonic() - began < 1.0 + SECONDS + 1.5
     assert server.requests["GET"] == 2, "at 0 and 0.6 s, not at 1.2 s"
+
+
+def test_server_that_is_slow_now_and_then_does_not_hold_a_day(
+    server: LoopbackS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry, "LAST_ATTEMPT_SECONDS", 0.1)
+    fill(server.root / "noaa-goes18", 60)
+    for path in (server.root / "noaa-goes18").rglob("*.nc"):
+        path.rename(server.root / "noaa-goes17" / PREFIX / path.name)
+    storage = storage_of(server)
+    granules = [stored(storage, number) for number in range(60)]
+    server.schedule = Schedule(2, share=0.6, kinds=("trickle",))
+    began = time.monotonic()
+    contents = [content for _, content in storage.read_all(granules)]
+    assert time.monotonic() - began < IN_TIME
+    assert server.faults["trickle"] <= 12 + 4, "twelve are enough; four were on their way"
+    reason = r"was not asked for: 1[2-6] requests got no whole answer in time. The last one: Cannot"
+    assert re.search(reason, str(contents[-1]))
+    assert any(isinstance(content, bytes) for content in contents)
 
 
 def test_waiting_for_a_turn_uses_up_no_attempts(

@@ -248,7 +248,7 @@ def test_bucket_by_https_can_be_read_but_is_not_taken_for_silent(
     assert len(storage.read(granule)) == 100  # type: ignore[arg-type]
     bucket = root.removesuffix("/GLM-L2-LCFA").replace("{", r"\{").replace("}", r"\}")
     message = (
-        r"cannot be listed: http://.*/noaa-goes17/GLM-L2-LCFA/ shows no such folders as it should"
+        r"cannot be listed: http://.*/noaa-goes17/GLM-L2-LCFA/ has no index that shows its folders"
         rf".*\. Give the bucket itself: archive=s3://{bucket}\.$"
     )
     for hour in (HOUR, QUIET):
@@ -326,7 +326,7 @@ def test_page_in_the_place_of_one_index_is_not_an_hour_without_granules(archive:
         bogus.add(HOUR.hour.strftime("%H"))
         assert len(storage.list_hour(HOUR)[0]) == COUNT, "it is asked for again"
         bogus.add(QUIET.hour.strftime("%j"))
-        with pytest.raises(UnlistableArchiveError, match=r"/2024/196/ shows no such folders"):
+        with pytest.raises(UnlistableArchiveError, match=r"/2024/196/ has no index"):
             storage.list_hour(QUIET)
 
 

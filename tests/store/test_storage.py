@@ -88,7 +88,7 @@ def test_listing_that_always_fails_ends_soon(server: LoopbackS3) -> None:
 
 
 @pytest.mark.usefixtures("no_pauses")
-def test_hours_of_an_archive_that_is_down_do_not_each_run_out_of_patience(
+def test_hours_of_an_archive_that_is_down_do_not_each_use_up_all_attempts(
     server: LoopbackS3, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lightning_kedro.store.storage.MAX_FAILED_LISTINGS", 3)

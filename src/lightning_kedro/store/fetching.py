@@ -54,7 +54,7 @@ class Fetcher:
     """
 
     def __init__(self, files: RemoteFiles, max_concurrency: int, explain: Explain) -> None:
-        """Begin with trust in the archive."""
+        """Begin with a circuit breaker that lets requests pass."""
         self._files = files
         self._max_concurrency = max_concurrency
         self._explain = explain

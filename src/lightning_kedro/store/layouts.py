@@ -165,8 +165,8 @@ class LayoutFinder:
             else "Give its s3:// address, a web server that lists its folders, or a folder"
         )
         message = (
-            f"Archive {printable(self._root)} cannot be listed: {printable(place)} shows no such "
-            f"folders as it should. Granules may be read there one by one, but an archive must "
+            f"Archive {printable(self._root)} cannot be listed: {printable(place)} has no index "
+            f"that shows its folders. Granules may be read there one by one, but an archive must "
             f"list {LAYOUT}, or nobody knows which there are. {instead}."
         )
         return UnlistableArchiveError(message)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from lightning_kedro.exceptions import ArchiveError, UnlistableArchiveError
+from lightning_kedro.store.deadlines import DeadlineError
 
 if TYPE_CHECKING:
     from tenacity import AsyncRetrying, RetryCallState, Retrying
@@ -103,16 +104,19 @@ def _is_worth_another_attempt(error: BaseException) -> bool:
 class CircuitBreaker:
     """Notices when everything fails, so that thousands of granules do not each use up all attempts.
 
-    Several threads may use one: a failure counted twice or not at all makes no difference.
+    What is not answered before its deadline counts even if other things are answered in between:
+    each costs minutes, and a day of them hours. Several threads may use one: a failure counted
+    twice or not at all makes no difference.
 
     Args:
-        limit: How many things in a row must fail.
+        limit: How many things in a row must fail, or come too late in all.
     """
 
     def __init__(self, limit: int) -> None:
-        """Begin with trust."""
+        """Let requests pass."""
         self.limit = limit
         self._failures = 0
+        self._late = 0
         self._failed_at = 0.0
         self._reason = ""
 
@@ -120,12 +124,15 @@ class CircuitBreaker:
         """Let a request pass unless the archive is down.
 
         Raises:
-            DownError: If so many requests in a row failed, the last of them a short time ago.
+            DownError: If so many requests in a row failed, or got no answer in time, the last of
+                them a short time ago.
         """
-        down = self._failures >= self.limit
-        if down and time.monotonic() - self._failed_at < DOWN_FOR_SECONDS:
+        is_down = self._failures >= self.limit or self._late >= self.limit
+        if is_down and time.monotonic() - self._failed_at < DOWN_FOR_SECONDS:
+            failed = f"{self._failures} requests in a row failed"
+            late = f"{self._late} requests got no whole answer in time"
             message = (
-                f"{what} was not asked for: {self._failures} requests in a row failed. "
+                f"{what} was not asked for: {failed if self._failures >= self.limit else late}. "
                 f"The last one: {self._reason}"
             )
             raise DownError(message)
@@ -139,5 +146,6 @@ class CircuitBreaker:
         if isinstance(error, DownError):
             return
         self._failures += 1
+        self._late += isinstance(error.__cause__, DeadlineError)
         self._failed_at = time.monotonic()
         self._reason = str(error)

@@ -317,7 +317,7 @@ class Storage:
         yield from self._fetcher().fetch_all(granules)
 
     def _fetcher(self) -> Fetcher:
-        """What fetches granules; each lot of them starts with new trust in the archive."""
+        """What fetches granules; each lot of them has a circuit breaker of its own."""
         self._connect()
         return Fetcher(self.files, self.max_concurrency, self.explain_errors)
 
