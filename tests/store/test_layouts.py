@@ -19,7 +19,7 @@ from tests.store.test_storage import HOUR, PREFIX, fill, granule_file_name
 from lightning_kedro.exceptions import ArchiveError, UnlistableArchiveError
 from lightning_kedro.glm.granule import hour_prefix, parse_granule_name
 from lightning_kedro.granules.series import StoredGranule
-from lightning_kedro.store import layouts
+from lightning_kedro.store import layouts, retry
 from lightning_kedro.store.storage import Storage
 
 COUNT = 3
@@ -147,6 +147,23 @@ def test_flat_folder_is_read_once_while_it_does_not_change(
     monkeypatch.setattr(layouts, "parse_granule_name", lambda _: pytest.fail("read again"))
     assert len(storage.list_hour(HOUR)[0]) == COUNT
     assert storage.list_hour(QUIET) == ([], 0)
+
+
+def test_flat_folder_from_which_files_go_is_still_listed(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = archive / PREFIX
+    storage = Storage(str(folder))
+    storage.list_hour(HOUR)
+    monkeypatch.setattr(
+        layouts.FlatFolder, "_names_of", lambda *_: ["gone.nc", granule_file_name(0)]
+    )
+    assert len(storage.list_hour(HOUR)[0]) == 1
+    monkeypatch.undo()
+    monkeypatch.setattr(retry, "ATTEMPTS", 1)
+    shutil.rmtree(folder)
+    with pytest.raises(ArchiveError, match=r"Cannot read .*/09: .*Check the folder and its permis"):
+        storage.list_hour(HOUR)
 
 
 def test_usual_layout_costs_one_request_an_hour(server: LoopbackS3) -> None:

@@ -10,12 +10,14 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from lightning_kedro.exceptions import UnlistableArchiveError, printable
 from lightning_kedro.glm.granule import PRODUCT, hour_prefix, parse_granule_name
 from lightning_kedro.granules.hours import ArchiveHour
+from lightning_kedro.store.listing import Entry
 from lightning_kedro.store.remote import S3, WEB
 
 LAYOUT: Final = f"{PRODUCT}/YYYY/DDD/HH"
@@ -200,7 +202,16 @@ class FlatFolder:
         self._stamp: tuple[str, int] | None = None
         self._names: dict[tuple[str, str], list[str]] = {}
 
-    def names(self, folder: str, hour: ArchiveHour) -> list[str]:
+    def list_hour(self, folder: str, hour: ArchiveHour) -> list[Entry]:
+        """An hour's granules, but for those that are gone since the folder was read."""
+        entries: list[Entry] = []
+        for name in self._names_of(folder, hour):
+            with suppress(FileNotFoundError):
+                path = f"{folder}/{name}"
+                entries.append((path, Path(path).stat().st_size))
+        return entries
+
+    def _names_of(self, folder: str, hour: ArchiveHour) -> list[str]:
         """The names of an hour's granules."""
         stamp = (folder, Path(folder).stat().st_mtime_ns)
         if stamp != self._stamp:

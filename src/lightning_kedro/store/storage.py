@@ -157,9 +157,8 @@ class Storage:
     def _list_granules(self, root: str, hour: ArchiveHour) -> list[File] | None:
         """What lies in an hour's folder; None if there is no such folder."""
         if self._layouts.is_flat(root):
-            names = self._flat.names(root, hour)
-            paths = [f"{root}/{name}" for name in names]
-            return [_describe(path, Path(path).stat().st_size) for path in paths]
+            found: list[Entry] = self._ask(partial(self._flat.list_hour, root, hour), root)
+            return [_describe(place, size or 0) for place, size in found]
         prefix = f"{root}/{hour_prefix(hour.hour)}"
         entries = self._list(prefix)
         if entries is None:
