@@ -16,7 +16,7 @@ from lightning_kedro.glm.granule import hour_prefix
 from lightning_kedro.granules.series import StoredGranule
 from lightning_kedro.store.archive import GranuleArchive, GranuleSelection
 from lightning_kedro.store.files import sweep_partials, write_whole
-from lightning_kedro.store.prefetch import work_ahead
+from lightning_kedro.store.prefetch import prefetch
 from lightning_kedro.store.storage import Storage
 
 logger = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class RawGranulesDataset(AbstractDataset[GranuleSelection, GranuleArchive]):
         local = archive if archive is not None and Storage(archive).is_local else None
         self.folder = Path(path)
         self.reads_in_place = local is not None
-        self._storage = Storage(local or path)
+        self._storage = Storage(local or path, may_be_absent=local is None)
         self._simulated = simulated
         self.failures: tuple[str, ...] = ()
         self._unlisted: frozenset[Any] = frozenset()
@@ -120,7 +120,7 @@ class RawGranulesDataset(AbstractDataset[GranuleSelection, GranuleArchive]):
 
         bar = partial(tqdm, total=len(wanted), desc="Fetching", unit="granule", disable=None)
         with closing(storage.read_all(wanted)) as contents, ThreadPoolExecutor(WRITERS) as pool:
-            kept = work_ahead(
+            kept = prefetch(
                 contents,
                 lambda item: pool.submit(self._keep, *item),
                 cost=lambda item: item[0].file_bytes,

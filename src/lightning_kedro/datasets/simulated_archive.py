@@ -73,7 +73,8 @@ class SimulatedArchive(GranuleArchive):
 
     def __init__(self, simulation: Simulation) -> None:
         """Remember how to simulate; nothing is made yet."""
-        super().__init__(Storage(str(simulation.folder)), simulated=True)
+        storage = Storage(str(simulation.folder), may_be_absent=True)
+        super().__init__(storage, simulated=True)
         self.simulation = simulation
 
     def select(
