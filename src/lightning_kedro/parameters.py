@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import (
     BaseModel,
@@ -25,6 +25,12 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from lightning_kedro.exceptions import ParameterError
+from lightning_kedro.glm.satellites import PLATFORMS, SLOTS
+
+if TYPE_CHECKING:  # mypy wants to see each choice; pydantic makes them of the table
+    Satellite = str
+else:
+    Satellite = Literal[(*PLATFORMS, *SLOTS)]
 
 _NOW: Final = re.compile(r"now(?:\s*-\s*(?P<count>\d{1,6})\s*(?P<unit>[mhd]))?", re.IGNORECASE)
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
@@ -156,7 +162,7 @@ class Clustering(_Strict):
 class Parameters(_Strict):
     """The whole tree."""
 
-    satellite: Literal["G16", "G17", "G18", "G19", "east", "west"]
+    satellite: Satellite
     window: Window
     ingestion: Ingestion = Ingestion()
     preprocessing: Preprocessing = Preprocessing()

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from kedro.io import DatasetError
-from tests.store.test_storage import HOUR, fill
 from tests.loopback_s3 import LoopbackS3, Schedule, serve_folder
+from tests.store.test_storage import HOUR, fill
 
 from lightning_kedro.datasets.raw_granules import WRITERS, RawGranulesDataset
 from lightning_kedro.datasets.simulated_archive import Simulation

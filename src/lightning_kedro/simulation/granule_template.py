@@ -9,19 +9,19 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import h5py
 import numpy as np
 from h5py import h5f, h5p
 
-from lightning_kedro.glm.field_of_view import FieldOfView
+from lightning_kedro.glm.hdf5 import Handle, name_image
+from lightning_kedro.glm.satellites import SATELLITES, FieldOfView
 from lightning_kedro.simulation.lcfa_eras import Era, Packing, file_attributes, packings, yaw_flip
 from lightning_kedro.simulation.lcfa_globals import (
     FIXED_VALUES,
     GLOBAL_ATTRIBUTES,
     GLOBAL_VARIABLES,
-    INSTRUMENT_IDS,
 )
 from lightning_kedro.simulation.lcfa_layout import (
     CHUNK,
@@ -30,9 +30,6 @@ from lightning_kedro.simulation.lcfa_layout import (
     ROW_VARIABLES,
     Variable,
 )
-
-Handle: TypeAlias = Any
-"""An object of h5py's, which has no types."""
 
 SINCE_FORMAT: Final = "%Y-%m-%d %H:%M:%S.000"
 """The product time in the units of times (23 characters)."""
@@ -68,7 +65,7 @@ class TemplateKey:
     """What makes one template differ from another.
 
     Attributes:
-        platform: The satellite, G16 to G19.
+        platform: The satellite, one of ``PLATFORMS``.
         view: Where it stands and what it sees.
         era: The era of the format.
         fine_energy: Whether energies have a scale for each level.
@@ -85,7 +82,7 @@ class TemplateKey:
     @property
     def packings(self) -> dict[str, Packing]:
         """The packing of every packed quantity."""
-        return packings(self.era, self.view.centre_lon, fine_energy=self.fine_energy)
+        return packings(self.era, self.view.center_lon, fine_energy=self.fine_energy)
 
     @property
     def row_variables(self) -> tuple[Variable, ...]:
@@ -135,7 +132,7 @@ def _create_file() -> Handle:
     creation.set_link_creation_order(tracked)
     creation.set_attr_creation_order(tracked)
     creation.set_obj_track_times(False)
-    return h5f.create(b"template.nc", h5f.ACC_TRUNC, fcpl=creation, fapl=access)
+    return h5f.create(name_image(), h5f.ACC_TRUNC, fcpl=creation, fapl=access)
 
 
 def _create_dimensions(file: Handle, names: AbstractSet[str]) -> None:
@@ -220,7 +217,7 @@ def _global_values(key: TemplateKey) -> Mapping[str, Any]:
     return {
         **FIXED_VALUES,
         "yaw_flip_flag": yaw_flip(key.era)[0],
-        "lon_field_of_view": view.centre_lon,
+        "lon_field_of_view": view.center_lon,
         "lon_field_of_view_bounds": (view.west, view.east),
         "lat_field_of_view_bounds": (view.north, view.south),
         "nominal_satellite_subpoint_lon": view.subpoint_lon,
@@ -237,7 +234,7 @@ def _file_attributes(key: TemplateKey) -> dict[str, str]:
         **file_attributes(key.era),
         "orbital_slot": key.view.orbital_slot,
         "platform_ID": key.platform,
-        "instrument_ID": INSTRUMENT_IDS[key.platform],
+        "instrument_ID": SATELLITES[key.platform].instrument,
         "dataset_name": f"IS_GLM-L2-LCFA_{key.platform}_{_NAME_TIMES}_c20000011200220.nc",
         "date_created": TIME_PLACEHOLDER,
         "time_coverage_start": TIME_PLACEHOLDER,

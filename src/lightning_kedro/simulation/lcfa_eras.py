@@ -38,7 +38,7 @@ def era_of(platform: str, start: datetime) -> Era:
     """Tell in which era a granule was made.
 
     Args:
-        platform: ``G16``, ``G17``, ``G18`` or ``G19``. All changed together as far as is known, so
+        platform: The satellite, one of ``PLATFORMS``. All changed together as far as is known, so
             it makes no difference yet.
         start: Start of the granule, UTC.
 

@@ -275,6 +275,3 @@ GLOBAL_ATTRIBUTES: Final[Mapping[str, str]] = {
 
 Those that say where real data come from say here that these are simulated.
 """
-
-INSTRUMENT_IDS: Final[Mapping[str, str]] = {"G16": "FM1", "G17": "FM2", "G18": "FM3", "G19": "FM4"}
-"""The flight model of the GLM on each satellite."""

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from lightning_kedro.exceptions import ArchiveError
 from lightning_kedro.glm.granule import GranuleName, hour_prefix, parse_granule_name
+from lightning_kedro.glm.satellites import SATELLITES
 from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.granules.series import StoredGranule
 from lightning_kedro.store.fetching import Content, Fetcher
@@ -118,7 +119,7 @@ class Storage:
 
     def locate(self, platform: str) -> str:
         """The root of a satellite, as the file system wants it."""
-        root = self.root.replace("{number}", platform[1:])
+        root = self.root.replace("{number}", str(SATELLITES[platform].number))
         if self.is_local:
             return str(Path(root.removeprefix("file://").removeprefix("local://")).expanduser())
         return str(self.file_system._strip_protocol(root)).rstrip("/")  # noqa: SLF001  (fsspec's)
