@@ -16,7 +16,7 @@ from h5py import h5d, h5p, h5s, h5t, h5z
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.conftest import name_of, needs_real_granules, real_granule_paths
-from tests.glm.granule_files import NAME, content, make_anew
+from tests.glm.granule_files import NAME, PACKING, content, make_anew
 
 from lightning_kedro.exceptions import CorruptGranuleError
 from lightning_kedro.glm import hdf5_filters, hdf5_layout
@@ -414,6 +414,60 @@ def test_real_granule_rewritten_by_netcdf_is_the_same(
     expected = fields(source, name_of(source))
     assert fields(target, name_of(source)) == expected
     assert fields(target.read_bytes(), name_of(source)) == expected
+
+
+def make_with_h5py(source: Path, target: Path, libver: str, **options: Any) -> None:
+    """Copy a granule as h5py users do: indexes of other kinds, attributes of other types."""
+    with h5py.File(source) as old, h5py.File(target, "w", libver=(libver, "latest")) as new:
+        new.attrs.update(old.attrs)
+        for name, variable in old.items():
+            rows = name.startswith("flash_") and variable.ndim == 1
+            made = new.create_dataset(name, data=variable[()], **(options if rows else {}))
+            for key in PACKING:
+                if key in variable.attrs:
+                    made.attrs[key] = restyle(variable.attrs[key])
+            made.attrs["_Unsigned"] = "True"
+
+
+def restyle(value: Any) -> Any:
+    """Text of variable length; numbers as arrays of one 8-byte number, unless they are integers."""
+    if isinstance(value, bytes | str):
+        return value.decode() if isinstance(value, bytes) else value
+    return np.atleast_1d(value).astype("f8" if value.dtype.kind == "f" else value.dtype)
+
+
+@pytest.mark.parametrize("libver", ["earliest", "v110"])
+@pytest.mark.parametrize("filters", [{}, {"compression": 4, "shuffle": True, "fletcher32": True}])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {},
+        {"chunks": (64,)},
+        {"chunks": (64,), "maxshape": (1000,)},
+        {"chunks": (64,), "maxshape": (None,)},
+        {"chunks": (300,)},
+        {"chunks": (4096,), "maxshape": (None,)},
+    ],
+    ids=lambda shape: "+".join(f"{key}{value}" for key, value in shape.items()) or "plain",
+)
+@pytest.mark.parametrize("count", [0, ROWS])
+def test_granule_rewritten_by_h5py_is_the_same(
+    granule: Granule,
+    tmp_path: Path,
+    libver: str,
+    filters: dict[str, Any],
+    shape: dict[str, Any],
+    count: int,
+) -> None:
+    if count == 0:
+        shape = {key: (None,) if key == "maxshape" else value for key, value in shape.items()}
+        if "maxshape" not in shape:
+            shape, filters = {}, {}  # HDF5 has no chunks of what never has rows
+    source = granule(count=count)
+    target = tmp_path / f"other_{source.name}"
+    make_with_h5py(source, target, libver, **shape, **filters)
+    assert fields(target, NAME) == fields(source, NAME)
+    assert fields(target.read_bytes(), NAME) == fields(source, NAME)
 
 
 def test_content_has_as_many_rows_as_these_tests_say() -> None:
