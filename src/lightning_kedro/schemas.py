@@ -36,7 +36,7 @@ class Table:
 
 
 COLUMNS: Final = {
-    "platform": Column("VARCHAR", "satellite, G16 to G19; joined by + where a slot changed hands"),
+    "platform": Column("VARCHAR", "satellite; several, joined by +, where a slot changed hands"),
     "granule_start": Column("TIMESTAMP", "start of the granule, UTC; with platform its key"),
     "granule_end": Column("TIMESTAMP", "end of the granule, UTC, exclusive"),
     "created": Column(
@@ -64,7 +64,7 @@ COLUMNS: Final = {
     "found": Column("INTEGER", "granules of the hour that were found, corrupt ones included"),
     "corrupt": Column("INTEGER", "granules of the hour that are corrupt"),
     "missing": Column("INTEGER", "granules of the hour that were not found"),
-    "flash_platform": Column("VARCHAR", "satellite that saw the flash, G16 to G19"),
+    "flash_platform": Column("VARCHAR", "satellite that saw the flash"),
     "cluster": Column("INTEGER", "0 is the cluster with the most flashes"),
     "silhouette_coefficient": Column(
         "DOUBLE", "-1 to 1: of a flash (or its cell), or the mean over a cluster or a fit"

@@ -13,6 +13,7 @@ from kedro.io import AbstractDataset
 
 from lightning_kedro.exceptions import ArchiveError
 from lightning_kedro.glm.granule import hour_prefix
+from lightning_kedro.glm.satellites import PLATFORMS
 from lightning_kedro.granules.series import StoredGranule
 from lightning_kedro.store.archive import GranuleArchive, GranuleSelection
 from lightning_kedro.store.files import sweep_partials, write_whole
@@ -152,7 +153,7 @@ class RawGranulesDataset(AbstractDataset[GranuleSelection, GranuleArchive]):
         return path.is_file() and path.stat().st_size == granule.file_bytes
 
     def _exists(self) -> bool:
-        return Path(self._storage.locate("G16")).is_dir()
+        return Path(self._storage.locate(PLATFORMS[0])).is_dir()
 
     def _describe(self) -> dict[str, Any]:
         return {"path": str(self.folder), "archive": self._storage.root}

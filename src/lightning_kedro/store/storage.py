@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from lightning_kedro.exceptions import ArchiveError, UnlistableArchiveError, printable
 from lightning_kedro.glm.granule import PRODUCT, GranuleName, hour_prefix, parse_granule_name
+from lightning_kedro.glm.satellites import SATELLITES
 from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.granules.series import StoredGranule
 from lightning_kedro.store.deadlines import Deadlines
@@ -124,7 +125,7 @@ class Storage:
 
     def locate(self, platform: str) -> str:
         """The root of a satellite, as the file system wants it: what holds ``GLM-L2-LCFA``."""
-        root = self.root.replace("{number}", platform[1:])
+        root = self.root.replace("{number}", str(SATELLITES[platform].number))
         if self.is_local:
             folder = Path(root.removeprefix("file://").removeprefix("local://")).expanduser()
             return str(folder.parent if folder.name == PRODUCT else folder)
