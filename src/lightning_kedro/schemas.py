@@ -102,7 +102,9 @@ COLUMNS: Final = {
     "inertia_error": Column("DOUBLE", "measured relative error of the inertia due to merging"),
     "silhouette_error": Column("DOUBLE", "measured error of the silhouette due to merging"),
     "relabelled_share": Column("DOUBLE", "share of flashes whose cell is nearer another centre"),
-    "satellite": Column("VARCHAR", "the parameter satellite as asked for: G18, or east, west"),
+    "satellite": Column(
+        "VARCHAR", "the parameter satellite as it was asked for: a platform or a slot"
+    ),
     "west": Column("DOUBLE", "western side of the region in degrees east; null without a region"),
     "south": Column("DOUBLE", "southern side of the region in degrees north"),
     "east": Column("DOUBLE", "eastern side of the region in degrees east; less than west at 180"),
