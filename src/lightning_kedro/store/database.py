@@ -93,7 +93,6 @@ def connect(
     try:
         with explain_database(path, "read" if read_only else "written"):
             connection.execute("SET TimeZone = 'UTC'")
-            connection.execute("SET schema = 'main'")
             yield connection
     finally:
         connection.close()
@@ -151,7 +150,7 @@ def _name_holder(error: Exception) -> str:
     """Who has the file, as far as DuckDB's error says so."""
     match = _HOLDER.search(str(error))
     if match is not None:
-        return f"another process ({match['program'] or 'PID'} {match['process']})"
+        return f"another process ({match['program'] or 'unknown'}, PID {match['process']})"
     if _OTHER_CONNECTION in str(error):
         return "another connection of this process"
     return "another process"
@@ -231,8 +230,8 @@ def explain_database(path: Path, verb: str) -> Iterator[None]:
                 with explain_disk(path):
                     raise OSError(number, text) from error
         message = (
-            f"Database {path} cannot be {verb}: {text}. Run again; if that does not help, move "
-            f"{path} and, if it is there, {path}.wal away: the next run of ingestion makes a new "
-            f"database."
+            f"Database {path} cannot be {verb}: {text}. Run again; if that does not help, move it "
+            f"away, together with {path.name}.wal if that is beside it: the next run of ingestion "
+            f"makes a new one."
         )
         raise TableError(message) from error
