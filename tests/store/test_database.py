@@ -211,9 +211,8 @@ def test_wait_for_a_database_says_within_two_seconds_for_whom(
     ("text", "whom"),
     [
         (
-            'IO Error: Cannot open file "c:\\x.duckdb": The process cannot access the file because '
-            "it is being used by another process.\n\nFile is already open in \n"
-            "C:\\Program Files\\Python\\python.exe (PID 12)",
+            "The process cannot access the file because it is being used by another process.\n\n"
+            r"File is already open in C:\Program Files\Python\python.exe (PID 12)",
             "another process (python.exe, PID 12)",
         ),
         ("Could not set lock: Conflicting lock is held in PID 0 elsewhere", "another process"),
@@ -301,8 +300,9 @@ def test_file_of_sqlite_is_named_and_fetches_no_extension(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript("CREATE TABLE notes (text); INSERT INTO notes VALUES ('mine')")
     content = path.read_bytes()
-    with pytest.raises(TableError, match=r"cannot be opened: .*sqlite"), connect(
-        path, read_only=False
+    with (
+        pytest.raises(TableError, match=r"cannot be opened: .*sqlite"),
+        connect(path, read_only=False),
     ):
         pass
     assert path.read_bytes() == content
@@ -345,7 +345,9 @@ def test_remedy_for_a_damaged_database_works(
         ingestion.run()
     with pytest.raises((TableError, DatasetError)):
         ingestion.run()  # it says: run again
-    words = r"Database (\S+) cannot be opened: .* move it away, together with (\S+) if that is beside"
+    words = (
+        r"Database (\S+) cannot be opened: .* move it away, together with (\S+) if that is beside"
+    )
     found = re.search(words, str(raised.value))
     assert found is not None, raised.value
     database_path, wal = Path(found[1]), Path(found[1]).with_name(found[2])

@@ -115,7 +115,7 @@ def test_lock_that_others_keep_is_logged_and_given_up(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
-    shared: bool,  # noqa: FBT001
+    shared: bool,
 ) -> None:
     monkeypatch.setattr(locks, "SILENT_SECONDS", 0.1)
     message = r"Folder .* has been in use by another run for 1 s\. Wait until that run has ended"
@@ -142,9 +142,12 @@ def test_reader_forgets_who_was_killed_before(
 ) -> None:
     (tmp_path / ".lock").write_text("process 1 on elsewhere")
     monkeypatch.setattr(locks, "SILENT_SECONDS", 0.0)
-    with lock_folder(tmp_path, shared=True), pytest.raises(StorageError, match="or stop it, then"):
-        with lock_folder(tmp_path, timeout=0.1):
-            pass
+    with (
+        lock_folder(tmp_path, shared=True),
+        pytest.raises(StorageError, match="or stop it, then"),
+        lock_folder(tmp_path, timeout=0.1),
+    ):
+        pass
     assert caplog.messages == [f"Waiting for another run that uses {tmp_path}"]
 
 
