@@ -211,8 +211,7 @@ def test_wait_for_a_database_says_within_two_seconds_for_whom(
     ("text", "whom"),
     [
         (
-            "The process cannot access the file because it is being used by another process.\n\n"
-            r"File is already open in C:\Program Files\Python\python.exe (PID 12)",
+            r"being used by another process. File is already open in C:\My\python.exe (PID 12)",
             "another process (python.exe, PID 12)",
         ),
         ("Could not set lock: Conflicting lock is held in PID 0 elsewhere", "another process"),

@@ -3,13 +3,20 @@
 import errno
 import multiprocessing
 import os
+import shutil
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from tests.conftest import Project
+from tests.test_full_disk import UNSHARE
 
+from lightning_kedro.cli import cli
 from lightning_kedro.exceptions import StorageError
 from lightning_kedro.store import files, processes
 from lightning_kedro.store.disk import explain_disk
@@ -249,6 +256,49 @@ def test_retention_longer_than_the_calendar_drops_nothing(tmp_path: Path, days: 
     hours_of_files(tmp_path)
     assert prune_hours([tmp_path], older_than_days=days, now=NOW).files == 0
     assert len(list(tmp_path.rglob("*.nc"))) == 2
+
+
+@pytest.mark.parametrize("days", [800_000, 10**12])
+def test_prune_longer_than_the_calendar_says_that_nothing_was_dropped(
+    project: Project, days: int
+) -> None:
+    hours_of_files(project.folder / "data" / "01_raw" / "glm")
+    result = CliRunner().invoke(cli, ["prune", "--older-than-days", str(days)])
+    assert result.exit_code == 0, result.output
+    assert result.output.endswith("Dropped 0 files, 0.0 MB.\n")
+
+
+PRUNE_ON_A_FULL_DISK = """
+set -e
+mount -t tmpfs -o size=200k tmpfs "$folder"
+"$python" -c "$make"
+cat /dev/zero >"$folder/full" 2>/dev/null || true
+"$python" -c "$prune"
+"""
+
+
+def test_retention_makes_room_on_a_full_disk(tmp_path: Path) -> None:
+    """It needs a lock, which is a file."""
+    unshare = shutil.which("unshare")
+    if unshare is None or subprocess.run([*UNSHARE, "true"], check=False).returncode:
+        pytest.skip("mounting a small file system needs user namespaces")
+    imports = "from pathlib import Path; from tests.store import test_files as these"
+    variables = {
+        "folder": str(tmp_path),
+        "python": sys.executable,
+        "make": f"{imports}; these.hours_of_files(Path({str(tmp_path)!r}))",
+        "prune": f"{imports}; from lightning_kedro.store.retention import prune_hours;"
+        f"print(prune_hours([Path({str(tmp_path)!r})], older_than_days=3, now=these.NOW))",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    done = subprocess.run(
+        [*UNSHARE, "sh", "-c", PRUNE_ON_A_FULL_DISK],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.endswith("2 files, 0.0 MB\n"), done.stderr
 
 
 def test_retention_removes_the_lock_that_a_killed_run_left(tmp_path: Path) -> None:

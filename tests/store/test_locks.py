@@ -8,14 +8,18 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import portalocker
 import pytest
 
 from lightning_kedro.exceptions import StorageError
+from lightning_kedro.glm.granule import hour_prefix
+from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.store import locks
 from lightning_kedro.store.locks import lock_folder
+from lightning_kedro.store.storage import Storage
 
 CONTEXT = multiprocessing.get_context("spawn")
 
@@ -60,6 +64,16 @@ def test_lock_keeps_others_out(tmp_path: Path) -> None:
     writer.join(30)
     assert writer.exitcode == 0
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_lock_counts_as_no_file_of_an_archive(
+    tmp_path: Path,
+    shared: bool,
+) -> None:
+    hour = ArchiveHour("G16", datetime(2018, 7, 2, 4, tzinfo=UTC))
+    with lock_folder(tmp_path / hour_prefix(hour.hour), shared=shared):
+        assert Storage(str(tmp_path)).list_hour(hour) == ([], 0)
 
 
 def test_many_take_turns_although_the_file_comes_and_goes(tmp_path: Path) -> None:
