@@ -24,6 +24,9 @@ T = TypeVar("T")
 PARALLEL_FROM: Final = 4
 """From so many hours on, other processes are worth their start (half a second of imports)."""
 
+MAX_WORKERS: Final = 61 if sys.platform == "win32" else 1024
+"""Windows cannot wait for more processes at once; elsewhere there is no such limit."""
+
 QUEUED_PER_WORKER: Final = 2
 """How many tasks are pickled and handed out at once: one that is worked on, and the next."""
 
@@ -58,7 +61,7 @@ def run_hours(
 
     count = 1
     if len(tasks) >= PARALLEL_FROM:
-        count = min(workers or count_cores(), len(tasks))
+        count = min(workers or count_cores(), len(tasks), MAX_WORKERS)
     with tqdm(total=len(tasks), desc=progress, unit="hour", disable=None) as bar:
         results = _run_in_pool(tasks, count) if count > 1 else _run_here(tasks)
         by_task: dict[int, T] = {}
