@@ -162,7 +162,8 @@ def _sign(file: IO[bytes], *, shared: bool) -> None:
     Others only read it to say for whom they wait, so a full disk does no harm.
     """
     with suppress(OSError):
-        file.truncate(0)
+        if os.fstat(file.fileno()).st_size:  # ext4 waits for the disk after it truncates a file
+            file.truncate(0)
         if not shared:
             file.write(describe_process().encode())
 

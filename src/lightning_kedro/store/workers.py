@@ -32,6 +32,7 @@ QUEUED_PER_WORKER: Final = 2
 
 _PRELOADED: Final = [
     "concurrent.futures.process",
+    "portalocker",
     "lightning_kedro.store.series_files",
     "lightning_kedro.store.workers",
     "lightning_kedro.pipelines.ingestion.nodes",
