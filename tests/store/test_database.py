@@ -132,7 +132,7 @@ def lock_file(path: Path, seconds: float) -> None:
 def test_run_killed_while_the_database_comes_into_being_leaves_no_trace(path: Path) -> None:
     randomly = random.Random(60)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "duckdb"])
+    context.set_forkserver_preload([__name__, "duckdb", "portalocker"])
     killed = 0
     for number in range(10 * KILLS):
         folder = path.parent.with_name(str(number))
