@@ -21,9 +21,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightning_kedro.pipelines.reporting import nodes
 from tests.conftest import Project
-from tests.pipelines.test_reporting import draw_all, make_tables
+from tests.pipelines.reported_results import draw_all, make_tables, write_page
 from tests.pipelines.test_reporting_run import reported_project, reports
 
 CANDIDATES = ("chromium", "chromium-browser", "google-chrome")
@@ -130,7 +129,7 @@ def slide_to(browser: Any, frame: int) -> None:
 def day_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a day with 20,000 flashes on both sides of 180 degrees."""
     tables = make_tables(hours=24, n=20_000, k=10, simulated=True)
-    page = nodes.write_report(**tables.all_but_pictures(), **draw_all(tables))
+    page = write_page(tables, draw_all(tables))
     path = tmp_path_factory.mktemp("report") / "report.html"
     path.write_text(page, encoding="utf-8")
     return path
@@ -218,7 +217,7 @@ def test_pointing_at_a_flash_tells_what_it_is(browser: Any, day_report: Path) ->
 def test_half_a_million_flashes_stay_usable(browser: Any, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     tables = make_tables(hours=24, n=500_000, k=10)
-    path.write_text(nodes.write_report(**tables.all_but_pictures()), encoding="utf-8")
+    path.write_text(write_page(tables), encoding="utf-8")
     open_report(browser, path)
     shown = browser.execute_script("return document.getElementById('shown').textContent")
     assert shown == "500,000 flashes (200,000 drawn)"
@@ -229,7 +228,7 @@ def test_half_a_million_flashes_stay_usable(browser: Any, tmp_path: Path) -> Non
 
 def test_report_without_flashes_says_so(browser: Any, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    page = nodes.write_report(**make_tables(n=0).all_but_pictures())
+    page = write_page(make_tables(n=0))
     path.write_text(page, encoding="utf-8")
     open_report(browser, path)
     shown = browser.execute_script("return document.getElementById('shown').textContent")

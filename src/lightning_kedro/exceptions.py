@@ -47,5 +47,9 @@ class TableError(LightningKedroError):
     """A table is missing, locked or unlike its schema."""
 
 
+class NoResultError(LightningKedroError):
+    """Nothing has been clustered yet for what was asked for: the caller runs clustering first."""
+
+
 class NoFlashesError(LightningKedroError):
     """There are too few flashes for what was asked, often because the window is quiet."""

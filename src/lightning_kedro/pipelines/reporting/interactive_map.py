@@ -22,7 +22,6 @@ from lightning_kedro.pipelines.reporting.palette import DARK
 MOST_FLASHES: Final = 200_000
 """So many flashes the map draws at most; of more, so many are chosen evenly at random."""
 
-_MAP_ASPECT: Final = 1.6
 _SEED: Final = 60
 _LEVELS: Final = 65535  # of 16 bits: 0.006 degrees or better, a tenth of the instrument's pixel
 _DEGREE: Final = 90  # the basemap's unit is a ninetieth of a degree: 1.2 km, within 16 bits
@@ -54,7 +53,7 @@ def collect_map_data(clustered: ClusteredWindow) -> str:
     window = clustered.window
     edges = choose_frames(window.start, window.end)
     frames = count_frames(clustered.time, edges)
-    extent = clustered.choose_extent(_MAP_ASPECT)
+    extent = clustered.choose_extent()
     data = {
         "view": [extent.west, extent.east, extent.south, extent.north],
         "start": int(edges[0].astype("datetime64[ms]").astype(np.int64)),
@@ -98,7 +97,7 @@ def _pack_flashes(clustered: ClusteredWindow) -> dict[str, Any]:
         chosen = chosen[np.sort(some)]
     start = np.datetime64(clustered.window.start, "us")
     times = (clustered.time[chosen] - start) // np.timedelta64(1, "ms")
-    extent = clustered.choose_extent(_MAP_ASPECT)
+    extent = clustered.choose_extent()
     lon, west, lon_step = _pack_axis(extent.unwind(clustered.lon[chosen]))
     lat, south, lat_step = _pack_axis(clustered.lat[chosen].astype(np.float64))
     return {
