@@ -210,7 +210,7 @@ def make_granules(
     hours: float,
     start: datetime = START,
     *,
-    slot: str | None = "GOES-West",
+    slot: str | None = None,
     simulated: bool = False,
 ) -> pd.DataFrame:
     starts = pd.date_range(start, periods=round(hours * 180), freq="20s", unit="us")
@@ -219,7 +219,7 @@ def make_granules(
             "platform": satellite,
             "granule_start": starts,
             "granule_end": starts + pd.Timedelta("20s"),
-            "orbital_slot": slot,
+            "orbital_slot": slot or ("GOES-East" if satellite in {"G16", "G19"} else "GOES-West"),
             "status": "loaded",
             "reason": None,
             "file_name": "OR_GLM-L2-LCFA",

@@ -77,8 +77,11 @@ class Card:
         """Read a card; names that a later version may have added are left out.
 
         Raises:
-            TypeError: If a value has another type.
+            TypeError: If it is no mapping, or a value has another type.
         """
+        if not isinstance(plain, Mapping):
+            message = f"it is {plain!r:.40}, not an object with names"
+            raise TypeError(message)
         known = {one.name: plain[one.name] for one in fields(cls) if one.name in plain}
         for name, value in known.items():
             wanted = type(getattr(cls(), name))
@@ -137,7 +140,7 @@ def read_card(folder: Path) -> Card | None:
         return Card.from_plain(plain)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError) as error:
         logger.warning("Left out of the list of reports: %s cannot be read (%s)", path, error)
         return None
 

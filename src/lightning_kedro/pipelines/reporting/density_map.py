@@ -32,6 +32,8 @@ _BINS_ACROSS: Final = 400
 _FEWEST_BINS_ACROSS: Final = 90  # of few flashes: each bin must be large enough to be seen
 _MANY: Final = 3000  # flashes from which on the bins are as fine as they get
 _AN_HOUR: Final = 0.005  # so near to one hour a density per hour is the same
+_FEWEST_ON_SCALE: Final = 5.0  # flashes in a bin that the scale goes up to at least
+_FEW_IN_A_BIN: Final = 10.0
 _FEW_DECADES: Final = 3.0
 _PER_KM2: Final = 1000.0
 
@@ -100,7 +102,7 @@ def describe_density(clustered: ClusteredWindow, size_km: float, coverage: float
     count = len(clustered)
     parts = [clustered.window.dates, count_flashes(count)]
     if count:
-        parts.append(f"bins of {size_km:g} km by {size_km:g} km, all of equal area")
+        parts.append(f"bins of equal area, {size_km:g} km by {size_km:g} km")
     parts += [text for text in (say_coverage(coverage),) if text]
     title = f"Flash density, {clustered.satellites}"
     return Words(
@@ -145,9 +147,10 @@ def _add_density(
     from matplotlib.colors import LogNorm
 
     lowest = _PER_KM2 / bins.area_km2
-    highest = max(float(density.max()), 10.0 * lowest)
-    norm = LogNorm(lowest, highest)
-    mesh = axes.pcolormesh(bins.x, bins.lat, density, norm=norm, cmap=_bright_inferno(), zorder=3)
+    most = float(density.max())
+    highest = max(most, _FEWEST_ON_SCALE * lowest)
+    look = {"norm": LogNorm(lowest, highest), "cmap": _bright_inferno(most / lowest), "zorder": 3}
+    mesh = axes.pcolormesh(bins.x, bins.lat, density, **look)
     bar = figure.colorbar(mesh, cax=figure.add_axes(SCALE_BOX))
     bar.outline.set_visible(False)
     ticks = choose_ticks(lowest, highest)
@@ -178,9 +181,14 @@ def choose_ticks(lowest: float, highest: float) -> list[float]:
     return [one for one in every if lowest * (1 - 1e-9) <= one <= highest * (1 + 1e-9)]
 
 
-def _bright_inferno() -> "Colormap":
-    """Matplotlib's inferno without its darkest third, which a dark page would drown."""
+def _bright_inferno(most: float) -> "Colormap":
+    """Matplotlib's inferno without its dark part, which a dark page would drown.
+
+    Args:
+        most: Flashes in the fullest bin: if they are few, single flashes are bright as well.
+    """
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
 
-    return ListedColormap(colormaps["inferno"](np.linspace(0.33, 1.0, 256)))
+    darkest = 0.33 if most >= _FEW_IN_A_BIN else 0.5
+    return ListedColormap(colormaps["inferno"](np.linspace(darkest, 1.0, 256)))

@@ -157,8 +157,8 @@ def describe_rate(rate: FlashRate, window: Window, *, simulated: bool) -> Words:
     if not np.isnan(rate.mean):
         parts.append(f"mean {name_rate(rate.mean)} a minute")
     if rate.gaps.size:
-        parts.append(f"{_describe_minutes(rate.missing_minutes)} without data")
-    parts += [text for text in (say_coverage(share_covered(rate)),) if text]
+        lost = f"{_describe_minutes(rate.missing_minutes)} without data"
+        parts.append(", ".join(text for text in (lost, say_coverage(share_covered(rate))) if text))
     return Words(
         mark_simulated(f"Flash rate, {window.satellites}", simulated=simulated),
         "   ·   ".join(parts),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _COLUMNS: Final = 361
 _ROWS: Final = 241
+_NARROW: Final = 80  # columns: a shade that the name does not fit into
 _TURN: Final = 360.0
 _INSET: Final = 0.012  # of the map's height, from its edge to a name
 
@@ -60,24 +61,19 @@ def _add_unseen(axes: Any, window: "Window", extent: "Extent", theme: "Theme") -
     axes.contourf(x, y, seen.astype(float), colors=[theme.grid], alpha=0.55, **look)
     line = {"colors": [theme.quiet], "linewidths": 1.0, "linestyles": "dashed", "zorder": 3.6}
     axes.contour(x, y, seen.astype(float), levels=[0.5], **line)
-    # The name stands where the shade is widest: in the middle of its widest row.
-    widths = (~seen).sum(axis=1)
-    row = int(np.argmax(widths))
+    # The name stands where the shade is widest: in the middle of its widest row, or beside the
+    # map's edge where even that is narrow.
+    row = int(np.argmax((~seen).sum(axis=1)))
     columns = np.flatnonzero(~seen[row])
-    runs = np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1)
-    run = max(runs, key=len)
+    run = max(np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1), key=len)
     inset = _INSET * (extent.north - extent.south)
-    place = float(np.clip(y[row], extent.south + 2 * inset, extent.north - 2 * inset))
-    if run.size < _COLUMNS // 6:
-        axes.text(
-            x[run[run.size // 2]],
-            (extent.south + extent.north) / 2.0,
-            "not seen",
-            rotation=90,
-            **_look(theme),
-        )
-    else:
-        axes.text(x[run[run.size // 2]], place, "outside the field of view", **_look(theme))
+    place = float(np.clip(y[row], extent.south + 3 * inset, extent.north - 3 * inset))
+    at, side, name = float(x[run[run.size // 2]]), "center", "outside the field of view"
+    if run.size < _NARROW:
+        name = "not seen"
+        side = "left" if run[0] == 0 else "right"
+        at = -half + inset if run[0] == 0 else half - inset
+    axes.text(at, place, name, **_look(theme) | {"ha": side})
 
 
 def _look(theme: "Theme") -> dict[str, Any]:

@@ -20,6 +20,9 @@ Times = npt.NDArray[np.datetime64]
 _DAY: Final = timedelta(days=1)
 _TURN: Final = 360.0
 _SIDES: Final = 5  # points along each side of a box: so many that half a turn is never skipped
+_FEW_FLASHES: Final = 10
+_AROUND: Final = 8.0  # degrees of latitude to either side of few flashes
+_LATITUDES: Final = (-80.0, 80.0)
 _LITTLE_COVERAGE: Final = 0.9
 
 
@@ -75,13 +78,18 @@ class Window:
             lon: Longitudes of flashes, shape (n,), degrees.
 
         Returns:
-            The same, and the sides of the region asked for, so that its bounds are seen; if there
-            is neither flash nor region the sides of what the first satellite sees.
+            The same, and the sides of the region asked for, so that its bounds are seen. Without
+            one, if there are few flashes, what lies around them, so that some coast is seen; if
+            there are none, the sides of what the first satellite sees.
         """
         region = self.selection.region
-        if region is None and lat.size:
+        if region is None and lat.size >= _FEW_FLASHES:
             return lat, lon
-        box_lat, box_lon = _follow_box(region or self._seen)
+        if region is None and lat.size:
+            around = np.clip([lat.min() - _AROUND, lat.max() + _AROUND], *_LATITUDES)
+            box_lat, box_lon = around, np.full(2, float(lon[0]))
+        else:
+            box_lat, box_lon = _follow_box(region or self._seen)
         return np.concatenate([lat, box_lat]), np.concatenate([lon, box_lon])
 
     @property
@@ -145,7 +153,7 @@ def say_coverage(share: float) -> str:
     """What is said beside every rate if much of the window is not covered; else ""."""
     if share >= _LITTLE_COVERAGE:
         return ""
-    return f"only {name_share(share)} of the window covered"
+    return f"only {name_share(share)} covered"
 
 
 def name_share(share: float) -> str:
