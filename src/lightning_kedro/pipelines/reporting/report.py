@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -78,7 +79,9 @@ def gather_publication(
     named = dict(zip(PICTURES, pictures, strict=True))
     page = write_html(reported, named)
     files = {f"{name}.{find_kind(content)}": content for name, content in named.items()}
-    files |= {CHART: chart.encode("utf-8"), PAGE: page.encode("utf-8")}
+    # A chart that was copied on its way here has its names in another order.
+    ordered = json.dumps(json.loads(chart), sort_keys=True, separators=(",", ":"))
+    files |= {CHART: ordered.encode("utf-8"), PAGE: page.encode("utf-8")}
     selection = reported.window.selection
     extras = {THUMBNAIL: shrink(named["cluster_map"])}
     return Publication(selection.name, files, extras, write_card(reported))
