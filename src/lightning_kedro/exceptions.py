@@ -47,9 +47,13 @@ class TableError(LightningKedroError):
     """A table is missing, locked or unlike its schema."""
 
 
-class NoResultError(LightningKedroError):
-    """Nothing has been clustered yet for what was asked for: the caller runs clustering first."""
-
-
 class NoFlashesError(LightningKedroError):
     """There are too few flashes for what was asked, often because the window is quiet."""
+
+
+class NoResultError(LightningKedroError):
+    """There is no result of what was asked for: clustering has to come first."""
+
+
+class PartialRunError(LightningKedroError):
+    """A run of some nodes wants what only an earlier node of the same run makes."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kedro.framework.hooks import hook_impl
 
-from lightning_kedro.exceptions import IncompleteRunError
+from lightning_kedro.exceptions import IncompleteRunError, PartialRunError
 from lightning_kedro.granules.hours import archive_hours
 from lightning_kedro.parameters import check_parameters
 from lightning_kedro.selection import read_segments
@@ -41,7 +41,46 @@ class CheckParameters:
         """
         configured = context.config_loader["parameters"]
         now = datetime.now(UTC).replace(microsecond=0)
-        context.config_loader["parameters"] = check_parameters(configured, now=now)
+        checked = check_parameters(configured, now=now)
+        loader = context.config_loader
+        loader["parameters"] = checked
+        if checked["archive"] is not None:
+            # The catalog asks the parameters given to the run for it: those of files count too.
+            loader.runtime_params = {**(loader.runtime_params or {}), "archive": checked["archive"]}
+
+
+class RefuseMissingInputs:
+    """Refuses runs of some nodes that want what passes between nodes in memory, within one run."""
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(
+        self, pipeline: "Pipeline", catalog: "CatalogProtocol[Any, Any]"
+    ) -> None:
+        """Look at what the first nodes want.
+
+        Raises:
+            PartialRunError: If nothing in the catalog could hold it.
+        """
+        missing = sorted(name for name in pipeline.inputs() if name not in catalog)
+        if missing:
+            message = (
+                f"{' and '.join(missing)} cannot be had: it passes from node to node in memory, "
+                f"so that nothing made for another run is mistaken for it. Run the pipeline from "
+                f"its first node, `kedro run --pipelines {_find_pipeline(missing[0])}`."
+            )
+            raise PartialRunError(message)
+
+
+def _find_pipeline(name: str) -> str:
+    """The pipeline in which something is made."""
+    from kedro.framework.project import pipelines
+
+    makers = [
+        key
+        for key, pipeline in pipelines.items()
+        if key != "__default__" and name in pipeline.all_outputs()
+    ]
+    return makers[0] if makers else "__default__"
 
 
 class LockData:

@@ -6,7 +6,6 @@ the plain nested mapping that nodes get: names that do not exist are refused, va
 """
 
 import difflib
-import math
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -25,6 +24,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from lightning_kedro.exceptions import ParameterError
+from lightning_kedro.glm.orbital_slot import ORBITAL_SLOTS
 from lightning_kedro.selection import DEFAULT_LABEL, Selection
 
 _NOW: Final = re.compile(r"now(?:\s*-\s*(?P<count>\d{1,6})\s*(?P<unit>[mhd]))?", re.IGNORECASE)
@@ -38,6 +38,13 @@ FIRST_TIME: Final = datetime(2017, 1, 1, tzinfo=UTC)
 
 LAST_TIME: Final = datetime(2100, 1, 1, tzinfo=UTC)
 """Nor does one end so late: a typing error, which arithmetic with times cannot stand."""
+
+
+MOST_CELLS: Final = 10_000_000
+"""More points than this do not fit into memory with the distances that fits need."""
+
+_SATELLITE: Final = re.compile(r"g(?:oes)?[\s_-]*(\d{2})|(\d{2})", re.IGNORECASE)
+"""How people write a satellite: ``g18``, ``GOES-18``, ``goes18``, ``18``."""
 
 
 class _Strict(BaseModel):
@@ -128,9 +135,9 @@ class Clustering(_Strict):
     k_max: Annotated[int, Field(ge=2)] = 23
     k: Annotated[Literal["auto"] | int, BeforeValidator(_read_k)] = "auto"
     criterion: Literal["silhouette", "elbow"] = "silhouette"
-    max_cells: Annotated[int, Field(ge=3)] = 20_000
+    max_cells: Annotated[int, Field(ge=3, le=MOST_CELLS)] = 20_000
     random_state: Annotated[int, Field(ge=0, le=2**32 - 1)] = 60
-    time_scale_km_per_hour: Annotated[float | None, Field(gt=0)] = None
+    time_scale_km_per_hour: Annotated[float | None, Field(ge=1e-6, le=1e6)] = None
 
     @field_validator("label")
     @classmethod
@@ -157,9 +164,6 @@ class Clustering(_Strict):
         if self.standardize and self.time_scale_km_per_hour is not None:
             message = "standardize and time_scale_km_per_hour cannot be used together"
             raise ValueError(message)
-        if self.time_scale_km_per_hour is not None and math.isinf(self.time_scale_km_per_hour):
-            message = "time_scale_km_per_hour must be finite"
-            raise ValueError(message)
         return self
 
 
@@ -172,6 +176,17 @@ class Parameters(_Strict):
     preprocessing: Preprocessing = Preprocessing()
     clustering: Clustering = Clustering()
     archive: str | None = None
+
+    @field_validator("satellite", mode="before")
+    @classmethod
+    def _read_satellite(cls, value: object) -> object:
+        """Take any usual way to write a satellite or a slot."""
+        text = str(value).strip()
+        match = _SATELLITE.fullmatch(text)
+        if match is not None:
+            return f"G{match[1] or match[2]}"
+        slot = re.sub(r"^goes[\s_-]*", "", text, flags=re.IGNORECASE).lower()
+        return slot if slot in ORBITAL_SLOTS else value
 
 
 def parse_utc(value: object, *, now: datetime) -> datetime:
@@ -267,7 +282,9 @@ def _is_extra(error: ErrorDetails) -> bool:
 
 def _suggest(name: str) -> str:
     """The nearest name that does exist, or all names beside it."""
-    close = difflib.get_close_matches(name, _NAMES, n=1)
+    last = name.rpartition(".")[2]
+    close = [known for known in _NAMES if known.rpartition(".")[2] == last]
+    close = close or difflib.get_close_matches(name, _NAMES, n=1)
     if close:
         return f"; did you mean {close[0]}"
     return f"; the parameters are {', '.join(_NAMES)}"

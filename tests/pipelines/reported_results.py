@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from lightning_kedro.exceptions import NoResultError
 from lightning_kedro.pipelines.reporting import nodes
 from lightning_kedro.pipelines.reporting.cluster_map import ClusteredWindow
 from lightning_kedro.pipelines.reporting.reported import ReportedResult, prepare
@@ -71,8 +72,8 @@ class Handle:
         for one in self.tables:
             if one.selection.key == selection.key:
                 return one.result
-        nothing = {name: table.slice(0, 0) for name, table in make_tables().result.tables.items()}
-        return Result(selection, nothing)
+        message = f"There is no result of {selection} yet"
+        raise NoResultError(message)
 
 
 def make_selection(

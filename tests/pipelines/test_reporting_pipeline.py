@@ -107,7 +107,7 @@ def test_run_without_a_result_leaves_the_last_report_alone(tmp_path: Path, table
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
     catalog = make_catalog(tmp_path, tables)
     catalog["params:selection"] = MemoryDataset(make_tables(n=0, hours=2).selection.to_plain())
-    with pytest.raises(NoResultError, match="There is no result for the window 2024-07-14T22:00"):
+    with pytest.raises(NoResultError, match="There is no result of the window 2024-07-14T22:00"):
         SequentialRunner().run(create_pipeline(), catalog)
     assert before == {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
 

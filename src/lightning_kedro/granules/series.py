@@ -25,6 +25,7 @@ CORRUPT: Final = "corrupt"
 
 _ARROW_TYPES: Final = {
     "VARCHAR": pa.string(),
+    "BOOLEAN": pa.bool_(),
     "TIMESTAMP": pa.timestamp("us"),
     "SMALLINT": pa.int16(),
     "INTEGER": pa.int32(),

@@ -45,12 +45,18 @@ class FlashTable:
         with self._query(selection, columns) as relation:
             return relation.to_arrow_table()
 
-    def batches(
-        self, selection: Selection, columns: Sequence[str], rows: int = 1_000_000
-    ) -> Iterator["pa.RecordBatch"]:
-        """The same in batches of at most ``rows`` rows, for more flashes than memory holds."""
-        with self._query(selection, columns) as relation:
-            yield from relation.to_arrow_reader(rows)
+    def has_granules(self, selection: Selection) -> bool:
+        """Whether any granule of the selection's window has been looked at, sound or not."""
+        parts = " OR ".join(
+            ["(platform = ? AND granule_start < ? AND granule_end > ?)"] * len(selection.segments)
+        )
+        values: list[Any] = []
+        for segment in selection.segments:
+            edges = [time.replace(tzinfo=None) for time in (segment.end, segment.start)]
+            values += [segment.platform, *edges]
+        with open_table(self.path, "granules", timeout=self.lock_timeout) as connection:
+            query = f"SELECT count(*) > 0 FROM main.granules WHERE {parts}"  # noqa: S608
+            return bool(connection.execute(query, values).fetchall()[0][0])
 
     @contextmanager
     def _query(

@@ -19,15 +19,19 @@ from lightning_kedro.pipelines.reporting.figures import render_png
 from lightning_kedro.pipelines.reporting.reported import (
     ReportedResult,
     ResultTable,
-    read_reported,
+    prepare,
 )
 from lightning_kedro.publication import Publication
 from lightning_kedro.selection import Selection
 
 
 def select_result(k_selection: ResultTable, selection: Mapping[str, Any]) -> ReportedResult:
-    """Read the result of the run's selection, with what its window is covered by."""
-    return read_reported(k_selection, Selection.from_plain(selection))
+    """Read the result of the run's selection, with what its window is covered by.
+
+    Raises:
+        NoResultError: If there is none: the last report is left as it is.
+    """
+    return prepare(k_selection.read_result(Selection.from_plain(selection)))
 
 
 def map_clusters(reported: ReportedResult) -> bytes:

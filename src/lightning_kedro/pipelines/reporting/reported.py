@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
-from lightning_kedro.exceptions import NoResultError
 from lightning_kedro.pipelines.reporting.cluster_map import ClusteredWindow, read_clustered
 from lightning_kedro.pipelines.reporting.flash_rate import FlashRate, measure_rate
 from lightning_kedro.pipelines.reporting.k_evaluation import Evaluation
@@ -23,7 +22,11 @@ class ResultTable(Protocol):
     """A lazy handle on the results in a database: what the entry ``k_selection`` loads."""
 
     def read_result(self, selection: Selection) -> Result:
-        """All tables of a result with ``granules`` and ``coverage`` of its window, in one read."""
+        """All tables of a result with ``granules`` and ``coverage`` of its window, in one read.
+
+        Raises:
+            NoResultError: If there is no result of the selection.
+        """
         ...
 
 
@@ -64,24 +67,6 @@ class ReportedResult:
     def simulated(self) -> bool:
         """Whether the granules were simulated."""
         return self.clustered.simulated
-
-
-def read_reported(results: ResultTable, selection: Selection) -> ReportedResult:
-    """Read a result for its pictures and report.
-
-    Raises:
-        NoResultError: If there is none for the selection.
-        TableError: If there is no database yet.
-    """
-    result = results.read_result(selection)
-    if result.tables["k_selection"].num_rows == 0:
-        message = (
-            f"There is no result for {selection} yet: run clustering for it (`kedro run "
-            f"--pipelines clustering,reporting` with the same parameters); the last report is left "
-            f"as it is."
-        )
-        raise NoResultError(message)
-    return prepare(result)
 
 
 def prepare(result: Result) -> ReportedResult:
