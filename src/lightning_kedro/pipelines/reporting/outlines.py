@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 _COLUMNS: Final = 361
 _ROWS: Final = 241
-_NARROW: Final = 80  # columns: a shade that the name does not fit into
+_WIDE: Final = 62  # columns or rows, both of 3 pixels: the name fits
+_HALF: Final = _WIDE // 2
 _TURN: Final = 360.0
 _INSET: Final = 0.012  # of the map's height, from its edge to a name
 
@@ -61,19 +62,41 @@ def _add_unseen(axes: Any, window: "Window", extent: "Extent", theme: "Theme") -
     axes.contourf(x, y, seen.astype(float), colors=[theme.grid], alpha=0.55, **look)
     line = {"colors": [theme.quiet], "linewidths": 1.0, "linestyles": "dashed", "zorder": 3.6}
     axes.contour(x, y, seen.astype(float), levels=[0.5], **line)
-    # The name stands where the shade is widest: in the middle of its widest row, or beside the
-    # map's edge where even that is narrow.
-    row = int(np.argmax((~seen).sum(axis=1)))
-    columns = np.flatnonzero(~seen[row])
-    run = max(np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1), key=len)
-    inset = _INSET * (extent.north - extent.south)
-    place = float(np.clip(y[row], extent.south + 3 * inset, extent.north - 3 * inset))
-    at, side, name = float(x[run[run.size // 2]]), "center", "outside the field of view"
-    if run.size < _NARROW:
-        name = "not seen"
-        side = "left" if run[0] == 0 else "right"
-        at = -half + inset if run[0] == 0 else half - inset
-    axes.text(at, place, name, **_look(theme) | {"ha": side})
+    column, row, rotation = find_room(~seen)
+    look = _look(theme) | {"rotation": rotation}
+    axes.text(x[column], y[row], "outside the field of view", **look)
+
+
+def find_room(free: "npt.NDArray[np.bool_]") -> tuple[int, int, int]:
+    """Where a name has most room.
+
+    Args:
+        free: Where it may stand, shape (rows, columns); some cells are.
+
+    Returns:
+        Column and row that are furthest from all that is not free, the sides included; and the
+        rotation in degrees: 90 where there is more room up and down than aside.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    depth = distance_transform_edt(np.pad(free, 1))[1:-1, 1:-1]
+    row, column = np.unravel_index(int(np.argmax(depth)), free.shape)
+    across, along = (
+        _measure_run(free[row], int(column)),
+        _measure_run(free[:, column], int(row)),
+    )
+    # Moved along, so that no end of the name lies beyond the map's side.
+    if across >= min(along, _WIDE):
+        return int(np.clip(column, _HALF, free.shape[1] - 1 - _HALF)), int(row), 0
+    return int(column), int(np.clip(row, _HALF, free.shape[0] - 1 - _HALF)), 90
+
+
+def _measure_run(free: "npt.NDArray[np.bool_]", at: int) -> int:
+    """Length of the free cells around one of them."""
+    taken = np.flatnonzero(~free)
+    left = taken[taken < at].max(initial=-1)
+    right = taken[taken > at].min(initial=free.size)
+    return int(right - left - 1)
 
 
 def _look(theme: "Theme") -> dict[str, Any]:
@@ -102,7 +125,7 @@ def _add_region(axes: Any, region: "Region", extent: "Extent", theme: "Theme") -
         y = [region.south, region.south, region.north, region.north, region.south]
         axes.plot(x, y, color=theme.accent, linewidth=1.4, linestyle=(0, (6, 3)), zorder=3.7)
     inset = _INSET * (extent.north - extent.south)
-    place = min(max(west, -half), half) + inset, min(region.north, extent.north - 2 * inset)
+    place = min(max(west, -half), half), min(region.north + inset, extent.north - inset)
     look = _look(theme) | {"ha": "left", "va": "bottom", "color": theme.accent}
     if region.north > extent.north - 4 * inset:
         look["va"] = "top"
