@@ -1,4 +1,4 @@
-"""The cluster map: flashes coloured by cluster, numbered centres, and a ranked list."""
+"""The cluster map: flashes coloured by cluster, numbered centers, and a ranked list."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -166,7 +166,7 @@ def _add_flashes(axes: Any, clustered: ClusteredWindow, extent: Extent) -> None:
 
 
 def _add_centers(axes: Any, clustered: ClusteredWindow, extent: Extent) -> None:  # noqa: ANN401
-    """A small cross at each centre, and its number beside it where it hides least."""
+    """A small cross at each center, and its number beside it where it hides least."""
     centers = clustered.centers
     x = extent.unwind(centers["lon"].to_numpy()) - extent.middle
     y = centers["lat"].to_numpy()
@@ -267,7 +267,7 @@ def _add_ranking(figure: "Figure", clustered: ClusteredWindow) -> None:
     head = "Flashes per cluster"
     figure.text(_LIST_LEFT, 0.845, head, size=12, weight="bold", color=LIGHT.text)
     if roomy:
-        note = "centre, RMS distance to it"
+        note = "center, RMS distance to it"
         figure.text(_LIST_LEFT, 0.824, note, size=8.5, color=LIGHT.quiet)
 
 

@@ -91,7 +91,7 @@ def _list_numbers(reported: ReportedResult) -> list[tuple[str, str]]:
     if is_known(row["inertia"]) and len(clustered):
         spread = np.sqrt(row["inertia"] / max(row["n_flashes"], 1))
         unit = "km" if row["coordinates"] == "sphere" else "degrees"
-        numbers.append(("RMS distance to centre", f"{spread:,.0f} {unit}"))
+        numbers.append(("RMS distance to center", f"{spread:,.0f} {unit}"))
     if is_known(row["silhouette_coefficient"]) and reported.evaluation.selection is not None:
         numbers.append(("silhouette score", f"{row['silhouette_coefficient']:.3f}"))
     share = share_covered(rate)
@@ -116,7 +116,7 @@ def _list_clusters(clustered: ClusteredWindow) -> list[dict[str, str]]:
             "cluster": f"{row['cluster']}",
             "flashes": f"{row['flash_count']:,}",
             "share": f"{100.0 * row['flash_count'] / total:.1f} %",
-            "centre": name_place(row["lat"], row["lon"]),
+            "center": name_place(row["lat"], row["lon"]),
             "radius": f"{row['rms_radius_km']:,.0f}",
             "time": f"{row['mean_time']:%d %b %H:%M}",
             "silhouette": _show_score(row["silhouette_coefficient"]),
@@ -191,7 +191,7 @@ def _note_method(row: Mapping[str, Any]) -> Iterator[str]:
         f"{count:,} flashes were merged into {row['n_cells']:,} cells of "
         f"{row['cell_size_km']:.1f} km before clustering. Measured effect: inertia "
         f"{100.0 * row['inertia_error']:+.4f} %, silhouette {row['silhouette_error']:+.5f}, "
-        f"{100.0 * row['relabelled_share']:.3f} % of the flashes nearer to another centre."
+        f"{100.0 * row['relabelled_share']:.3f} % of the flashes nearer to another center."
     )
 
 

@@ -35,7 +35,7 @@ def select_result(k_selection: ResultTable, selection: Mapping[str, Any]) -> Rep
 
 
 def map_clusters(reported: ReportedResult) -> bytes:
-    """Draw the result's flashes coloured by cluster, with numbered centres and a ranked list."""
+    """Draw the result's flashes coloured by cluster, with numbered centers and a ranked list."""
     words = cluster_map.describe_clusters(reported.clustered)
     return render_png(cluster_map.draw_cluster_map(reported.clustered, words), words)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from lightning_kedro.glm.field_of_view import sees
+from lightning_kedro.glm.field_of_view import field_of_view, sees
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -130,3 +130,38 @@ def _add_region(axes: Any, region: "Region", extent: "Extent", theme: "Theme") -
     if region.north > extent.north - 4 * inset:
         look["va"] = "top"
     axes.text(*place, "region asked for", **look)
+
+
+def trace_region(region: "Region | None") -> list[list[float]] | None:
+    """Corners of the region asked for: longitude (beyond 180 where it crosses) and latitude."""
+    if region is None:
+        return None
+    east = region.west + ((region.east - region.west) % _TURN or _TURN)
+    corners = [
+        (region.west, region.south),
+        (east, region.south),
+        (east, region.north),
+        (region.west, region.north),
+    ]
+    return [[float(lon), float(lat)] for lon, lat in corners]
+
+
+def trace_views(window: "Window") -> list[list[list[float]]]:
+    """The rim of what each satellite of a window sees.
+
+    Returns:
+        A ring a satellite: longitudes in one piece and latitudes, degrees, to a tenth.
+    """
+    rings = []
+    for platform, segment in {one.platform: one for one in window.selection.segments}.items():
+        view = field_of_view(platform, segment.start)
+        lat = np.linspace(view.south, view.north, _ROWS)[:, None]
+        lon = np.linspace(view.west - 5.0, view.east + 5.0, 4 * _COLUMNS)[None, :]
+        seen = sees(platform, lat, lon, segment.start)
+        rows = np.flatnonzero(seen.any(axis=1))[::4]
+        first = lon[0][seen[rows].argmax(axis=1)]
+        last = lon[0][::-1][seen[rows][:, ::-1].argmax(axis=1)]
+        x = np.concatenate([last, first[::-1]])
+        y = np.concatenate([lat[rows, 0], lat[rows, 0][::-1]])
+        rings.append(np.column_stack([x, y]).round(1).tolist())
+    return rings

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 _CAPTIONS: Final = {
-    "cluster_map": "Flashes by cluster. Rings mark the centres; 0 is the cluster with the most.",
+    "cluster_map": "Flashes by cluster. Crosses mark the centers; 0 is the cluster with the most.",
     "cluster_animation": "The same flashes in order of time; older ones fade.",
-    "density_map": "Flashes per 1,000 km² in bins of equal area, on a logarithmic scale.",
+    "density_map": "Flashes per 1,000 km² in bins of equal area, logarithmic. Shaded: not seen.",
     "flash_rate": "Flashes per minute. Hatched: no data, which is not the same as no lightning.",
     "k_evaluation": "Which number of clusters was chosen, and what the evaluators say.",
 }
@@ -148,7 +148,7 @@ def write_html(reported: ReportedResult, pictures: Mapping[str, bytes]) -> str:
         colours=[DARK.clusters[colour] for colour in clustered.colours],
         style=_trust(read_template("report.css")),
         script=_trust(read_template("map.js")),
-        data=_trust(collect_map_data(clustered)),
+        data=_trust(collect_map_data(clustered, reported.rate.gaps)),
     )
 
 
