@@ -3,15 +3,15 @@
 from lightning_kedro.hooks import (
     CheckParameters,
     LockData,
-    RefuseMissingInputs,
+    LogSteps,
     SummariseIngestion,
     SummariseReport,
 )
 
 HOOKS = (
     CheckParameters(),
-    RefuseMissingInputs(),
     LockData(),
+    LogSteps(),
     SummariseIngestion(),
     SummariseReport(),
 )
