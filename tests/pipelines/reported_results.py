@@ -12,7 +12,7 @@ import pyarrow as pa
 from lightning_kedro.exceptions import NoResultError
 from lightning_kedro.pipelines.reporting import nodes
 from lightning_kedro.pipelines.reporting.cluster_map import ClusteredWindow
-from lightning_kedro.pipelines.reporting.reported import ReportedResult, prepare
+from lightning_kedro.pipelines.reporting.reported import Drawing, ReportedResult, prepare
 from lightning_kedro.pipelines.reporting.window import Window
 from lightning_kedro.publication import Publication
 from lightning_kedro.results import Result
@@ -243,20 +243,20 @@ def draw_all(tables: Tables) -> dict[str, bytes]:
     """Every picture, by name."""
     reported = tables.reported
     return {
-        "cluster_map": nodes.map_clusters(reported),
-        "cluster_animation": nodes.animate_clusters(reported),
-        "density_map": nodes.map_density(reported),
-        "flash_rate": nodes.plot_flash_rate(reported),
-        "k_evaluation": nodes.plot_k_evaluation(reported)[0],
+        "cluster_map": nodes.map_clusters(reported).content,
+        "cluster_animation": nodes.animate_clusters(reported).content,
+        "density_map": nodes.map_density(reported).content,
+        "flash_rate": nodes.plot_flash_rate(reported).content,
+        "k_evaluation": nodes.plot_k_evaluation(reported)[0].content,
     }
 
 
 def gather(tables: Tables) -> Publication:
     """The whole report, as the node gives it to its outputs."""
     reported = tables.reported
-    picture, chart = nodes.plot_k_evaluation(reported)
-    drawn = draw_all(tables) | {"k_evaluation": picture}
-    return nodes.gather_report(reported, *drawn.values(), chart)[-1]
+    _, chart = nodes.plot_k_evaluation(reported)
+    drawn = [Drawing(reported.identity, content) for content in draw_all(tables).values()]
+    return nodes.gather_report(reported, *drawn, chart)[-1]
 
 
 def write_page(tables: Tables, pictures: dict[str, bytes] | None = None) -> str:

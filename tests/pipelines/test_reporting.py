@@ -1,6 +1,7 @@
 """Pictures drawn from made-up tables: what is on them, for windows of every kind."""
 
 import io
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -336,7 +337,7 @@ def test_evaluation_of_degrees_shows_inertia() -> None:
 
 def test_plotly_chart_says_the_same_as_the_picture() -> None:
     _, chart = nodes.plot_k_evaluation(make_tables().reported)
-    plain = chart.to_dict()
+    plain = json.loads(chart.content)
     assert [trace["x"] for trace in plain["data"]] == [[1, 2, 3, 4, 5, 6], [2, 3, 4, 5, 6]]
     assert {shape["x0"] for shape in plain["layout"]["shapes"]} == {4}
     assert "k = 4 because the silhouette is highest" in plain["layout"]["title"]["text"]

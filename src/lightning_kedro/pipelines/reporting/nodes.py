@@ -1,7 +1,7 @@
 """The nodes of the reporting pipeline: one a picture, and the report that gathers them.
 
-All are made from one result, which the first node reads. What they draw stays in memory until the
-last node hands everything over at once.
+All are made from one result, which the first node reads. What they draw passes to the last node,
+which hands everything over at once.
 """
 
 from collections.abc import Mapping
@@ -17,8 +17,10 @@ from lightning_kedro.pipelines.reporting import (
 )
 from lightning_kedro.pipelines.reporting.figures import render_png
 from lightning_kedro.pipelines.reporting.reported import (
+    Drawing,
     ReportedResult,
     ResultTable,
+    check_drawings,
     prepare,
 )
 from lightning_kedro.publication import Publication
@@ -34,39 +36,43 @@ def select_result(k_selection: ResultTable, selection: Mapping[str, Any]) -> Rep
     return prepare(k_selection.read_result(Selection.from_plain(selection)))
 
 
-def map_clusters(reported: ReportedResult) -> bytes:
+def map_clusters(reported: ReportedResult) -> Drawing:
     """Draw the result's flashes coloured by cluster, with numbered centers and a ranked list."""
     words = cluster_map.describe_clusters(reported.clustered)
-    return render_png(cluster_map.draw_cluster_map(reported.clustered, words), words)
+    figure = cluster_map.draw_cluster_map(reported.clustered, words)
+    return Drawing(reported.identity, render_png(figure, words))
 
 
-def animate_clusters(reported: ReportedResult) -> bytes:
+def animate_clusters(reported: ReportedResult) -> Drawing:
     """Draw the result's flashes hour by hour in the colours of their clusters, as a GIF."""
     clustered = reported.clustered
-    return animation.animate(clustered, animation.describe_animation(clustered))
+    content = animation.animate(clustered, animation.describe_animation(clustered))
+    return Drawing(reported.identity, content)
 
 
-def map_density(reported: ReportedResult) -> bytes:
+def map_density(reported: ReportedResult) -> Drawing:
     """Draw the result's flashes per 1,000 km2, in bins of equal area."""
     figure, words = density_map.draw_density(reported.clustered, reported.rate)
-    return render_png(figure, words)
+    return Drawing(reported.identity, render_png(figure, words))
 
 
-def plot_flash_rate(reported: ReportedResult) -> bytes:
+def plot_flash_rate(reported: ReportedResult) -> Drawing:
     """Draw the result's flashes per minute, with gaps in coverage shaded."""
-    words = flash_rate.describe_rate(reported.rate, reported.window, simulated=reported.simulated)
-    return render_png(flash_rate.draw_rate(reported.rate, words), words)
+    rate = reported.rate
+    words = flash_rate.describe_rate(rate, reported.window, simulated=reported.simulated)
+    return Drawing(reported.identity, render_png(flash_rate.draw_rate(rate, words), words))
 
 
-def plot_k_evaluation(reported: ReportedResult) -> tuple[bytes, Any]:
+def plot_k_evaluation(reported: ReportedResult) -> tuple[Drawing, Drawing]:
     """Draw elbow and silhouette side by side with the chosen k; the same as a Plotly chart."""
     evaluation = reported.evaluation
     words = k_evaluation.describe_evaluation(evaluation)
     picture = render_png(k_evaluation.draw_evaluation(evaluation, words), words)
-    return picture, k_evaluation.chart_evaluation(evaluation, words)
+    chart = k_evaluation.chart_evaluation(evaluation, words).to_json()
+    return Drawing(reported.identity, picture), Drawing(reported.identity, chart.encode("utf-8"))
 
 
-def gather_report(reported: ReportedResult, *drawn: Any) -> tuple[Publication, ...]:  # noqa: ANN401
+def gather_report(reported: ReportedResult, *drawn: Drawing) -> tuple[Publication, ...]:
     """Write the report and put it together with the pictures: the same for every output.
 
     Args:
@@ -75,7 +81,11 @@ def gather_report(reported: ReportedResult, *drawn: Any) -> tuple[Publication, .
 
     Returns:
         One publication as often as the node has outputs; the entry of the last one publishes it.
+
+    Raises:
+        PartialRunError: If a picture is of another result.
     """
-    *pictures, chart = drawn
-    publication = report.gather_publication(reported, pictures, chart.to_json())
+    check_drawings(reported, drawn)
+    *pictures, chart = (one.content for one in drawn)
+    publication = report.gather_publication(reported, pictures, chart)
     return (publication,) * (len(drawn) + 1)

@@ -24,7 +24,7 @@ _DRAWN: Final = (
     "drawn_k_evaluation",
     "drawn_k_evaluation_chart",
 )
-"""Pictures in memory, in the order in which the report shows them."""
+"""What passes to the report, in the order in which the report shows them."""
 
 _PUBLISHED: Final = (
     "cluster_map",

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -67,7 +66,7 @@ def embed_pictures(pictures: Mapping[str, bytes]) -> list[Picture]:
 
 
 def gather_publication(
-    reported: ReportedResult, pictures: Sequence[bytes], chart: str
+    reported: ReportedResult, pictures: Sequence[bytes], chart: bytes
 ) -> Publication:
     """Put a report together.
 
@@ -79,9 +78,7 @@ def gather_publication(
     named = dict(zip(PICTURES, pictures, strict=True))
     page = write_html(reported, named)
     files = {f"{name}.{find_kind(content)}": content for name, content in named.items()}
-    # A chart that was copied on its way here has its names in another order.
-    ordered = json.dumps(json.loads(chart), sort_keys=True, separators=(",", ":"))
-    files |= {CHART: ordered.encode("utf-8"), PAGE: page.encode("utf-8")}
+    files |= {CHART: chart, PAGE: page.encode("utf-8")}
     selection = reported.window.selection
     extras = {THUMBNAIL: shrink(named["cluster_map"])}
     return Publication(selection.name, files, extras, write_card(reported))

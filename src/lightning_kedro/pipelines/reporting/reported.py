@@ -1,11 +1,12 @@
 """A result as the pictures take it: read once, by the first node of reporting."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
+from lightning_kedro.exceptions import PartialRunError
 from lightning_kedro.pipelines.reporting.cluster_map import ClusteredWindow, read_clustered
 from lightning_kedro.pipelines.reporting.flash_rate import FlashRate, measure_rate
 from lightning_kedro.pipelines.reporting.k_evaluation import Evaluation
@@ -67,6 +68,36 @@ class ReportedResult:
     def simulated(self) -> bool:
         """Whether the granules were simulated."""
         return self.clustered.simulated
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """What a node has drawn, and of which result: what is published together must be of one.
+
+    Attributes:
+        identity: What names the result.
+        content: The bytes of the file.
+    """
+
+    identity: str
+    content: bytes
+
+
+def check_drawings(reported: ReportedResult, drawings: Iterable[Drawing]) -> None:
+    """Refuse drawings of another result than the report's.
+
+    Only runs of some of the nodes can bring them together: the result was clustered again since.
+
+    Raises:
+        PartialRunError: If one is of another result.
+    """
+    for drawing in drawings:
+        if drawing.identity != reported.identity:
+            message = (
+                f"A picture was drawn of {drawing.identity}, but the report is of "
+                f"{reported.identity}: run `kedro run --pipelines reporting` from its first node."
+            )
+            raise PartialRunError(message)
 
 
 def prepare(result: Result) -> ReportedResult:
