@@ -15,7 +15,7 @@ from lightning_kedro.pipelines.reporting.cluster_map import ClusteredWindow
 from lightning_kedro.pipelines.reporting.reported import Drawing, ReportedResult, prepare
 from lightning_kedro.pipelines.reporting.window import Window
 from lightning_kedro.publication import Publication
-from lightning_kedro.results import Result
+from lightning_kedro.results import RESULT_TABLES, Result
 from lightning_kedro.selection import Selection
 
 START = datetime(2024, 7, 14, 22)  # noqa: DTZ001
@@ -174,7 +174,7 @@ def make_row(
         **selection.key._asdict(),
         **{side: getattr(region, side, None) for side in ("west", "south", "east", "north")},
         "satellite": "G18",
-        "requested_k": "auto",
+        "requested_k": None,
         "requested_criterion": "silhouette",
         "k": k,
         "criterion": "silhouette",
@@ -264,3 +264,31 @@ def write_page(tables: Tables, pictures: dict[str, bytes] | None = None) -> str:
     from lightning_kedro.pipelines.reporting.report import write_html
 
     return write_html(tables.reported, pictures or {})
+
+
+def make_full_result(**given: Any) -> Result:
+    """A result with all columns that the database holds."""
+    from lightning_kedro.schemas import COLUMNS, RESULT_KEY, TABLES
+
+    result = make_tables(**given).result
+    key = dict(zip(RESULT_KEY, result.selection.key, strict=True))
+    tables = dict(result.tables)
+    quality = {"k": tables["silhouette_scores"]["k"]}
+    tables["cluster_quality"] = pa.table(quality)
+    for name in (*RESULT_TABLES, "granules", "coverage"):
+        table = tables[name]
+        n = table.num_rows
+        filled: dict[str, Any] = {}
+        for column in TABLES[name].columns:
+            if column in key and name in RESULT_TABLES:
+                filled[column] = pa.array([key[column]] * n)
+            elif column in table.column_names:
+                filled[column] = table[column]
+            elif column in {"flash_platform", "platform"}:
+                filled[column] = pa.array(["G18"] * n)
+            elif COLUMNS[column].type == "TIMESTAMP":
+                filled[column] = pa.array([START] * n)
+            else:
+                filled[column] = pa.array(range(n) if column == "flash_id" else [None] * n)
+        tables[name] = pa.table(filled)
+    return Result(result.selection, tables)

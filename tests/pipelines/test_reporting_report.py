@@ -84,9 +84,9 @@ def test_what_is_recorded_is_shown_and_nulls_are_not() -> None:
     options = dict(findings.list_options(replace(tables, k_selection=row).reported.row))
     assert options["standardize"] == "true"
     assert options["window_start"] == "2024-07-14T22:00:00"
-    assert options["requested_k"] == "auto"
+    assert options["requested_criterion"] == "silhouette"
     assert options["code_version"] == "0.1.0+g1937cf2"
-    assert not {"west", "time_scale_km_per_hour", "cell_size_km"} & set(options)
+    assert not {"west", "requested_k", "time_scale_km_per_hour", "cell_size_km"} & set(options)
     foot = write_page(tables).partition("<footer")[2]
     assert "Clustered 2025-01-01 06:30:00 UTC" in foot
     assert "lightning_kedro 0.1.0+g1937cf2" in foot

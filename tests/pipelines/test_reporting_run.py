@@ -91,9 +91,8 @@ def test_reporting_again_changes_no_byte_and_uses_no_network(
 def test_window_without_a_result_leaves_the_last_report_alone(project: Project) -> None:
     before = {path: path.read_bytes() for path in reports(project).rglob("*") if path.is_file()}
     message = project.fail("--env", "sample", "--pipelines", "reporting", "--params", QUIET)
-    assert message.startswith(
-        "There is no result of the window 2024-07-15T10:00:00 to 2024-07-15T11:00:00 of G18 yet: run"
-    )
+    window = "the window 2024-07-15T10:00:00 to 2024-07-15T11:00:00 of G18"
+    assert message.startswith(f"There is no result of {window} yet: run")
     assert message.endswith("The last report is left as it is.")
     after = {path: path.read_bytes() for path in reports(project).rglob("*") if path.is_file()}
     assert before == after
