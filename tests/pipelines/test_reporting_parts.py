@@ -15,42 +15,20 @@ from tests.pipelines.reported_results import (
 )
 from tests.pipelines.test_reporting import texts_of
 
-from lightning_kedro.pipelines.reporting import cluster_map, density_map, flash_rate, outlines
+from lightning_kedro.pipelines.reporting import (
+    animation,
+    cluster_map,
+    density_map,
+    flash_rate,
+    outlines,
+)
 from lightning_kedro.pipelines.reporting.interactive_map import share_frames
-from lightning_kedro.pipelines.reporting.labels import place_labels
 from lightning_kedro.pipelines.reporting.maps import Extent
 from lightning_kedro.pipelines.reporting.window import Window, name_share, say_coverage
 
-places = st.tuples(st.floats(0, 1000), st.floats(0, 700))
 
-
-@given(st.lists(places, min_size=1, max_size=25))
-def test_labels_lie_on_the_map_and_never_on_each_other(marks: list[tuple[float, float]]) -> None:
-    anchors = np.array(marks)
-    sizes = np.tile([24.0, 24.0], (len(marks), 1))
-    middles = place_labels(anchors, sizes, anchors, (1000.0, 700.0))
-    assert ((middles >= 12.0) & (middles <= [988.0, 688.0])).all()
-    for number, middle in enumerate(middles):
-        assert (np.abs(middles[:number] - middle).max(axis=1, initial=0.0) >= 24.0).all()
-
-
-def test_labels_stand_where_they_hide_nothing() -> None:
-    """Flashes lie all around but to the right, further than the nearest candidates reach."""
-    rng = np.random.default_rng(1)
-    dots = rng.uniform([200.0, 200.0], [420.0, 600.0], (20_000, 2))
-    (middle,) = place_labels(
-        np.array([[400.0, 400.0]]), np.array([[24.0, 24.0]]), dots, (1000.0, 800.0)
-    )
-    hidden = (np.abs(dots - middle) < 12.0).all(axis=1)
-    assert not hidden.any()
-    assert middle[0] > 420.0
-
-
-def test_numbers_with_two_digits_have_wider_labels() -> None:
+def test_numbers_of_one_and_two_digits_stand_on_the_map() -> None:
     clustered = make_tables(n=3000, k=12).clustered
-    extent = clustered.choose_extent()
-    _, middles = cluster_map.place_numbers(clustered, extent)
-    assert len(middles) == 12
     words = cluster_map.describe_clusters(clustered)
     assert {"0", "11"} <= set(texts_of(cluster_map.draw_cluster_map(clustered, words)))
 
@@ -63,6 +41,7 @@ def test_maps_of_a_result_share_one_extent() -> None:
     density_axes = density_map.draw_density(clustered, tables.reported.rate)[0].axes[0]
     assert cluster_axes.get_xlim() == density_axes.get_xlim()
     assert cluster_axes.get_ylim() == density_axes.get_ylim()
+    assert pytest.approx(cluster_map.MAP_ASPECT, abs=1e-3) == animation.MAP_ASPECT
 
 
 def test_region_is_drawn_and_named_and_lies_on_the_map() -> None:

@@ -6,20 +6,16 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from lightning_kedro.analysis.sphere import FloatArray
 from lightning_kedro.pipelines.reporting.figures import (
     CREDIT,
-    DPI,
-    HEIGHT,
     SIMULATED_CREDIT,
-    WIDTH,
     Words,
     make_figure,
 )
-from lightning_kedro.pipelines.reporting.labels import place_labels
+from lightning_kedro.pipelines.reporting.labels import label_clusters
 from lightning_kedro.pipelines.reporting.maps import Extent, add_map, choose_extent
 from lightning_kedro.pipelines.reporting.outlines import add_outlines
-from lightning_kedro.pipelines.reporting.palette import LIGHT, assign_colours
+from lightning_kedro.pipelines.reporting.palette import LIGHT, assign_colors
 from lightning_kedro.pipelines.reporting.window import (
     Times,
     Window,
@@ -33,9 +29,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from matplotlib.figure import Figure
 
-MAP_BOX: Final = (0.06, 0.075, 0.7392, 0.785)
+MAP_BOX: Final = (0.06, 0.075, 0.7501, 0.785)
 LIST_BOX: Final = (0.845, 0.075, 0.095, 0.745)
-MAP_ASPECT: Final = 1.4124
+MAP_ASPECT: Final = 1.4333
 """Width over height of the maps of a result, the animation's too: all show the same extent."""
 
 _MOST_BARS: Final = 24
@@ -45,7 +41,6 @@ _GRAIN: Final = 1600  # dots across the map: flashes nearer than that are one do
 _SPARSE: Final = 30_000  # fewer flashes are drawn larger
 _FEW: Final = 300  # so few flashes are drawn in full colour
 _LARGEST_DOT: Final = 18.0
-_LABEL: Final = (11.0, 20.0)  # width of a digit and height of a label, pixels
 _SEED: Final = 60
 
 
@@ -115,7 +110,7 @@ def read_clustered(
         take_times(clustered_flashes),
         clustered_flashes.column("cluster").to_numpy(),
         centers,
-        assign_colours(centers["lat"].to_numpy(), centers["lon"].to_numpy()),
+        assign_colors(len(centers)),
         simulated,
     )
 
@@ -141,7 +136,7 @@ def draw_cluster_map(clustered: ClusteredWindow, words: Words) -> "Figure":
     add_outlines(axes, clustered.window, extent, LIGHT)
     if len(clustered):
         _add_flashes(axes, clustered, extent)
-        _add_centers(axes, clustered, extent)
+        label_clusters(axes, clustered, extent, LIGHT)
         _add_ranking(figure, clustered)
     return figure
 
@@ -163,80 +158,6 @@ def _add_flashes(axes: Any, clustered: ClusteredWindow, extent: Extent) -> None:
     opacity = np.maximum(opacity, 0.9) if shown.size < _FEW else opacity
     look = {"s": size, "c": colours, "alpha": opacity, "linewidths": 0, "zorder": 3}
     axes.scatter(x[shown], clustered.lat[shown], **look)
-
-
-def _add_centers(axes: Any, clustered: ClusteredWindow, extent: Extent) -> None:  # noqa: ANN401
-    """A small cross at each center, and its number beside it where it hides least."""
-    centers = clustered.centers
-    x = extent.unwind(centers["lon"].to_numpy()) - extent.middle
-    y = centers["lat"].to_numpy()
-    edges = [LIGHT.clusters[colour] for colour in clustered.colours]
-    look: dict[str, Any] = {"marker": "+", "s": 70, "zorder": 5}
-    axes.scatter(x, y, c=LIGHT.page, linewidths=4.5, **look)
-    axes.scatter(x, y, c=LIGHT.text, linewidths=1.6, **look)
-    scale, middles = place_numbers(clustered, extent)
-    for at, (cluster, middle) in enumerate(zip(centers["cluster"], middles, strict=True)):
-        axes.annotate(
-            f"{cluster}",
-            (x[at], y[at]),
-            (
-                middle[0] / scale[0] - (extent.east - extent.west) / 2.0,
-                extent.north - middle[1] / scale[1],
-            ),
-            size=9.5,
-            weight="bold",
-            color=LIGHT.text,
-            ha="center",
-            va="center_baseline",
-            zorder=6,
-            bbox={
-                "boxstyle": "round,pad=0.22",
-                "facecolor": LIGHT.page,
-                "edgecolor": edges[at],
-                "linewidth": 1.8,
-            },
-            arrowprops={
-                "arrowstyle": "-",
-                "color": LIGHT.text,
-                "linewidth": 0.9,
-                "shrinkA": 0,
-                "shrinkB": 2,
-            },
-        )
-
-
-def place_numbers(
-    clustered: ClusteredWindow, extent: Extent
-) -> tuple[tuple[float, float], FloatArray]:
-    """Where the clusters' numbers stand.
-
-    Args:
-        clustered: The flashes and clusters.
-        extent: What the map shows.
-
-    Returns:
-        Pixels a degree of longitude and of latitude; and the middles of the numbers, shape (k, 2),
-        pixels from the map's left upper corner.
-    """
-    width, height = MAP_BOX[2] * WIDTH * DPI, MAP_BOX[3] * HEIGHT * DPI
-    down = min(
-        height / (extent.north - extent.south),
-        width / ((extent.east - extent.west) * extent.stretch),
-    )
-    scale = (down * extent.stretch, down)
-
-    def to_pixels(lat: npt.ArrayLike, lon: npt.ArrayLike) -> FloatArray:
-        x = (extent.unwind(lon) - extent.west) * scale[0]
-        y = (extent.north - np.asarray(lat, np.float64)) * scale[1]
-        return np.column_stack([x, y])
-
-    centers = clustered.centers
-    marks = to_pixels(centers["lat"].to_numpy(), centers["lon"].to_numpy())
-    digits = np.array([len(f"{cluster}") for cluster in centers["cluster"]])
-    sizes = np.column_stack([digits * _LABEL[0] + 12.0, np.full(len(digits), _LABEL[1] + 4.0)])
-    area = ((extent.east - extent.west) * scale[0], (extent.north - extent.south) * scale[1])
-    dots = to_pixels(clustered.lat, clustered.lon)
-    return scale, place_labels(marks, sizes, dots, area)
 
 
 def _add_ranking(figure: "Figure", clustered: ClusteredWindow) -> None:

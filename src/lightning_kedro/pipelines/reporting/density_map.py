@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Density = np.ma.MaskedArray[tuple[int, int], np.dtype[np.float64]]
 
-MAP_BOX: Final = (0.06, 0.075, 0.7392, 0.785)
+MAP_BOX: Final = (0.06, 0.075, 0.7501, 0.785)
 SCALE_BOX: Final = (0.885, 0.14, 0.016, 0.62)
 _SIZES_KM: Final = (8, 10, 12, 15, 20, 25, 30, 40, 50, 75, 100)
 _BINS_ACROSS: Final = 400
