@@ -511,12 +511,8 @@ def test_chosen_k_is_named_within_the_picture(k: int) -> None:
     from matplotlib.text import Text
 
     tables = make_tables()
-    evaluation = k_evaluation.pick_evaluation(
-        tables.silhouette_scores,
-        tables.elbow_curve,
-        tables.k_selection.assign(k=k),
-        tables.window,
-    )
+    chosen = tables.k_selection.assign(k=k)
+    evaluation = replace(tables, k_selection=chosen).reported.evaluation
     words = k_evaluation.describe_evaluation(evaluation)
     figure = k_evaluation.draw_evaluation(evaluation, words)
     FigureCanvasAgg(figure).draw()
