@@ -259,7 +259,9 @@ def test_a_finger_scrolls_past_the_map_and_taps_flashes(phone: Any, day_report: 
         touch(phone, "touchMove", (195, y))
     touch(phone, "touchEnd")
     wait_for(lambda: phone.execute_script("return scrollY") > before + 150, "the page is trapped")
+    rest(phone)  # a tap while the page still glides only stops it
     phone.execute_script("document.getElementById('stage').scrollIntoView({block: 'center'})")
+    rest(phone)
     x, y = center_of(phone, 0)
     touch(phone, "touchStart", (x, y))
     touch(phone, "touchEnd")
@@ -271,6 +273,17 @@ def test_a_finger_scrolls_past_the_map_and_taps_flashes(phone: Any, day_report: 
     touch(phone, "touchEnd")
     wait_for(lambda: not np.array_equal(canvas(phone, "base"), base), "two fingers zoom nothing")
     assert errors_of(phone) == []
+
+
+def rest(browser: Any) -> None:
+    """Wait until the page has come to rest."""
+    seen: list[float] = []
+
+    def is_still() -> bool:
+        seen.append(browser.execute_script("return scrollY"))
+        return len(seen) > 5 and len(set(seen[-5:])) == 1
+
+    wait_for(is_still, "the page glides on")
 
 
 def center_of(browser: Any, cluster: int) -> tuple[float, float]:

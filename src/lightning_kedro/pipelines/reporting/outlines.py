@@ -21,6 +21,7 @@ _COLUMNS: Final = 361
 _ROWS: Final = 241
 _WIDE: Final = 62  # columns or rows, both of 3 pixels: the name fits
 _HALF: Final = _WIDE // 2
+_SMALLEST_SHADE: Final = 600  # of 87,000 cells: less is a corner that speaks for itself
 _TURN: Final = 360.0
 _INSET: Final = 0.012  # of the map's height, from its edge to a name
 
@@ -62,6 +63,8 @@ def _add_unseen(axes: Any, window: "Window", extent: "Extent", theme: "Theme") -
     axes.contourf(x, y, seen.astype(float), colors=[theme.grid], alpha=0.55, **look)
     line = {"colors": [theme.quiet], "linewidths": 1.0, "linestyles": "dashed", "zorder": 3.6}
     axes.contour(x, y, seen.astype(float), levels=[0.5], **line)
+    if np.count_nonzero(~seen) < _SMALLEST_SHADE:
+        return
     column, row, rotation = find_room(~seen)
     look = _look(theme) | {"rotation": rotation}
     axes.text(x[column], y[row], "outside the field of view", **look)

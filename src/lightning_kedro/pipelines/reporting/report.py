@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 _CAPTIONS: Final = {
-    "cluster_map": "Flashes by cluster. Crosses mark the centers; 0 is the cluster with the most.",
+    "cluster_map": "Flashes by cluster. Rings mark the centers; 0 is the cluster with the most.",
     "cluster_animation": "The same flashes in order of time; older ones fade.",
     "density_map": "Flashes per 1,000 km² in bins of equal area, logarithmic. Shaded: not seen.",
     "flash_rate": "Flashes per minute. Hatched: no data, which is not the same as no lightning.",
