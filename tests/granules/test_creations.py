@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from lightning_kedro.glm.granule import GranuleName
 from lightning_kedro.granules.creations import KnownGranules, rank_creations
-from lightning_kedro.granules.series import StoredGranule
+from lightning_kedro.granules.record import StoredGranule
+from lightning_kedro.granules.series import arrow_schema
 
 START = datetime(2024, 7, 14, 9, tzinfo=UTC)
 NAME = GranuleName(
@@ -25,16 +28,28 @@ def granule(later_s: float = 0, size: int = SIZE) -> StoredGranule:
 
 
 def known(*states: tuple[float, int, str]) -> KnownGranules:
-    return KnownGranules.from_rows(
-        (
-            "G17",
-            START.replace(tzinfo=None),
-            (NAME.created + timedelta(seconds=later_s)).replace(tzinfo=None),
-            size,
-            status,
-        )
-        for later_s, size, status in states
+    return KnownGranules.from_table(
+        record(*(row(granule(later_s, size), status) for later_s, size, status in states))
     )
+
+
+def row(stored: StoredGranule, status: str, reason: str | None = None) -> dict[str, Any]:
+    """The record of a granule that was looked at; two flashes if it could be read."""
+    times = {"granule_start": stored.name.start, "created": stored.name.created}
+    return {
+        **dict.fromkeys(arrow_schema("granules").names),
+        **{name: time.replace(tzinfo=None) for name, time in times.items()},
+        "platform": stored.name.platform,
+        "file_name": stored.name.file_name,
+        "file_bytes": stored.file_bytes,
+        "flash_count": 2 if status == "loaded" else 0,
+        "status": status,
+        "reason": reason,
+    }
+
+
+def record(*rows: dict[str, Any]) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), schema=arrow_schema("granules"))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from tests.ingesting import (
     made_later,
     make_granules,
     put,
-    window,
+    report_of,
 )
 
 from lightning_kedro.datasets.flash_series import FlashSeriesDataset
@@ -152,7 +152,7 @@ def test_damaged_csv_loads_nothing_and_is_made_again(
         ingestion.run()
     harm(ingestion.hour_folder() / file, damage)
     with pytest.raises(DatasetError, match=r"The CSV files in .*09 are damaged: .* run again"):
-        ingestion.load(series, window())
+        ingestion.load(series, report_of())
     assert ingestion.query("SELECT table_name FROM duckdb_tables()") == []
     assert not (ingestion.hour_folder() / "granules.csv").exists()
     ingestion.run()
@@ -186,7 +186,7 @@ def test_flash_lost_from_one_granule_is_not_made_up_for_by_another(ingestion: In
         moved[1:3] = [lines[-1].split(",")[1], "65000"]
         path.write_text("".join([lines[0], *lines[2:], ",".join(moved)]))
     with pytest.raises(DatasetError, match="are damaged"):
-        ingestion.load(series, window())
+        ingestion.load(series, report_of())
 
 
 def test_hour_written_by_another_run_meanwhile_is_looked_at_anew(

@@ -76,8 +76,6 @@ class DuckDBTableDataset(AbstractDataset["pd.DataFrame | pa.Table", "pd.DataFram
         [179]
     """
 
-    _SINGLE_PROCESS = True
-
     def __init__(
         self,
         *,

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Any, Final, Protocol, TypeAlias
 
 from lightning_kedro.exceptions import ArchiveError
-from lightning_kedro.granules.series import StoredGranule
+from lightning_kedro.granules.record import StoredGranule
 from lightning_kedro.store.prefetch import work_ahead
 from lightning_kedro.store.retry import Breaker, retry_politely, retry_politely_async
 

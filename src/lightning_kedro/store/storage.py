@@ -18,7 +18,8 @@ from typing import Any, Final
 from lightning_kedro.exceptions import ArchiveError
 from lightning_kedro.glm.granule import GranuleName, hour_prefix, parse_granule_name
 from lightning_kedro.granules.hours import ArchiveHour
-from lightning_kedro.granules.series import StoredGranule
+from lightning_kedro.granules.ports import GranuleSource
+from lightning_kedro.granules.record import StoredGranule
 from lightning_kedro.store.fetching import Content, Fetcher
 from lightning_kedro.store.listing import (
     UNKNOWN_SIZE,
@@ -44,7 +45,7 @@ _S3: Final = ("s3", "s3a")
 _opening: Final = threading.Lock()
 
 
-class Storage:
+class Storage(GranuleSource):
     """One root and the file system it lies in.
 
     Args:
@@ -145,7 +146,7 @@ class Storage:
                 if size > MAX_GRANULE_BYTES:
                     logger.warning("%s has %d bytes, too many for a granule: ignored", place, size)
             elif name.platform == hour.platform:
-                granules.append(StoredGranule(name, place, size))
+                granules.append(StoredGranule(name, place, size, self.is_local))
         return granules, ignored
 
     def _list_files(self, prefix: str) -> list[tuple[str, GranuleName | None, int]]:

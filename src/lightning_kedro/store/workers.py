@@ -19,7 +19,7 @@ PARALLEL_FROM: Final = 4
 _PRELOADED: Final = [
     "dask.multiprocessing",
     "lightning_kedro.store.series_files",
-    "lightning_kedro.pipelines.ingestion.nodes",
+    "lightning_kedro.granules.tasks",
 ]
 """What workers need for reading an hour."""
 
