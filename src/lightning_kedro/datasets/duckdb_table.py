@@ -154,9 +154,10 @@ class DuckDBTableDataset(AbstractDataset["pd.DataFrame | pa.Table", "pd.DataFram
             connection.execute(
                 f"DELETE FROM {self._table} WHERE ({keys}) IN (SELECT ({keys}) FROM incoming)"  # noqa: S608
             )
+            names = [row[0] for row in connection.execute("DESCRIBE incoming").fetchall()]
+            flag = "" if "simulated" in names else f", {self._simulated} AS simulated"
             connection.execute(
-                f"INSERT INTO {self._table} BY NAME "  # noqa: S608
-                f"SELECT *, {self._simulated} AS simulated FROM incoming"
+                f"INSERT INTO {self._table} BY NAME SELECT *{flag} FROM incoming"  # noqa: S608
             )
 
     def preview(self, nrows: int = PREVIEW_ROWS) -> TablePreview:
