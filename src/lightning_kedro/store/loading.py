@@ -83,11 +83,14 @@ _RECOUNT: Final = """
 
 _COUNT_COVERAGE: Final = """
     INSERT INTO main.coverage BY NAME
-    SELECT recounted.platform, recounted.hour, recounted.expected, ?::BOOLEAN AS simulated,
+    SELECT recounted.platform, recounted.hour, recounted.expected, $simulated::BOOLEAN AS simulated,
            count(granule_start)::INTEGER AS found,
            count(*) FILTER (status = 'corrupt')::INTEGER AS corrupt,
            greatest(recounted.expected - count(granule_start), 0)::INTEGER AS missing
-    FROM recounted LEFT JOIN main.granules
+    FROM recounted LEFT JOIN (
+        SELECT platform, granule_start, status FROM main.granules
+        WHERE granule_start >= $first AND granule_start < $last + INTERVAL 1 HOUR
+    ) AS granules
       ON granules.platform = recounted.platform
       AND date_trunc('hour', granule_start) = recounted.hour
     GROUP BY recounted.platform, recounted.hour, recounted.expected
@@ -229,7 +232,9 @@ def _count_coverage(connection: "duckdb.DuckDBPyConnection", *, simulated: bool)
         "DELETE FROM main.coverage "
         "WHERE (platform, hour) IN (SELECT (platform, hour) FROM recounted)"
     )
-    connection.execute(_COUNT_COVERAGE, [simulated])
+    first, last = connection.execute("SELECT min(hour), max(hour) FROM recounted").fetchall()[0]
+    values = {"first": first, "last": last, "simulated": simulated}
+    connection.execute(_COUNT_COVERAGE, values)
     connection.execute("DROP TABLE recounted")
 
 
