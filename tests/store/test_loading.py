@@ -375,7 +375,14 @@ def test_csv_with_a_value_that_no_flash_can_have_is_made_again(
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [('"loaded"', '"lovely"'), ("2024-07-14 09:00:20", "2024-07-14 11:00:20")]
+    ("old", "new"),
+    [
+        ('"loaded"', '"lovely"'),
+        ("2024-07-14 09:00:20", "2024-07-14 11:00:20"),
+        ('"G17"', '"G16"'),
+        (f'"{NAME.file_name}"', ""),
+        (f",{len(CONTENT)},", ",,"),
+    ],
 )
 def test_record_with_impossible_rows_is_named_and_made_again(
     ingestion: Ingestion, old: str, new: str

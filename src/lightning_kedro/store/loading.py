@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lightning_kedro.exceptions import TableError
-from lightning_kedro.glm.flashes import BOUNDS, MAX_DURATION, TIME_BOUNDS
 from lightning_kedro.granules.bundle import LoadedHours
 from lightning_kedro.granules.creations import settle
 from lightning_kedro.schemas import TABLES
+from lightning_kedro.store.bounds import IS_SOUND
 from lightning_kedro.store.database import transaction
 from lightning_kedro.store.files import lock_folder
 from lightning_kedro.store.loaded import read_stored
@@ -39,29 +39,6 @@ HOURS_AT_ONCE: Final = 12
 
 ATTEMPTS: Final = 5
 """How often hours are looked at anew because another run has written them meanwhile."""
-
-
-def _write_bounds() -> str:
-    """SQL that is true of a flash whose values are possible; a null is not, where none may be."""
-    optional = ("energy_j", "area_km2", "quality_flag")
-    parts = [
-        f"({name} IS NULL OR {name} BETWEEN {low!r} AND {high!r})"
-        if name in optional
-        else f"{name} BETWEEN {low!r} AND {high!r}"
-        for name, (low, high) in BOUNDS.items()
-    ]
-    first, last = (_interval(bound) for bound in TIME_BOUNDS)
-    parts.append(f"time BETWEEN granule_start + {first} AND granule_start + {last}")
-    parts.append(f"time_end BETWEEN time AND time + {_interval(MAX_DURATION)}")
-    return " AND ".join(parts)
-
-
-def _interval(duration: timedelta) -> str:
-    """An SQL literal of a duration."""
-    return f"to_microseconds({duration // timedelta(microseconds=1)})"
-
-
-IS_SOUND: Final = _write_bounds()
 
 _ADD_NOTES: Final = """
     UPDATE main.granules SET reason = notes.text FROM notes

@@ -24,11 +24,17 @@ from lightning_kedro.granules.ports import SeriesHours, SeriesStore
 from lightning_kedro.granules.record import FAILED, STATUSES, HourSeries
 from lightning_kedro.granules.series import arrow_schema
 from lightning_kedro.granules.tasks import ReadHour
+from lightning_kedro.schemas import TABLES
 from lightning_kedro.store.files import lock_folder, sweep_partials, write_whole
 
 TIME_SERIES: Final = "time_series.csv"
 GEO_SERIES: Final = "geo_series.csv"
 GRANULES: Final = "granules.csv"
+
+_REQUIRED: Final = set(TABLES["granules"].columns) - {
+    *("orbital_slot", "declared_flash_count", "reason")
+}
+"""The columns of ``granules.csv`` that are never empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +76,22 @@ class SeriesFolder:
     def read_granules(self) -> pa.Table:
         """The record of the hour's granules, with the columns of the table ``granules``."""
         granules = _read_csv(self.folder / GRANULES, "granules")
-        hours = pc.floor_temporal(granules["granule_start"], unit="hour")
-        mine = pc.and_(
-            pc.equal(granules["platform"], self.platform),
-            pc.equal(hours, pa.scalar(self.hour.replace(tzinfo=None), pa.timestamp("us"))),
-        )
-        known = pc.is_in(granules["status"], value_set=pa.array(STATUSES))
-        if pc.any(pc.invert(pc.fill_null(pc.and_(mine, known), fill_value=False))).as_py():
+        if not self._can_have(granules):
             raise _explain(self.folder / GRANULES, "it has rows that no granule of its hour has")
         return granules
+
+    def _can_have(self, granules: pa.Table) -> bool:
+        """Whether a record tells of granules of this hour, each of them in full."""
+        if any(granules[name].null_count for name in _REQUIRED):
+            return False
+        hours = pc.floor_temporal(granules["granule_start"], unit="hour")
+        hour = pa.scalar(self.hour.replace(tzinfo=None), pa.timestamp("us"))
+        checks = (
+            pc.equal(granules["platform"], self.platform),
+            pc.equal(hours, hour),
+            pc.is_in(granules["status"], value_set=pa.array(STATUSES)),
+        )
+        return all(pc.all(check, min_count=0).as_py() for check in checks)
 
     def read_if_whole(self) -> pa.Table | None:
         """The record of the hour's granules, if the other two files have a line for every flash.
