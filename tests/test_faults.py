@@ -113,6 +113,19 @@ def test_what_failed_is_named_when_a_later_node_ends_the_run(
     assert reports[0].endswith("and 20 more")
 
 
+@pytest.mark.usefixtures("no_pauses")
+def test_extract_alone_names_what_it_could_not_fetch(
+    project: Project, buckets: Path, remote: Callable[[LoopbackS3], None]
+) -> None:
+    names = sorted(path.name for path in buckets.rglob("*.nc"))[:2]
+    with serve_folder(buckets, Schedule(doomed=frozenset(names))) as server:
+        remote(server)
+        run = project.run("--nodes", "extract", "--params", WINDOW)
+    assert run.exit_code == 1
+    _, _, error = run.output.partition("Error: The run is incomplete")
+    assert all(name in error for name in names)
+
+
 @pytest.mark.parametrize("env", ["base", "stream"])
 def test_empty_foreign_and_cut_objects_are_corrupt_and_the_rest_is_loaded(
     project: Project,

@@ -47,7 +47,7 @@ COLUMNS: Final = {
     "file_bytes": Column("BIGINT", "size of the granule's file in bytes"),
     "flash_count": Column("INTEGER", "number of flashes"),
     "declared_flash_count": Column("INTEGER", "number of flashes the granule says it has"),
-    "status": Column("VARCHAR", "loaded, empty (no flashes) or corrupt"),
+    "status": Column("VARCHAR", "loaded, empty (no flashes) or corrupt; in CSV files also failed"),
     "flash_id": Column("INTEGER", "0 to 65535, unique within its granule only"),
     "time": Column("TIMESTAMP", "first event of the flash, UTC; may precede its granule"),
     "time_end": Column("TIMESTAMP", "last event of the flash, UTC"),

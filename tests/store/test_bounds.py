@@ -18,7 +18,7 @@ from tests.store.test_storage import HOUR, PREFIX, fill, granule_file_name
 
 from lightning_kedro.exceptions import ArchiveError
 from lightning_kedro.glm.granule import parse_granule_name
-from lightning_kedro.granules.series import StoredGranule
+from lightning_kedro.granules.record import StoredGranule
 from lightning_kedro.store import deadlines, listing, retry
 from lightning_kedro.store.bodies import MAX_PAGE_BYTES, read_anything
 from lightning_kedro.store.deadlines import DeadlineError, Deadlines, call_within, within

@@ -18,7 +18,7 @@ from tests.store.test_storage import HOUR, PREFIX, fill, granule_file_name
 
 from lightning_kedro.exceptions import ArchiveError, UnlistableArchiveError
 from lightning_kedro.glm.granule import hour_prefix, parse_granule_name
-from lightning_kedro.granules.series import StoredGranule
+from lightning_kedro.granules.record import StoredGranule
 from lightning_kedro.store import layouts, retry
 from lightning_kedro.store.storage import Storage
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Final, Protocol, TypeAlias
 
 from lightning_kedro.exceptions import ArchiveError, printable
-from lightning_kedro.granules.series import StoredGranule
+from lightning_kedro.granules.record import StoredGranule
 from lightning_kedro.store.deadlines import PREFETCHED_BYTES
 from lightning_kedro.store.prefetch import prefetch
 from lightning_kedro.store.remote import RemoteFiles

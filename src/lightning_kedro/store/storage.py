@@ -18,7 +18,8 @@ from lightning_kedro.exceptions import ArchiveError, UnlistableArchiveError, pri
 from lightning_kedro.glm.granule import PRODUCT, GranuleName, hour_prefix, parse_granule_name
 from lightning_kedro.glm.satellites import SATELLITES
 from lightning_kedro.granules.hours import ArchiveHour
-from lightning_kedro.granules.series import StoredGranule
+from lightning_kedro.granules.ports import GranuleSource
+from lightning_kedro.granules.record import StoredGranule
 from lightning_kedro.store.deadlines import Deadlines
 from lightning_kedro.store.errors import (
     client_errors,
@@ -60,7 +61,7 @@ File = tuple[str, GranuleName | None, int]
 """Where something lies, its name as a granule if it is one, and its size in bytes."""
 
 
-class Storage:
+class Storage(GranuleSource):
     """One root and the file system it lies in.
 
     Args:
@@ -197,7 +198,7 @@ class Storage:
                         "%s has %d bytes, too many for a granule: ignored", printable(place), size
                     )
             elif name.platform == hour.platform:
-                granules.append(StoredGranule(name, place, size))
+                granules.append(StoredGranule(name, place, size, self.is_local))
         return granules, ignored
 
     def _list(self, prefix: str, first: int | None = None) -> list[Entry] | None:

@@ -35,7 +35,7 @@ _PRELOADED: Final = [
     "portalocker",
     "lightning_kedro.store.series_files",
     "lightning_kedro.store.workers",
-    "lightning_kedro.pipelines.ingestion.nodes",
+    "lightning_kedro.granules.tasks",
 ]
 """What workers need for reading an hour."""
 
