@@ -79,7 +79,7 @@ class GranuleTableDataset(DuckDBTableDataset):
             metadata=metadata,
         )
 
-    def load(self) -> StoredTable:  # type: ignore[override]
+    def load(self) -> StoredTable:
         """A handle on the table."""
         return HANDLES[self._table](self._path, self._lock_timeout)
 
@@ -87,9 +87,6 @@ class GranuleTableDataset(DuckDBTableDataset):
         """Commit what ``load`` gives with the last table; or replace rows by the table's key."""
         if isinstance(data, LoadedHours):
             self._save_hours(data)
-        elif isinstance(data, StoredTable):
-            if (data.path, data.table) != (self._path, self._table):  # else they are here already
-                super().save(data.df())
         else:
             super().save(data)
 
