@@ -102,32 +102,84 @@ def test_bucket_without_granules_says_where_it_looked(
 
 
 @needs_real_granules
-def test_window_without_flashes_is_ingested_but_not_clustered(
-    project: Project, real_archive: Path
-) -> None:
+def test_quiet_window_is_a_result(project: Project, real_archive: Path) -> None:
     window = "satellite=G17,window.start=2020-01-16T06:00,window.end=2020-01-16T07:00"
     params = ("--params", f"archive={real_archive},{window}")
-    project.succeed("--pipelines", "ingestion", *params)
+    project.succeed("--pipelines", "ingestion,clustering", *params)
     assert project.query("SELECT status FROM granules")["status"].to_list() == ["empty"]
-    error = project.fail("--pipelines", "clustering", *params)
-    assert_matches(error, r"no flashes.*G17|G17.*no flashes")
+    row = project.query("SELECT k, n_flashes, reason FROM k_selection").iloc[0]
+    assert (row["k"], row["n_flashes"]) == (0, 0)
+    assert row["reason"].startswith("no flashes")
 
 
 def test_clustering_before_ingestion_says_what_to_run(project: Project) -> None:
     error = project.fail("--pipelines", "clustering")
-    assert_matches(error, r"There is no database .*run `kedro run --pipeline ingestion` first")
+    assert_matches(error, r"There is no database .*run `kedro run --pipelines? ingestion` first")
 
 
 @needs_real_granules
-def test_more_clusters_than_distinct_points_names_both_numbers(
+def test_window_that_was_not_ingested_says_what_to_run(
     project: Project, real_archive: Path
 ) -> None:
+    project.succeed("--pipelines", "ingestion", "--params", f"archive={real_archive},{JULY_2018}")
+    later = "satellite=G16,window.start=2019-07-02T04:33,window.end=2019-07-02T04:34"
+    error = project.fail("--pipelines", "clustering", "--params", later)
+    assert_matches(
+        error, r"No granule of the window 2019-07-02T04:33:00 .* ingest the window first"
+    )
+    project.query("SELECT * FROM flashes")
+
+
+@needs_real_granules
+def test_range_is_clipped_to_what_few_flashes_allow(project: Project, real_archive: Path) -> None:
     box = {"west": -58.2, "south": -32.2, "east": -57.7, "north": -31.9}
     region = ",".join(f"preprocessing.region.{side}={value}" for side, value in box.items())
     window = f"{JULY_2018},clustering.k_max=300,clustering.max_cells=2000"
-    error = project.fail("--params", f"archive={real_archive},{window},{region}")
-    assert_matches(error, r"clustering\.k_max \(300\) must be less than .* 32 of 32")
-    assert len(project.query("SELECT * FROM flashes")) == 853
+    params = f"archive={real_archive},{window},{region}"
+    project.succeed("--pipelines", "ingestion,clustering", "--params", params)
+    assert len(project.query("SELECT * FROM elbow_curve")) == 31
+
+
+@needs_real_granules
+@pytest.mark.parametrize(
+    ("other", "refused"),
+    [
+        ("clustering.k_max=7", True),
+        ("clustering.random_state=61", True),
+        ("preprocessing.min_quality=good", True),
+        ("window.end=2018-07-02T04:34:20", True),
+        ("satellite=G17", True),
+        ("clustering.k=4", False),
+        ("clustering.label=other", False),
+    ],
+)
+def test_run_of_some_nodes_takes_only_what_was_made_for_the_same(
+    project: Project, real_archive: Path, other: str, *, refused: bool
+) -> None:
+    params = f"archive={real_archive},{JULY_2018},clustering.k_max=6"
+    project.succeed("--pipelines", "ingestion,clustering", "--params", params)
+    before = project.query("SELECT * FROM k_selection")
+    options = ("--nodes", "kmeans_cluster", "--params", f"{params},{other}")
+    if refused:
+        error = project.fail(*options)
+        assert_matches(error, r"There is no \w+ made for G1[67]_20180702T0433_2018.* with these")
+        assert project.query("SELECT * FROM k_selection").equals(before)
+    else:
+        project.succeed(*options)
+        rows = project.query("SELECT k, label FROM k_selection ORDER BY label")
+        assert len(rows) == (2 if "label" in other else 1)
+        assert "label" in other or rows["k"].item() == 4
+
+
+@pytest.mark.parametrize(
+    "options", [("--nodes", "kmeans_cluster"), ("--from-nodes", "silhouette_evaluator")]
+)
+def test_run_of_some_nodes_without_what_comes_before_is_refused(
+    project: Project, options: tuple[str, ...]
+) -> None:
+    error = project.fail(*options)
+    assert_matches(error, r"There is no cluster_features made for G18_20240714T2200_20240714T2300-")
+    assert_nothing_changed(project)
 
 
 def test_without_a_network_the_endpoint_is_named(

@@ -86,7 +86,20 @@ def test_now_is_the_same_for_both_ends() -> None:
             "standardize and time_scale_km_per_hour cannot be used together",
         ),
         ({"clustering": {"k": True}}, "True must be auto or a whole number"),
-        ({"clustering": {"time_scale_km_per_hour": float("inf")}}, "must be finite"),
+        (
+            {"clustering": {"time_scale_km_per_hour": float("inf")}},
+            "less than or equal to 1000000",
+        ),
+        ({"clustering": {"time_scale_km_per_hour": 1e150}}, "less than or equal to 1000000"),
+        ({"clustering": {"max_cells": 10**30}}, "max_cells: 1000.* less than or equal to 10000000"),
+        ({"clustering": {"label": ""}}, r"clustering\.label: '' cannot be used"),
+        ({"clustering": {"label": "a\nb"}}, "must be printable text without spaces at its ends"),
+        ({"k": 3}, r"Parameter k does not exist; did you mean clustering\.k"),
+        (
+            {"max_cells": 3},
+            r"Parameter max_cells does not exist; did you mean clustering\.max_cells",
+        ),
+        ({"west": 3}, r"Parameter west does not exist; did you mean preprocessing\.region\.west"),
         (
             {"clustering": {"k_min": 0, "k_max": 1}},
             r"Parameter clustering\.k_min: 0 .* \(1 more such problem\.\)",
@@ -97,3 +110,20 @@ def test_now_is_the_same_for_both_ends() -> None:
 def test_tree_that_cannot_be_used_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         check_parameters(tree(**changes), now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        *((text, "G18") for text in ("G18", "g18", "GOES-18", "goes18", "GOES 18", "18", 18)),
+        *((text, "east") for text in ("east", "East", "GOES-East", "goes_east")),
+    ],
+)
+def test_satellite_is_understood_as_people_write_it(given: object, meant: str) -> None:
+    assert check_parameters(tree(satellite=given), now=NOW)["satellite"] == meant
+
+
+@pytest.mark.parametrize("given", ["G15", "GOES", "181", "", None, 1, "north"])
+def test_satellite_that_does_not_exist_is_refused(given: object) -> None:
+    with pytest.raises(ParameterError, match=r"Parameter satellite: .* cannot be used, expected"):
+        check_parameters(tree(satellite=given), now=NOW)

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from lightning_kedro.datasets.simulated_archive import Simulation
 from lightning_kedro.glm.flashes import read_flashes
-from lightning_kedro.glm.granule import PLATFORMS, hour_prefix
+from lightning_kedro.glm.granule import hour_prefix
 from lightning_kedro.glm.orbital_slot import Segment
+from lightning_kedro.glm.satellites import PLATFORMS
 from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.schemas import TABLES
 from lightning_kedro.selection import Region, Selection

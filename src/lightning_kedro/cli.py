@@ -67,7 +67,10 @@ def _plain_errors() -> Iterator[None]:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and what led to it: Kedro wraps what datasets raise."""
+    """An error and what it was raised from: Kedro wraps what datasets raise.
+
+    What was merely being handled meanwhile (``__context__``) is another matter.
+    """
     while error is not None:
         yield error
-        error = error.__cause__ or error.__context__
+        error = error.__cause__

@@ -7,18 +7,20 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 from kedro.framework.hooks import hook_impl
 
 from lightning_kedro.exceptions import IncompleteRunError
 from lightning_kedro.granules.hours import archive_hours
-from lightning_kedro.parameters import check_parameters
+from lightning_kedro.parameters import check_parameters, name_intermediates
 from lightning_kedro.selection import read_segments
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
     from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
+    from kedro.pipeline.node import Node
 
     from lightning_kedro.granules.ports import RawGranules
     from lightning_kedro.granules.record import HourReport
@@ -44,7 +46,34 @@ class CheckParameters:
         """
         configured = context.config_loader["parameters"]
         now = datetime.now(UTC).replace(microsecond=0)
-        context.config_loader["parameters"] = check_parameters(configured, now=now)
+        checked = check_parameters(configured, now=now)
+        loader = context.config_loader
+        loader["parameters"] = checked
+        # What the catalog may ask for, by ${runtime_params:...}: whose run it is, and of what.
+        facts = {"session": uuid4().hex, "made_for": name_intermediates(checked)}
+        if checked["archive"] is not None:  # it may stand in a file of parameters too
+            facts["archive"] = checked["archive"]
+        loader.runtime_params = {**(loader.runtime_params or {}), **facts}
+
+
+class LogSteps:
+    """Says of each node, when all that it made is saved, how long it took."""
+
+    def __init__(self) -> None:
+        """Start with no node."""
+        self._began: dict[str, float] = {}
+
+    @hook_impl
+    def before_dataset_loaded(self, node: "Node") -> None:
+        """Look at the clock when the first input of a node is loaded."""
+        self._began.setdefault(node.name, time.monotonic())
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, node: "Node") -> None:
+        """Say it after the last output."""
+        if dataset_name == node.outputs[-1]:
+            began = self._began.pop(node.name, time.monotonic())
+            logger.info("%s: %.1f s", node.name, time.monotonic() - began)
 
 
 class LockData:

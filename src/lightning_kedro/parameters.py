@@ -6,11 +6,13 @@ the plain nested mapping that nodes get: names that do not exist are refused, va
 """
 
 import difflib
-import math
+import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import (
     BaseModel,
@@ -25,7 +27,13 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from lightning_kedro.exceptions import ParameterError
+from lightning_kedro.glm.satellites import PLATFORMS, SLOTS
 from lightning_kedro.selection import DEFAULT_LABEL, Selection
+
+if TYPE_CHECKING:  # mypy wants to see each choice; pydantic makes them of the table
+    Satellite = str
+else:
+    Satellite = Literal[(*PLATFORMS, *SLOTS)]
 
 _NOW: Final = re.compile(r"now(?:\s*-\s*(?P<count>\d{1,6})\s*(?P<unit>[mhd]))?", re.IGNORECASE)
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
@@ -38,6 +46,13 @@ FIRST_TIME: Final = datetime(2017, 1, 1, tzinfo=UTC)
 
 LAST_TIME: Final = datetime(2100, 1, 1, tzinfo=UTC)
 """Nor does one end so late: a typing error, which arithmetic with times cannot stand."""
+
+
+MOST_CELLS: Final = 10_000_000
+"""More points than this do not fit into memory with the distances that fits need."""
+
+_SATELLITE: Final = re.compile(r"g(?:oes)?[\s_-]*(\d{2})|(\d{2})", re.IGNORECASE)
+"""How people write a satellite: ``g18``, ``GOES-18``, ``goes18``, ``18``."""
 
 
 class _Strict(BaseModel):
@@ -128,9 +143,9 @@ class Clustering(_Strict):
     k_max: Annotated[int, Field(ge=2)] = 23
     k: Annotated[Literal["auto"] | int, BeforeValidator(_read_k)] = "auto"
     criterion: Literal["silhouette", "elbow"] = "silhouette"
-    max_cells: Annotated[int, Field(ge=3)] = 20_000
+    max_cells: Annotated[int, Field(ge=3, le=MOST_CELLS)] = 20_000
     random_state: Annotated[int, Field(ge=0, le=2**32 - 1)] = 60
-    time_scale_km_per_hour: Annotated[float | None, Field(gt=0)] = None
+    time_scale_km_per_hour: Annotated[float | None, Field(ge=1e-6, le=1e7)] = None
 
     @field_validator("label")
     @classmethod
@@ -157,21 +172,29 @@ class Clustering(_Strict):
         if self.standardize and self.time_scale_km_per_hour is not None:
             message = "standardize and time_scale_km_per_hour cannot be used together"
             raise ValueError(message)
-        if self.time_scale_km_per_hour is not None and math.isinf(self.time_scale_km_per_hour):
-            message = "time_scale_km_per_hour must be finite"
-            raise ValueError(message)
         return self
 
 
 class Parameters(_Strict):
     """The whole tree."""
 
-    satellite: Literal["G16", "G17", "G18", "G19", "east", "west"]
+    satellite: Satellite
     window: Window
     ingestion: Ingestion = Ingestion()
     preprocessing: Preprocessing = Preprocessing()
     clustering: Clustering = Clustering()
     archive: str | None = None
+
+    @field_validator("satellite", mode="before")
+    @classmethod
+    def _read_satellite(cls, value: object) -> object:
+        """Take any usual way to write a satellite or a slot."""
+        text = str(value).strip()
+        match = _SATELLITE.fullmatch(text)
+        if match is not None:
+            return f"G{match[1] or match[2]}"
+        slot = re.sub(r"^goes[\s_-]*", "", text, flags=re.IGNORECASE).lower()
+        return slot if slot in SLOTS else value
 
 
 def parse_utc(value: object, *, now: datetime) -> datetime:
@@ -237,6 +260,36 @@ def check_parameters(raw: Mapping[str, Any], *, now: datetime) -> dict[str, Any]
     return plain
 
 
+def name_intermediates(checked: Mapping[str, Any]) -> dict[str, str]:
+    """Name what passes between the nodes of a pipeline by all that it depends on.
+
+    Args:
+        checked: The checked parameters.
+
+    Returns:
+        A name by pipeline, which can be that of a folder.
+    """
+    selection = Selection.from_plain(checked["selection"])
+    ingested = replace(selection, region=None, min_quality="all", label=DEFAULT_LABEL)
+    fitted = {name: value for name, value in checked["clustering"].items() if name not in _CHOSEN}
+    unlabelled = replace(selection, label=DEFAULT_LABEL)
+    return {
+        "ingestion": f"{ingested.name}-{_digest(checked['archive'])}",
+        "clustering": f"{unlabelled.name}-{_digest(fitted)}",
+        "reporting": selection.name,
+    }
+
+
+_CHOSEN: Final = ("k", "criterion", "label")
+"""What is decided after everything is fitted: another choice can be made of the same fits."""
+
+
+def _digest(value: object) -> str:
+    """A digest of plain parameters, 12 hexadecimal digits."""
+    text = json.dumps(value, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
 def _plain_time(time: datetime) -> str:
     """ISO 8601 text of a UTC time, without its offset."""
     return time.replace(tzinfo=None).isoformat()
@@ -267,7 +320,9 @@ def _is_extra(error: ErrorDetails) -> bool:
 
 def _suggest(name: str) -> str:
     """The nearest name that does exist, or all names beside it."""
-    close = difflib.get_close_matches(name, _NAMES, n=1)
+    last = name.rpartition(".")[2]
+    close = [known for known in _NAMES if known.rpartition(".")[2] == last]
+    close = close or difflib.get_close_matches(name, _NAMES, n=1)
     if close:
         return f"; did you mean {close[0]}"
     return f"; the parameters are {', '.join(_NAMES)}"

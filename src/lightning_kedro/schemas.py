@@ -29,9 +29,14 @@ class Table:
         """The DuckDB type of each column, in order."""
         return {name: COLUMNS[name].type for name in self.columns}
 
+    @property
+    def replace_by(self) -> tuple[str, ...]:
+        """The columns by which saved rows replace stored ones: what a result is of, or the key."""
+        return RESULT_KEY if self.key[: len(RESULT_KEY)] == RESULT_KEY else self.key
+
 
 COLUMNS: Final = {
-    "platform": Column("VARCHAR", "satellite, G16 to G19; joined by + where a slot changed hands"),
+    "platform": Column("VARCHAR", "satellite; several, joined by +, where a slot changed hands"),
     "granule_start": Column("TIMESTAMP", "start of the granule, UTC; with platform its key"),
     "granule_end": Column("TIMESTAMP", "end of the granule, UTC, exclusive"),
     "created": Column(
@@ -59,7 +64,7 @@ COLUMNS: Final = {
     "found": Column("INTEGER", "granules of the hour that were found, corrupt ones included"),
     "corrupt": Column("INTEGER", "granules of the hour that are corrupt"),
     "missing": Column("INTEGER", "granules of the hour that were not found"),
-    "flash_platform": Column("VARCHAR", "satellite that saw the flash, G16 to G19"),
+    "flash_platform": Column("VARCHAR", "satellite that saw the flash"),
     "cluster": Column("INTEGER", "0 is the cluster with the most flashes"),
     "silhouette_coefficient": Column(
         "DOUBLE", "-1 to 1: of a flash (or its cell), or the mean over a cluster or a fit"
@@ -84,8 +89,10 @@ COLUMNS: Final = {
     "coordinates": Column("VARCHAR", "sphere or degrees"),
     "standardize": Column("BOOLEAN", "whether degrees were scaled to unit variance"),
     "time_scale_km_per_hour": Column("DOUBLE", "km that an hour counts as; null without time"),
-    "k_min": Column("INTEGER", "smallest k evaluated"),
-    "k_max": Column("INTEGER", "largest k evaluated"),
+    "requested_k": Column("INTEGER", "clustering.k as asked for; null for auto"),
+    "requested_criterion": Column("VARCHAR", "clustering.criterion as asked for"),
+    "k_min": Column("INTEGER", "clustering.k_min as asked for"),
+    "k_max": Column("INTEGER", "clustering.k_max as asked for; few flashes allow fewer"),
     "max_cells": Column("BIGINT", "most points fitted: more flashes are merged into cells"),
     "random_state": Column("BIGINT", "seed of the fits"),
     "method": Column("VARCHAR", "exact, or cells where flashes were merged"),
@@ -95,6 +102,21 @@ COLUMNS: Final = {
     "inertia_error": Column("DOUBLE", "measured relative error of the inertia due to merging"),
     "silhouette_error": Column("DOUBLE", "measured error of the silhouette due to merging"),
     "relabelled_share": Column("DOUBLE", "share of flashes whose cell is nearer another centre"),
+    "satellite": Column(
+        "VARCHAR", "the parameter satellite as it was asked for: a platform or a slot"
+    ),
+    "west": Column("DOUBLE", "western side of the region in degrees east; null without a region"),
+    "south": Column("DOUBLE", "southern side of the region in degrees north"),
+    "east": Column("DOUBLE", "eastern side of the region in degrees east; less than west at 180"),
+    "north": Column("DOUBLE", "northern side of the region in degrees north"),
+    "flashes_fingerprint": Column("VARCHAR", "digest of the flashes that the result is of"),
+    "code_version": Column("VARCHAR", "version of lightning_kedro that made the result"),
+    "run_time": Column("TIMESTAMP", "when the run that made the result began, UTC"),
+    "region": Column(
+        "VARCHAR", "all, or west,south,east,north in degrees; unknown in results of version 0.1"
+    ),
+    "min_quality": Column("VARCHAR", "all, or good: only flashes with quality flag 0"),
+    "label": Column("VARCHAR", "clustering.label: what variants of a result are told apart by"),
     "window_start": Column("TIMESTAMP", "start of the window, UTC, inclusive"),
     "window_end": Column("TIMESTAMP", "end of the window, UTC, exclusive"),
 }
@@ -102,7 +124,18 @@ COLUMNS: Final = {
 SIMULATED: Final = Column("BOOLEAN", "whether the granules were simulated")
 """A column that every table of a database has besides its own: simulated data say so."""
 
-_WINDOW: Final = ("platform", "window_start", "window_end")
+RESULT_KEY: Final = (
+    "platform",
+    "window_start",
+    "window_end",
+    "region",
+    "min_quality",
+    "label",
+)
+"""The columns that say what a result is of: the first ones of every table of results."""
+
+KEY_DEFAULTS: Final = {"region": "all", "min_quality": "all", "label": "default"}
+"""Columns of the key that a frame may leave out, with what then stands there."""
 
 TABLES: Final = {
     "granules": Table(
@@ -144,24 +177,25 @@ TABLES: Final = {
         ("platform", "hour"),
     ),
     "clustered_flashes": Table(
-        "one flash of a window, and its cluster",
+        "one flash of a result, and its cluster",
         (
-            *_WINDOW,
+            *RESULT_KEY,
             "flash_platform",
             "granule_start",
             "flash_id",
             "time",
             "lat",
             "lon",
+            "quality_flag",
             "cluster",
             "silhouette_coefficient",
         ),
-        (*_WINDOW, "flash_platform", "granule_start", "flash_id"),
+        (*RESULT_KEY, "flash_platform", "granule_start", "flash_id"),
     ),
     "cluster_centers": Table(
-        "one cluster of a window",
+        "one cluster of a result",
         (
-            *_WINDOW,
+            *RESULT_KEY,
             "cluster",
             "lat",
             "lon",
@@ -170,40 +204,47 @@ TABLES: Final = {
             "rms_radius_km",
             "silhouette_coefficient",
         ),
-        (*_WINDOW, "cluster"),
+        (*RESULT_KEY, "cluster"),
     ),
     "silhouette_scores": Table(
-        "one k evaluated for a window, by its silhouette",
-        (*_WINDOW, "k", "silhouette_coefficient"),
-        (*_WINDOW, "k"),
+        "one k evaluated for a result, by its silhouette",
+        (*RESULT_KEY, "k", "silhouette_coefficient"),
+        (*RESULT_KEY, "k"),
     ),
     "elbow_curve": Table(
-        "one k evaluated for a window, by its inertia; k from 1",
-        (*_WINDOW, "k", "inertia", "rms_distance_km"),
-        (*_WINDOW, "k"),
+        "one k evaluated for a result, by its inertia; k from 1",
+        (*RESULT_KEY, "k", "inertia", "rms_distance_km"),
+        (*RESULT_KEY, "k"),
     ),
     "cluster_quality": Table(
-        "one k evaluated for a window, by other measures",
+        "one k evaluated for a result, by other measures",
         (
-            *_WINDOW,
+            *RESULT_KEY,
             "k",
             "calinski_harabasz",
             "davies_bouldin",
             "smallest_cluster",
             "largest_cluster",
         ),
-        (*_WINDOW, "k"),
+        (*RESULT_KEY, "k"),
     ),
     "k_selection": Table(
-        "the k chosen for a window, why, and how exact the result is",
+        "one result: the k chosen, why, of what, with which options, and how exact it is",
         (
-            *_WINDOW,
+            *RESULT_KEY,
             "k",
             "criterion",
             "k_silhouette",
             "k_elbow",
             "at_range_end",
             "reason",
+            "satellite",
+            "west",
+            "south",
+            "east",
+            "north",
+            "requested_k",
+            "requested_criterion",
             "coordinates",
             "standardize",
             "time_scale_km_per_hour",
@@ -220,8 +261,11 @@ TABLES: Final = {
             "inertia_error",
             "silhouette_error",
             "relabelled_share",
+            "flashes_fingerprint",
+            "code_version",
+            "run_time",
         ),
-        _WINDOW,
+        RESULT_KEY,
     ),
     "time_series": Table(
         "when, how bright, how large: one flash (CSV by archive hour)",

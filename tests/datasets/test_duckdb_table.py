@@ -4,12 +4,14 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
+from kedro.io import DatasetError
 
-from lightning_kedro.datasets.duckdb_table import DuckDBTableDataset, WindowTable
+from lightning_kedro.datasets.duckdb_table import DuckDBTableDataset
 from lightning_kedro.exceptions import TableError
 from lightning_kedro.glm.orbital_slot import Segment
 from lightning_kedro.schemas import COLUMNS, TABLES
 from lightning_kedro.selection import Selection
+from lightning_kedro.store.tables import TableHandle
 
 KEY = ["platform", "window_start", "window_end"]
 START = datetime(2023, 1, 26, 15, tzinfo=UTC)
@@ -30,7 +32,7 @@ def scores(values: list[float], platform: str = "G18") -> pd.DataFrame:
 
 def dataset(folder: Path, **options: object) -> DuckDBTableDataset:
     path = str(folder / "new" / "lightning.duckdb")
-    return DuckDBTableDataset(path=path, table="silhouette_scores", replace_by=KEY, **options)  # type: ignore[arg-type]
+    return DuckDBTableDataset(path=path, table="silhouette_scores", **options)  # type: ignore[arg-type]
 
 
 def test_save_replaces_what_has_the_same_key_and_keeps_the_rest(tmp_path: Path) -> None:
@@ -50,7 +52,8 @@ def test_lazy_entry_reads_one_window(tmp_path: Path) -> None:
     table.save(scores([0.1, 0.2]))
     table.save(scores([0.9], platform="G16"))
     handle = table.load()
-    assert isinstance(handle, WindowTable)
+    assert isinstance(handle, TableHandle)
+    assert len(handle) == 3
     selection = Selection((Segment("G18", START, END),))
     rows = handle.read(selection).to_pydict()
     assert rows["silhouette_coefficient"] == [0.1, 0.2]
@@ -90,7 +93,8 @@ def test_table_that_is_not_there_is_named(tmp_path: Path) -> None:
         table.read_window(Selection((Segment("G18", START, END),)))
     path = str(tmp_path / "new" / "lightning.duckdb")
     other = DuckDBTableDataset(path=path, table="elbow_curve", replace_by=KEY)
-    other.save(scores([1.0]).rename(columns={"silhouette_coefficient": "inertia"}))
+    curve = scores([1.0]).rename(columns={"silhouette_coefficient": "inertia"})
+    other.save(curve.assign(rms_distance_km=2.5))
     assert other.exists()
     assert not table.exists()
     with pytest.raises(TableError, match="has no table silhouette_scores yet: run the pipeline"):
@@ -100,11 +104,98 @@ def test_table_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_failed_save_changes_nothing(tmp_path: Path) -> None:
     table = dataset(tmp_path)
     table.save(scores([0.1, 0.2]))
-    with pytest.raises(Exception, match="colour"):
+    with pytest.raises(DatasetError, match=r"have besides colour\. They need .* nothing was saved"):
         table.save(scores([0.3]).assign(colour="red"))
     loaded = table.load()
     assert isinstance(loaded, pd.DataFrame)
     assert loaded["silhouette_coefficient"].to_list() == [0.1, 0.2]
+
+
+def test_save_of_what_was_loaded_changes_nothing(tmp_path: Path) -> None:
+    for lazy in (False, True):
+        table = dataset(tmp_path, lazy=lazy, simulated=True)
+        table.save(scores([0.1, float("nan"), 0.3]))
+        before = handle_of(table).df()
+        table.save(table.load())
+        table.save(handle_of(table).df())
+        pd.testing.assert_frame_equal(handle_of(table).df(), before)
+        assert before["simulated"].all(), "whether rows are simulated is kept"
+
+
+def test_handle_of_another_database_is_copied(tmp_path: Path) -> None:
+    here, there = dataset(tmp_path / "a", lazy=True), dataset(tmp_path / "b", lazy=True)
+    here.save(scores([0.1, 0.2]))
+    there.save(here.load())
+    pd.testing.assert_frame_equal(handle_of(there).df(), handle_of(here).df())
+
+
+def handle_of(table: DuckDBTableDataset) -> TableHandle:
+    return TableHandle(table._path, table._table)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"k": None}, None),
+        ({"drop": "silhouette_coefficient"}, "lack silhouette_coefficient"),
+        ({"k": "two"}, r"as another type k \(VARCHAR, expected INTEGER\)"),
+        ({"window_start": "yesterday"}, r"window_start \(VARCHAR, expected TIMESTAMP\)"),
+        ({"silhouette_coefficient": "good"}, r"silhouette_coefficient \(VARCHAR, expected DOUBLE"),
+        ({"k": 2.5}, "k 2.5 is no whole number"),
+        ({"k": 2**40}, "cannot hold a value that it was given"),
+        ({"k": True}, r"k \(BOOLEAN, expected INTEGER\)"),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused(
+    tmp_path: Path, change: dict[str, object], match: str | None
+) -> None:
+    table = dataset(tmp_path)
+    table.save(scores([0.1]))
+    dropped = change.pop("drop", None)
+    rows = scores([0.9]).assign(**change)  # type: ignore[arg-type]
+    rows = rows if dropped is None else rows.drop(columns=str(dropped))
+    if match is None:
+        table.save(rows)
+        return
+    with pytest.raises(DatasetError, match=match):
+        table.save(rows)
+    assert handle_of(table).df()["silhouette_coefficient"].to_list() == [0.1]
+
+
+def test_key_columns_that_have_a_default_may_be_left_out(tmp_path: Path) -> None:
+    table = dataset(tmp_path, lazy=True)
+    table.save(scores([0.1]))
+    table.save(scores([0.7]).assign(label="other"))
+    assert handle_of(table).df()["label"].to_list() == ["default", "other"]
+    row = handle_of(table).df().iloc[0]
+    assert (row["region"], row["min_quality"]) == ("all", "all")
+
+
+def test_stored_column_of_another_type_is_refused(tmp_path: Path) -> None:
+    table = dataset(tmp_path)
+    table.save(scores([0.1]))
+    with duckdb.connect(str(table._path)) as connection:
+        connection.execute("ALTER TABLE silhouette_scores ALTER k TYPE VARCHAR")
+    match = r"Column k of table silhouette_scores is stored as VARCHAR, expected INTEGER: rename"
+    with pytest.raises(DatasetError, match=match):
+        table.load()
+    with pytest.raises(DatasetError, match=match):
+        table.save(scores([0.2]))
+
+
+def test_other_schemas_are_the_users_own(tmp_path: Path) -> None:
+    table = dataset(tmp_path)
+    table._path.parent.mkdir()
+    with duckdb.connect(str(table._path)) as connection:
+        connection.execute("CREATE SCHEMA mine; CREATE TABLE mine.silhouette_scores (k VARCHAR)")
+        connection.execute("CREATE TABLE mine.elbow_curve (platform INTEGER)")
+        connection.execute("INSERT INTO mine.silhouette_scores VALUES ('mine')")
+    assert not table.exists()
+    table.save(scores([0.1]))
+    assert table.exists()
+    assert handle_of(table).df()["silhouette_coefficient"].to_list() == [0.1]
+    with duckdb.connect(str(table._path), read_only=True) as connection:
+        assert connection.sql("FROM mine.silhouette_scores").fetchall() == [("mine",)]
 
 
 def test_unknown_table_is_refused() -> None:
@@ -117,8 +208,9 @@ def test_preview_shows_the_first_rows_as_json_can(tmp_path: Path) -> None:
     table.save(scores([0.1, float("nan"), 0.3]))
     shown = table.preview(nrows=2)
     assert shown["columns"][:2] == ["platform", "window_start"]
-    assert shown["data"][0][:4] == ["G18", "2023-01-26 15:00:00", "2023-01-26 16:00:00", 2]
-    assert shown["data"][1][4] is None
+    assert shown["data"][0][:3] == ["G18", "2023-01-26 15:00:00", "2023-01-26 16:00:00"]
+    assert shown["data"][0][6:8] == [2, 0.1]
+    assert shown["data"][1][7] is None
 
 
 def test_registry_knows_every_column_of_every_table() -> None:

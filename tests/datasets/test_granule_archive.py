@@ -45,7 +45,7 @@ def test_file_that_goes_while_its_folder_is_read_hides_no_other(
         (folder / ".renamed.part").unlink()
         yield found
 
-    monkeypatch.setattr("lightning_kedro.store.storage.os.scandir", scan_and_rename)
+    monkeypatch.setattr("lightning_kedro.store.listing.os.scandir", scan_and_rename)
     granules, ignored = Storage(str(tmp_path)).list_hour(ArchiveHour("G16", HOUR))
     assert [granule.file_bytes for granule in granules] == [len(b"whole")]
     assert ignored == 0

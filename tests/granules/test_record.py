@@ -7,7 +7,7 @@ from datetime import timedelta
 from tests.ingesting import HOUR, make_granules
 
 from lightning_kedro.granules.hours import ArchiveHour
-from lightning_kedro.granules.record import HourRecord, HourReport, StoredGranule, one_line
+from lightning_kedro.granules.record import HourRecord, HourReport, StoredGranule
 
 GRANULES = tuple(
     StoredGranule(name, name.file_name, len(content)) for name, content in make_granules()
@@ -56,7 +56,3 @@ def test_only_what_this_run_wanted_counts_as_failed() -> None:
 def test_report_is_not_copied_within_a_process_and_the_same_in_another() -> None:
     assert deepcopy(REPORT) is REPORT
     assert pickle.loads(pickle.dumps(REPORT)) == REPORT  # noqa: S301
-
-
-def test_reason_is_one_line_of_printable_text() -> None:
-    assert one_line("503\n<html>\x1b[31m  slow\tdown ") == "503 <html> [31m slow down"

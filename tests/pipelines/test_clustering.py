@@ -1,7 +1,8 @@
 """The clustering pipeline, run whole on tables in memory, and its bad input."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,40 +19,35 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_samples, silhouette_score
 from sklearn.preprocessing import StandardScaler
 
+from lightning_kedro import __version__
 from lightning_kedro.analysis.features import FeatureSpace
-from lightning_kedro.analysis.sphere import to_unit_vectors
+from lightning_kedro.analysis.sphere import to_lat_lon, to_unit_vectors
 from lightning_kedro.exceptions import NoFlashesError, ParameterError, TableError
-from lightning_kedro.pipelines.clustering import create_pipeline, nodes
+from lightning_kedro.parameters import check_parameters
+from lightning_kedro.pipelines.clustering import create_pipeline
+from lightning_kedro.pipelines.clustering.flashes import fingerprint_flashes
+from lightning_kedro.results import RESULT_TABLES, Result
+from lightning_kedro.schemas import TABLES
 
 GRANULES = Path(__file__).parents[3] / "shared" / "granules"
 START = np.datetime64("2023-01-26T15:00:00", "us")
-OUTPUTS = [
-    "cluster_features",
-    "candidates",
-    "silhouette_scores",
-    "silhouette_samples",
-    "elbow_curve",
-    "clustered_flashes",
-    "cluster_centers",
-    "cluster_quality",
-    "k_selection",
-]
+NOW = datetime(2023, 1, 27, tzinfo=UTC)
 
 
 class Flashes:
     """The flashes table as a node sees it, in memory."""
 
-    def __init__(self, table: pa.Table) -> None:
+    def __init__(self, table: pa.Table, *, is_ingested: bool = True) -> None:
         self._table = table
+        self._is_ingested = is_ingested
 
     def read(self, selection: Any, columns: Sequence[str]) -> pa.Table:
         assert selection.platform == "G18"
         return self._table.select(list(columns))
 
-    def batches(
-        self, selection: Any, columns: Sequence[str], rows: int = 1_000_000
-    ) -> Iterator[pa.RecordBatch]:
-        yield from self.read(selection, columns).to_batches(rows)
+    def has_granules(self, selection: Any) -> bool:
+        assert selection.platform == "G18"
+        return self._is_ingested
 
 
 def make_flashes(lat: Sequence[float], lon: Sequence[float], seed: int = 0) -> Flashes:
@@ -67,6 +63,7 @@ def make_flashes(lat: Sequence[float], lon: Sequence[float], seed: int = 0) -> F
                 "time": time,
                 "lat": pa.array(np.asarray(lat, dtype=np.float32)),
                 "lon": pa.array(np.asarray(lon, dtype=np.float32)),
+                "quality_flag": pa.array(np.zeros(n, dtype=np.int16)),
             }
         )
     )
@@ -82,26 +79,12 @@ def simulate(n: int, seed: int = 0) -> Flashes:
 
 
 def make_parameters(**clustering: Any) -> dict[str, Any]:
-    options = {
-        "coordinates": "sphere",
-        "standardize": False,
-        "k_min": 2,
-        "k_max": 9,
-        "k": "auto",
-        "criterion": "silhouette",
-        "max_cells": 20_000,
-        "random_state": 60,
-        "time_scale_km_per_hour": None,
-    }
-    return {
+    given = {
         "satellite": "G18",
         "window": {"start": "2023-01-26T15:00:00", "end": "2023-01-26T16:00:00"},
-        "preprocessing": {
-            "region": dict.fromkeys(("west", "south", "east", "north")),
-            "min_quality": "all",
-        },
-        "clustering": options | clustering,
+        "clustering": {"k_max": 9} | clustering,
     }
+    return check_parameters(given, now=NOW)
 
 
 class Kept(MemoryDataset):
@@ -111,17 +94,32 @@ class Kept(MemoryDataset):
         pass
 
 
-def run(flashes: Flashes, parameters: dict[str, Any]) -> dict[str, Any]:
+def run_once(flashes: Flashes, parameters: dict[str, Any]) -> Result:
     """Run the pipeline with every entry in memory."""
     catalog = DataCatalog(
         {
             "flashes": MemoryDataset(flashes, copy_mode="assign"),
-            "parameters": MemoryDataset(parameters),
-            **{name: Kept(copy_mode="assign") for name in OUTPUTS},
+            **{name: Kept(copy_mode="assign") for name in RESULT_TABLES},
         }
     )
+    for name in ("satellite", "run_time", "selection", "clustering"):
+        catalog[f"params:{name}"] = parameters[name]
+    for name, value in parameters["clustering"].items():
+        catalog[f"params:clustering.{name}"] = value
     SequentialRunner().run(create_pipeline(), catalog)
-    return {name: catalog.load(name) for name in OUTPUTS}
+    results = {id(catalog.load(name)) for name in RESULT_TABLES}
+    assert len(results) == 1, "one result is handed to the entries of all its tables"
+    result: Result = catalog.load("k_selection")
+    return result
+
+
+def run(flashes: Flashes, parameters: dict[str, Any]) -> dict[str, Any]:
+    """The tables of a result: that of the flashes in Arrow, the others in pandas."""
+    tables = dict(run_once(flashes, parameters).tables)
+    return {
+        name: table if name == "clustered_flashes" else table.to_pandas()
+        for name, table in tables.items()
+    }
 
 
 def places(flashes: Flashes) -> tuple[np.ndarray, np.ndarray]:
@@ -148,11 +146,13 @@ def test_nodes_bear_the_mission_names() -> None:
         "elbow_evaluator",
         "kmeans_cluster",
     }
-    assert create_pipeline().inputs() == {"flashes", "parameters"}
+    inputs = {name for name in create_pipeline().inputs() if not name.startswith("params:")}
+    assert inputs == {"flashes"}
+    assert "parameters" not in create_pipeline().inputs()
 
 
 def test_tables_have_the_columns_of_the_design(result: dict[str, Any]) -> None:
-    key = ["platform", "window_start", "window_end"]
+    key = ["platform", "window_start", "window_end", "region", "min_quality", "label"]
     for name, columns in {
         "clustered_flashes": ["granule_start", "flash_id", "time", "lat", "lon", "cluster"],
         "cluster_centers": ["cluster", "lat", "lon", "flash_count", "rms_radius_km"],
@@ -165,6 +165,9 @@ def test_tables_have_the_columns_of_the_design(result: dict[str, Any]) -> None:
         assert set(table["platform"]) == {"G18"}
         assert set(table["window_start"]) == {pd.Timestamp("2023-01-26 15:00")}
         assert set(table["window_end"]) == {pd.Timestamp("2023-01-26 16:00")}
+        assert set(table["region"]) == set(table["min_quality"]) == {"all"}
+        assert set(table["label"]) == {"default"}
+        assert tuple(table.columns) == TABLES[name].columns
     assert result["silhouette_scores"]["k"].to_list() == list(range(2, 10))
     assert result["elbow_curve"]["k"].to_list() == list(range(1, 10))
 
@@ -198,8 +201,8 @@ def test_centers_describe_their_flashes(flashes: Flashes, result: dict[str, Any]
     units = to_unit_vectors(*places(flashes))
     for row in centers.itertuples():
         mean = units[clustered["cluster"] == row.cluster].mean(axis=0)
-        nearest = to_unit_vectors([row.lat], [row.lon])[0]
-        assert nearest == pytest.approx(mean / np.linalg.norm(mean), abs=1e-9)
+        lat, lon = to_lat_lon(mean[np.newaxis])
+        assert (row.lat, row.lon) == (np.float32(lat[0]), np.float32(lon[0])), "as stored: FLOAT"
         assert -180.0 < row.lon <= 180.0
 
 
@@ -263,7 +266,8 @@ def test_degrees_reproduce_the_plain_formulas(flashes: Flashes, *, standardize: 
     centers = result["cluster_centers"]
     for label in range(5):
         mine = np.column_stack([lon, lat])[labels == label].mean(axis=0)
-        assert centers.loc[label, ["lon", "lat"]].to_numpy(float) == pytest.approx(mine, abs=1e-9)
+        stored = centers.loc[label, ["lon", "lat"]].to_numpy(np.float32)
+        assert stored == pytest.approx(mine.astype(np.float32), rel=1.2e-7)
     assert silhouette_score(columns, labels) == pytest.approx(scores[5], abs=1e-6)
     assert result["elbow_curve"]["rms_distance_km"].isna().all()
 
@@ -306,25 +310,6 @@ def test_elbow_can_decide(flashes: Flashes) -> None:
     assert selection["k"] == selection["k_elbow"]
 
 
-def test_tables_with_other_windows_are_no_matter(flashes: Flashes, result: dict[str, Any]) -> None:
-    # From the database the evaluators' tables come with the history of all windows.
-    parameters = make_parameters()
-    tables = {}
-    for name in ("silhouette_scores", "elbow_curve"):
-        other = result[name].assign(window_start=pd.Timestamp("2022-01-01"))
-        tables[name] = pd.concat([other, result[name]], ignore_index=True)
-    clustered, *_ = nodes.cluster_flashes(
-        flashes,
-        result["cluster_features"],
-        result["candidates"],
-        tables["silhouette_scores"],
-        result["silhouette_samples"],
-        tables["elbow_curve"],
-        parameters,
-    )
-    assert clustered.equals(result["clustered_flashes"])
-
-
 def test_real_granules_give_a_sound_result() -> None:
     files = sorted(GRANULES.glob("*_G17_*.nc"))
     if not files:
@@ -357,49 +342,75 @@ def test_turning_the_earth_turns_the_clusters(turn: float) -> None:
 # Bad input
 
 
-def test_window_without_flashes_says_what_to_do() -> None:
+def test_window_that_was_not_ingested_says_what_to_do() -> None:
+    nothing = Flashes(make_flashes([], [])._table, is_ingested=False)
     with pytest.raises(NoFlashesError) as caught:
-        run(make_flashes([], []), make_parameters())
+        run(nothing, make_parameters())
     assert str(caught.value) == (
-        "There are no flashes in the window 2023-01-26T15:00:00 to 2023-01-26T16:00:00 of G18: "
-        "ingest the window first (`kedro run --pipeline ingestion`) or choose a longer window or "
-        "a larger region."
+        "No granule of the window 2023-01-26T15:00:00 to 2023-01-26T16:00:00 of G18 has been "
+        "loaded: ingest the window first (`kedro run --pipelines ingestion` with the same "
+        "parameters)."
     )
 
 
-def test_region_and_quality_are_named_where_they_leave_nothing() -> None:
+# Quiet windows
+
+
+def test_quiet_window_is_a_result(caplog: pytest.LogCaptureFixture) -> None:
     parameters = make_parameters()
-    parameters["preprocessing"] = {
-        "region": {"west": 170.0, "south": -10.0, "east": -170.0, "north": 10.5},
-        "min_quality": "good",
-    }
-    match = (
-        r"of G18 within preprocessing\.region west 170, south -10, east -170, north 10\.5 with "
-        r"quality flag 0 \(preprocessing\.min_quality: good\): "
-    )
-    with pytest.raises(NoFlashesError, match=match):
-        run(make_flashes([], []), parameters)
+    parameters["selection"]["region"] = {"west": 170, "south": -10, "east": -170, "north": 10.5}
+    parameters["selection"]["min_quality"] = "good"
+    result = run(make_flashes([], []), parameters)
+    row = result["k_selection"].iloc[0]
+    assert (row["k"], row["n_flashes"], row["criterion"]) == (0, 0, "none")
+    assert row["reason"] == "no flashes: there is no number of clusters to choose"
+    assert row["region"] == "170,-10,-170,10.5"
+    assert (row["west"], row["north"]) == (170.0, 10.5)
+    assert all(len(table) == 0 for name, table in result.items() if name != "k_selection")
+    assert "No flashes in the window 2023-01-26T15:00:00" in caplog.text
+    assert "south -10, east -170, north 10.5 with quality flag 0" in caplog.text
 
 
 @pytest.mark.parametrize(
-    ("lat", "lon", "distinct", "n"),
+    ("lat", "most"),
     [
-        ([10.0], [20.0], 1, 1),
-        ([10.0] * 50, [20.0] * 50, 1, 50),
-        ([*range(9)], [*range(9)], 9, 9),
-        ([*range(5)] * 2, [*range(5)] * 2, 5, 10),
+        ([10.0], 1),
+        ([10.0] * 50, 1),
+        ([10.0, 20.0], 1),
+        ([10.0, 20.0, 30.0], 2),
+        ([*range(9)], 8),
+        ([*range(5)] * 2, 4),
+        ([1.0] * 300 + [2.0] * 299 + [3.0], 2),
     ],
-    ids=["one flash", "all in one place", "as many as k_max", "pairs"],
+    ids=["one", "one place", "two", "three", "as many as k_max", "pairs", "many at few places"],
 )
-def test_too_few_different_points_name_both_numbers(
-    lat: list[float], lon: list[float], distinct: int, n: int
+def test_few_flashes_clip_the_range(
+    lat: list[float], most: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    match = (
-        rf"^clustering\.k_max \(9\) must be less than the number of flashes at different points, "
-        rf"{distinct} of {n}: lower clustering\.k_max or choose a longer window"
+    result = run(make_flashes(lat, lat), make_parameters(max_cells=100))
+    assert result["elbow_curve"]["k"].to_list() == [*range(1, most + 1)]
+    assert result["silhouette_scores"]["k"].to_list() == [*range(2, most + 1)]
+    row = result["k_selection"].iloc[0]
+    assert 1 <= row["k"] <= most
+    assert row["k_max"] == 9, "what was asked for is recorded"
+    assert result["cluster_centers"]["flash_count"].sum() == len(lat)
+    assert np.isfinite(result["clustered_flashes"]["silhouette_coefficient"].to_numpy()).all() == (
+        most > 1
     )
-    with pytest.raises(NoFlashesError, match=match):
-        run(make_flashes(lat, lon), make_parameters())
+    assert f"clustering.k_max (9) is clipped to {most}: there are {len(lat)} flashes" in caplog.text
+
+
+def test_k_that_few_flashes_do_not_allow_is_clipped_and_said() -> None:
+    row = run(make_flashes([*range(5)], [*range(5)]), make_parameters(k=7))["k_selection"].iloc[0]
+    assert (row["k"], row["requested_k"], row["criterion"]) == (4, 7, "fixed")
+    assert row["reason"].startswith(
+        "k = 7 was asked for, but so few flashes allow 4 clusters at most"
+    )
+
+
+def test_range_above_what_few_flashes_allow_is_evaluated_below_it() -> None:
+    result = run(make_flashes([*range(5)], [*range(5)]), make_parameters(k_min=6))
+    assert result["silhouette_scores"]["k"].to_list() == [2, 3, 4]
 
 
 def test_one_point_more_than_k_max_is_enough() -> None:
@@ -407,15 +418,41 @@ def test_one_point_more_than_k_max_is_enough() -> None:
     assert len(result["silhouette_scores"]) == 8
 
 
-@pytest.mark.parametrize("distinct", [1, 5])
-def test_many_flashes_at_few_points_are_said_to_be_so(distinct: int) -> None:
-    lat = [float(number) for number in range(distinct)] * (600 // distinct)
-    match = (
-        rf"^clustering\.k_max \(9\) must be less than the number of flashes at different points, "
-        rf"{distinct} of {len(lat)}:"
-    )
-    with pytest.raises(NoFlashesError, match=match):
-        run(make_flashes(lat, lat), make_parameters(max_cells=100))
+# What a result is of
+
+
+def test_result_says_what_it_is_of(result: dict[str, Any], flashes: Flashes) -> None:
+    row = result["k_selection"].iloc[0]
+    assert row["flashes_fingerprint"] == fingerprint_flashes(flashes._table)
+    assert row["run_time"] == pd.Timestamp("2023-01-27")
+    assert row["code_version"] == __version__
+    assert (row["satellite"], row["requested_criterion"]) == ("G18", "silhouette")
+    assert pd.isna(row["requested_k"])
+    assert (row["k_min"], row["k_max"], row["max_cells"], row["random_state"]) == (2, 9, 20_000, 60)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("flash_id", 7),
+        ("lat", np.float32(1.5)),
+        ("lon", np.float32(1.5)),
+        ("time", datetime(2023, 1, 26, 15)),  # noqa: DTZ001  (tables hold UTC without a zone)
+        ("platform", "G17"),
+        ("granule_start", datetime(2023, 1, 26)),  # noqa: DTZ001
+    ],
+)
+def test_fingerprint_tells_flashes_apart(column: str, value: object) -> None:
+    table = simulate(50)._table
+    index = table.column_names.index(column)
+    values = [*table[column].to_pylist()[:-1], value]
+    changed = table.set_column(index, column, pa.array(values, table[column].type))
+    assert fingerprint_flashes(table) == fingerprint_flashes(simulate(50)._table)
+    assert fingerprint_flashes(changed) != fingerprint_flashes(table)
+    assert fingerprint_flashes(table.slice(0, 49)) != fingerprint_flashes(table)
+
+
+# Bad input
 
 
 def test_grid_that_cannot_be_coarse_enough_is_refused() -> None:
@@ -449,42 +486,6 @@ def test_flash_without_a_place_is_refused(column: str, value: float | None) -> N
     match = r"holds 1 of 60 flashes in the window .* whose lat or lon is missing or out of range"
     with pytest.raises(TableError, match=match):
         run(Flashes(table), make_parameters())
-
-
-@pytest.mark.parametrize(
-    ("options", "match"),
-    [
-        ({"k_min": 1}, r"clustering\.k_min \(1\) must be at least 2"),
-        ({"k_min": 7, "k_max": 5}, r"k_min \(7\) .* not greater than clustering\.k_max \(5\)"),
-        ({"max_cells": 9}, r"max_cells \(9\) must be greater than clustering\.k_max \(9\)"),
-        ({"k": 12}, r"clustering\.k \(12\) must be auto or within clustering\.k_min \(2\)"),
-        (
-            {"coordinates": "degrees", "standardize": True, "time_scale_km_per_hour": 5.0},
-            r"standardize and clustering\.time_scale_km_per_hour exclude each other",
-        ),
-    ],
-)
-def test_options_that_cannot_work_are_refused(options: dict[str, Any], match: str) -> None:
-    with pytest.raises(ParameterError, match=match):
-        run(simulate(60), make_parameters(**options))
-
-
-def test_stale_entries_are_refused(flashes: Flashes, result: dict[str, Any]) -> None:
-    def cluster(flashes: Flashes, parameters: dict[str, Any]) -> None:
-        nodes.cluster_flashes(
-            flashes,
-            result["cluster_features"],
-            result["candidates"],
-            result["silhouette_scores"],
-            result["silhouette_samples"],
-            result["elbow_curve"],
-            parameters,
-        )
-
-    with pytest.raises(TableError, match=r"made for another range of k: run the whole pipeline"):
-        cluster(flashes, make_parameters(k_max=7))
-    with pytest.raises(TableError, match=r"cluster_features of the catalog was made for 1,500"):
-        cluster(simulate(1400), make_parameters())
 
 
 def test_inputs_are_not_changed(flashes: Flashes) -> None:

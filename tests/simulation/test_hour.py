@@ -157,6 +157,21 @@ def test_format_can_be_chosen(era: Era, compressed: bool) -> None:
         assert ("group_frame_time_offset" in file) is (era is not Era.E1)
 
 
+@pytest.mark.parametrize("era", Era)
+def test_era_can_be_a_plain_string_as_in_a_catalog(era: Era) -> None:
+    plain = Faults(era=era.value)  # type: ignore[arg-type]
+    assert plain == Faults(era=era)
+    files = [
+        next(simulate_hour("G19", NIGHT, faults=faults)) for faults in (plain, Faults(era=era))
+    ]
+    assert files[0] == files[1]
+
+
+def test_unknown_era_is_refused() -> None:
+    with pytest.raises(ParameterError, match="no era 'E4': choose one of E1, E2, E3, or none"):
+        Faults(era="E4")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightning_kedro.glm.field_of_view import field_of_view, sees, wrap_lon
-from lightning_kedro.glm.granule import PLATFORMS
+from lightning_kedro.glm.satellites import PLATFORMS
 from lightning_kedro.simulation.granule_writer import GranuleContent
 from lightning_kedro.simulation.observation import ObservedHour, observe_hour
 from lightning_kedro.simulation.storms import make_storms, simulate_flashes, storm_strength
@@ -226,3 +226,42 @@ def test_energies_and_areas_are_those_of_lightning(east: ObservedHour) -> None:
     assert 200 < np.median(flashes.area_km2) < 800
     assert 2_000 < flashes.area_km2.max() <= 9_900
     assert np.log(flashes.energy_j).std() == pytest.approx(1.3, abs=0.15)
+
+
+@pytest.mark.parametrize(
+    ("platform", "hour", "counts", "sums"),
+    [
+        (
+            "G16",
+            datetime(2018, 7, 2, 4, tzinfo=UTC),
+            (18_048, 72_953, 138_559),
+            (336_383.6478870064, 13_686_819.318954919, -12_000_901.78380799, 121_142_569.48),
+        ),
+        (
+            "G18",
+            NIGHT,
+            (4_281, 17_769, 33_957),
+            (78_220.16769090295, 4_524_715.983979845, -3_822_571.3489732747, 30_637_782.72),
+        ),
+        (
+            "G19",
+            datetime(2024, 7, 14, 22, tzinfo=UTC),
+            (44_418, 179_282, 340_074),
+            (609_592.0953735085, 27_475_892.240142692, -27_427_372.271793075, 321_128_028.368),
+        ),
+    ],
+)
+def test_hours_are_those_that_were_always_simulated(
+    platform: str, hour: datetime, counts: tuple[int, ...], sums: tuple[float, ...]
+) -> None:
+    """Rows, and sums of degrees, km2 and s: a draw that is added or moved changes them all."""
+    content = observe_hour(platform, hour, 60).content
+    rows = (content.flashes, content.groups, content.events)
+    assert tuple(len(level) for level in rows) == counts
+    found = (
+        content.flashes.lat.sum(dtype=float),
+        content.groups.area_km2.sum(),
+        content.events.lon.sum(),
+        content.groups.time_s.sum(),
+    )
+    assert found == pytest.approx(sums, rel=1e-9)

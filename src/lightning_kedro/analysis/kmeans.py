@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from operator import attrgetter, itemgetter
-from typing import Final, cast
+from typing import Any, Final, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,10 @@ class KMeansFit:
     centers: FloatArray
     labels: LabelArray
     inertia: float
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """The fit itself: it never changes."""
+        return self
 
 
 def find_nearest(points: FloatArray, centers: FloatArray) -> tuple[LabelArray, FloatArray]:

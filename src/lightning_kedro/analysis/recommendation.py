@@ -14,8 +14,9 @@ class Recommendation:
 
     Attributes:
         k: The chosen number of clusters.
-        criterion: ``silhouette``, ``elbow`` or ``fixed``: what decided in the end.
-        k_silhouette: The k with the highest silhouette score.
+        criterion: ``silhouette``, ``elbow`` or ``fixed``: what decided in the end; ``none`` where
+            there were too few flashes for any.
+        k_silhouette: The k with the highest silhouette score, or None where none was evaluated.
         k_elbow: The elbow of the inertia, or None where it has none.
         at_range_end: Whether the chosen k is the smallest or largest that was evaluated, so that
             a better one may lie beyond. False for a fixed k.
@@ -24,7 +25,7 @@ class Recommendation:
 
     k: int
     criterion: str
-    k_silhouette: int
+    k_silhouette: int | None
     k_elbow: int | None
     at_range_end: bool
     reason: str

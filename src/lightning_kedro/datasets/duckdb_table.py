@@ -1,18 +1,15 @@
-"""Tables in a DuckDB file as catalog entries.
-
-Names of tables and columns come from the registry (``lightning_kedro.schemas``) or the catalog,
-values only ever as data.
-"""
+"""Tables in a DuckDB file as catalog entries."""
 
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
 from lightning_kedro.exceptions import TableError
+from lightning_kedro.results import RESULT_TABLES, Result
 from lightning_kedro.schemas import TABLES
 from lightning_kedro.selection import Selection
 from lightning_kedro.store.database import (
@@ -21,57 +18,46 @@ from lightning_kedro.store.database import (
     database_exists,
     transaction,
 )
-from lightning_kedro.store.tables import create_table, open_table, table_columns
+from lightning_kedro.store.results import ResultTable, replace_result
+from lightning_kedro.store.tables import TableHandle, open_table, replace_rows, table_columns
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+Rows: TypeAlias = "pd.DataFrame | pa.Table"
+
 PREVIEW_ROWS: Final = 40
 
 
-class WindowTable:
-    """A lazy handle on a table that keeps a history of windows: what a lazy entry loads.
-
-    Args:
-        dataset: The catalog entry of the table.
-    """
-
-    def __init__(self, dataset: "DuckDBTableDataset") -> None:
-        """Hold on to the table; nothing is read yet."""
-        self._dataset = dataset
-
-    def read(self, selection: Selection, columns: Sequence[str] | None = None) -> "pa.Table":
-        """The rows that a run with this selection saved, in the order of the table's key.
-
-        Raises:
-            TableError: If there is no such table yet.
-            KeyError: If the table has no such column.
-        """
-        return self._dataset.read_window(selection, columns)
-
-
-class DuckDBTableDataset(AbstractDataset["pd.DataFrame | pa.Table", "pd.DataFrame | WindowTable"]):
-    """Saves frames to a table of a DuckDB file, replacing by key; loads the table as a frame.
+class DuckDBTableDataset(AbstractDataset[Any, Any]):
+    """Saves rows to a table of a DuckDB file, replacing by key; loads the table.
 
     A save replaces the rows that have the same key as any saved row, in one transaction: a table
-    keyed by platform and window keeps the history of all windows, and a re-run changes nothing.
+    keyed by what its results are of keeps the history of all of them, and a re-run changes nothing.
+    Rows that lack a column of the registry, have one that it has not, or values of another type are
+    refused.
+
+    The tables of a result change together: the node that makes a result hands it to all of their
+    entries, and the save of the last table, ``k_selection``, commits them all at once; until then
+    the former result stands.
 
     Example of the YAML API:
         .. code-block:: yaml
 
-            silhouette_scores:
+            elbow_curve:
               type: lightning_kedro.datasets.duckdb_table.DuckDBTableDataset
               path: data/03_primary/lightning.duckdb
-              table: silhouette_scores
-              replace_by: [platform, window_start, window_end]
+              table: elbow_curve
 
     Example of the Python API:
         >>> import pandas as pd, tempfile, pathlib
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "lightning.duckdb"
-        >>> hours = DuckDBTableDataset(path=str(path), table="coverage", replace_by=["hour"])
-        >>> hours.save(pd.DataFrame({"hour": [pd.Timestamp("2023-01-26 15:00")], "found": [180]}))
-        >>> hours.save(pd.DataFrame({"hour": [pd.Timestamp("2023-01-26 15:00")], "found": [179]}))
+        >>> hours = DuckDBTableDataset(path=str(path), table="coverage")
+        >>> counts = {"expected": 180, "found": 180, "corrupt": 0, "missing": 0}
+        >>> hour = {"platform": "G18", "hour": pd.Timestamp("2023-01-26 15:00")}
+        >>> hours.save(pd.DataFrame([hour | counts]))
+        >>> hours.save(pd.DataFrame([hour | counts | {"found": 179, "missing": 1}]))
         >>> hours.load()["found"].to_list()
         [179]
     """
@@ -81,7 +67,7 @@ class DuckDBTableDataset(AbstractDataset["pd.DataFrame | pa.Table", "pd.DataFram
         *,
         path: str,
         table: str,
-        replace_by: Sequence[str],
+        replace_by: Sequence[str] | None = None,
         simulated: bool = False,
         lazy: bool = False,
         lock_timeout: float = LOCK_TIMEOUT_SECONDS,
@@ -92,10 +78,11 @@ class DuckDBTableDataset(AbstractDataset["pd.DataFrame | pa.Table", "pd.DataFram
         Args:
             path: The DuckDB file.
             table: A table of the registry.
-            replace_by: The columns by which saved rows replace stored ones.
+            replace_by: The columns by which saved rows replace stored ones; by default what the
+                rows are of: the key of a result, or the table's own key.
             simulated: Whether what is saved comes from simulated granules; every row says so.
-            lazy: Whether to load a handle that reads one window at a time (``WindowTable``), for
-                tables with a row for every flash.
+            lazy: Whether to load a handle (``TableHandle``) that reads what it is asked for, for
+                tables that grow with every flash or are read one result at a time.
             lock_timeout: How long to wait for the file, in seconds.
             metadata: For plugins such as Kedro-Viz.
 
@@ -107,63 +94,56 @@ class DuckDBTableDataset(AbstractDataset["pd.DataFrame | pa.Table", "pd.DataFram
             raise TableError(message)
         self._path = Path(path)
         self._table = table
-        self._replace_by = tuple(replace_by)
+        self._replace_by = tuple(replace_by or TABLES[table].replace_by)
         self._simulated = simulated
         self._lazy = lazy
         self._lock_timeout = lock_timeout
         self.metadata = metadata
 
-    def load(self) -> "pd.DataFrame | WindowTable":
+    def load(self) -> "pd.DataFrame | TableHandle":
         """The whole table, in the order of its key; or a handle, if the entry is lazy."""
-        if self._lazy:
-            return WindowTable(self)
-        order = ", ".join(TABLES[self._table].key)
-        with open_table(self._path, self._table, timeout=self._lock_timeout) as connection:
-            query = f"SELECT * FROM {self._table} ORDER BY {order}"  # noqa: S608
-            frame: pd.DataFrame = connection.sql(query).df()
-            return frame
+        handle = self._handle()
+        return handle if self._lazy else handle.df()
+
+    def save(self, data: "Rows | Result | TableHandle") -> None:
+        """Replace the rows with the keys of the saved rows, and add the others.
+
+        Raises:
+            TableError: If the rows do not fit the table.
+        """
+        if isinstance(data, Result):
+            self._save_result(data)
+        elif isinstance(data, TableHandle):
+            if (data.path, data.table) != (self._path, self._table):  # else they are here already
+                self.save(data.df())
+        else:
+            with self._open_to_write() as connection, transaction(connection):
+                replace_rows(
+                    connection, self._table, data, self._replace_by, simulated=self._simulated
+                )
+
+    def _save_result(self, result: Result) -> None:
+        """Commit a result if this is its last table; before that nothing may change."""
+        if self._table == RESULT_TABLES[-1]:
+            with self._open_to_write() as connection:
+                replace_result(connection, result, simulated=self._simulated)
+
+    def _open_to_write(self) -> Any:  # noqa: ANN401  (a context manager of DuckDB's connection)
+        return connect(self._path, read_only=False, timeout=self._lock_timeout)
+
+    def _handle(self) -> TableHandle:
+        """The handle on the table; that of ``k_selection`` reads whole results too."""
+        kind = ResultTable if self._table == RESULT_TABLES[-1] else TableHandle
+        return kind(self._path, self._table, self._lock_timeout)
 
     def read_window(self, selection: Selection, columns: Sequence[str] | None = None) -> "pa.Table":
-        """The rows of one window; see ``WindowTable.read``."""
-        allowed = (*TABLES[self._table].columns, "simulated")
-        wanted = tuple(columns or allowed)
-        if unknown := set(wanted) - set(allowed):
-            message = f"table {self._table} has no columns {sorted(unknown)}"
-            raise KeyError(message)
-        order = ", ".join(TABLES[self._table].key)
-        with open_table(self._path, self._table, timeout=self._lock_timeout) as connection:
-            return connection.sql(
-                f"SELECT {', '.join(wanted)} FROM {self._table} "  # noqa: S608
-                f"WHERE platform = ? AND window_start = ? AND window_end = ? ORDER BY {order}",
-                params=[
-                    selection.platform,
-                    selection.start.replace(tzinfo=None),
-                    selection.end.replace(tzinfo=None),
-                ],
-            ).to_arrow_table()
-
-    def save(self, data: "pd.DataFrame | pa.Table") -> None:
-        """Replace the rows with the keys of the saved rows, and add the others."""
-        keys = ", ".join(self._replace_by)
-        with (
-            connect(self._path, read_only=False, timeout=self._lock_timeout) as connection,
-            transaction(connection),
-        ):
-            create_table(connection, self._table)
-            connection.register("incoming", data)
-            connection.execute(
-                f"DELETE FROM {self._table} WHERE ({keys}) IN (SELECT ({keys}) FROM incoming)"  # noqa: S608
-            )
-            names = [row[0] for row in connection.execute("DESCRIBE incoming").fetchall()]
-            flag = "" if "simulated" in names else f", {self._simulated} AS simulated"
-            connection.execute(
-                f"INSERT INTO {self._table} BY NAME SELECT *{flag} FROM incoming"  # noqa: S608
-            )
+        """The rows of one result; see ``TableHandle.read``."""
+        return self._handle().read(selection, columns)
 
     def preview(self, nrows: int = PREVIEW_ROWS) -> TablePreview:
         """The first rows, for Kedro-Viz, which goes by the name of the type that is returned."""
         with open_table(self._path, self._table, timeout=self._lock_timeout) as connection:
-            query = f"SELECT * FROM {self._table} LIMIT {int(nrows)}"  # noqa: S608
+            query = f"SELECT * FROM main.{self._table} LIMIT {int(nrows)}"  # noqa: S608
             rows = connection.sql(query).to_arrow_table()
         data = [[_show(value) for value in row.values()] for row in rows.to_pylist()]
         return TablePreview(
@@ -177,7 +157,11 @@ class DuckDBTableDataset(AbstractDataset["pd.DataFrame | pa.Table", "pd.DataFram
             return bool(table_columns(connection, self._table))
 
     def _describe(self) -> dict[str, Any]:
-        return {"path": str(self._path), "table": self._table, "replace_by": self._replace_by}
+        return {
+            "path": str(self._path),
+            "table": self._table,
+            "replace_by": list(self._replace_by),
+        }
 
 
 def _show(value: object) -> object:

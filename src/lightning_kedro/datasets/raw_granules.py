@@ -17,7 +17,7 @@ from lightning_kedro.granules.ports import GranuleReader
 from lightning_kedro.granules.record import Content, StoredGranule
 from lightning_kedro.store.copies import GranuleCopies
 from lightning_kedro.store.files import lock_folder, sweep_partials
-from lightning_kedro.store.prefetch import work_ahead
+from lightning_kedro.store.prefetch import prefetch
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class RawGranulesDataset(AbstractDataset[GranuleSelection, GranuleCopies], HourF
 
         bar = partial(tqdm, total=len(wanted), desc="Fetching", unit="granule", disable=None)
         with closing(reader.read_all(wanted)) as contents, ThreadPoolExecutor(WRITERS) as pool:
-            kept = work_ahead(
+            kept = prefetch(
                 contents,
                 lambda item: pool.submit(self._keep, *item),
                 cost=lambda item: item[0].file_bytes,
@@ -119,7 +119,7 @@ class RawGranulesDataset(AbstractDataset[GranuleSelection, GranuleCopies], HourF
     def _keep(self, granule: StoredGranule, content: Content) -> bool:
         """Write a granule that came, or a note why it did not; whether it came."""
         if isinstance(content, ArchiveError):
-            self._copies.note_missed(granule, str(content))
+            self._copies.note_missed(granule, content)
             return False
         if isinstance(content, bytes):
             self._copies.keep(granule, content)

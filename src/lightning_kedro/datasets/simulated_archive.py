@@ -12,6 +12,7 @@ from lightning_kedro.glm.granule import GRANULES_PER_HOUR, hour_prefix
 from lightning_kedro.granules.archive import GranuleArchive, GranuleSelection
 from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.simulation.hour import Faults, simulate_hour
+from lightning_kedro.simulation.truth import simulate_truth
 from lightning_kedro.store.files import explain_disk, sweep_partials, write_whole
 from lightning_kedro.store.storage import Storage
 from lightning_kedro.store.workers import prepare_workers, run_hours
@@ -25,15 +26,20 @@ class Simulation:
         folder: Its root.
         seed: Of the storms: the same seed gives the same archive.
         faults: What is wrong with every hour of it.
+        truth: Whether the storm of every flash is told, in ``.<platform>.truth.parquet`` beside
+            an hour's granules (see ``lightning_kedro.simulation.truth``).
     """
 
     folder: Path
     seed: int
     faults: Faults
+    truth: bool = False
 
     def make(self, hour: ArchiveHour) -> None:
-        """Write the granules of an hour that are wanted and not there yet."""
+        """Write the granules of an hour that are wanted and not there yet, and its truth."""
         target = self.folder / hour_prefix(hour.hour)
+        if self.truth:
+            self._make_truth(hour, target / f".{hour.platform}.truth.parquet")
         finished = target / f".{hour.platform}.simulated"
         if finished.exists():
             return
@@ -51,13 +57,23 @@ class Simulation:
             with explain_disk(finished):
                 finished.touch()
 
+    def _make_truth(self, hour: ArchiveHour, path: Path) -> None:
+        """Write the truth of a whole hour, whatever part of it is wanted, if it is not there."""
+        if path.exists():
+            return
+        import pyarrow.parquet as pq
+
+        table = simulate_truth(hour.platform, hour.hour, seed=self.seed, faults=self.faults)
+        with write_whole(path) as partial_file:
+            pq.write_table(table, partial_file)
+
 
 class SimulatedArchive(GranuleArchive):
     """A handle on a simulated archive: hours that it is asked for come into being."""
 
     def __init__(self, simulation: Simulation) -> None:
         """Remember how to simulate; nothing is made yet."""
-        source = Storage(str(simulation.folder))
+        source = Storage(str(simulation.folder), may_be_absent=True)
         super().__init__(source, simulated=True, prepare=prepare_workers)
         self.simulation = simulation
 
@@ -84,6 +100,7 @@ class SimulatedArchiveDataset(AbstractDataset[None, GranuleArchive]):
               path: data/sample/01_raw/glm
               seed: 60
               faults: {missing: 2, truncated: 1, duplicated: 1, empty: 1}
+              truth: true
 
     Example of the Python API:
         >>> archive = SimulatedArchiveDataset(path="data/sample/01_raw/glm").load()
@@ -98,6 +115,7 @@ class SimulatedArchiveDataset(AbstractDataset[None, GranuleArchive]):
         root: str | None = None,
         seed: int = 60,
         faults: Mapping[str, Any] | None = None,
+        truth: bool = False,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         """Describe the archive; nothing is made.
@@ -108,9 +126,11 @@ class SimulatedArchiveDataset(AbstractDataset[None, GranuleArchive]):
             seed: Of the storms.
             faults: What is wrong with every hour: ``missing``, ``truncated``, ``duplicated`` and
                 ``empty``, each a number of granules; ``era`` (E1, E2 or E3) and ``compressed``.
+            truth: Whether the storm of every flash is told too, in a hidden Parquet file
+                ``.<platform>.truth.parquet`` beside each hour's granules.
             metadata: For plugins such as Kedro-Viz.
         """
-        self._simulation = Simulation(Path(path), seed, Faults(**(faults or {})))
+        self._simulation = Simulation(Path(path), seed, Faults(**(faults or {})), truth)
         self._root = root
         self.metadata = metadata
 

@@ -9,58 +9,34 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import h5py
 import numpy as np
 from h5py import h5f, h5p
 
-from lightning_kedro.glm.field_of_view import FieldOfView
-from lightning_kedro.simulation.lcfa_eras import Era, Packing, file_attributes, packings, yaw_flip
-from lightning_kedro.simulation.lcfa_globals import (
-    FIXED_VALUES,
-    GLOBAL_ATTRIBUTES,
-    GLOBAL_VARIABLES,
-    INSTRUMENT_IDS,
-)
-from lightning_kedro.simulation.lcfa_layout import (
-    CHUNK,
-    COMPRESSED_CHUNK,
-    DIMENSIONS,
-    ROW_VARIABLES,
+from lightning_kedro.glm.hdf5 import Handle, name_image
+from lightning_kedro.glm.satellites import SATELLITES, FieldOfView
+from lightning_kedro.simulation.lcfa import (
+    Format,
+    Packing,
     Variable,
+    dimensions,
+    fill_value,
+    order_attributes,
+    storage,
 )
-
-Handle: TypeAlias = Any
-"""An object of h5py's, which has no types."""
 
 SINCE_FORMAT: Final = "%Y-%m-%d %H:%M:%S.000"
 """The product time in the units of times (23 characters)."""
 
+SOURCE_ATTRIBUTE: Final = "input_GLM_L0_data"
+"""Names the files that a granule was made from: its own times are in them."""
+
 TIME_PLACEHOLDER: Final = "2000-01-01T12:00:00.0Z"
 SINCE_PLACEHOLDER: Final = "2000-01-01 12:00:00.000"
-_NAME_TIMES: Final = "s20000011200000_e20000011200200"
-
-NETCDF_FILL: Final[Mapping[str, float]] = {
-    "i1": -127,
-    "i2": -32767,
-    "i4": -2147483647,
-    "f4": 9.969209968386869e36,
-    "f8": 9.969209968386869e36,
-}
-"""What the netCDF library fills with where a variable has no ``_FillValue``, by type code."""
-
-# Readers see attributes in the order of their making: this is that of NOAA's files.
-_ORDER: Final = (
-    "_FillValue",
-    "long_name",
-    "standard_name",
-    "_Unsigned",
-    "valid_range",
-    "scale_factor",
-    "add_offset",
-    "units",
-)
+START_PLACEHOLDER: Final = "20000011200000"
+END_PLACEHOLDER: Final = "20000011200200"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,30 +44,31 @@ class TemplateKey:
     """What makes one template differ from another.
 
     Attributes:
-        platform: The satellite, G16 to G19.
+        platform: The satellite, one of ``PLATFORMS``.
         view: Where it stands and what it sees.
-        era: The era of the format.
-        fine_energy: Whether energies have a scale for each level.
+        format: The revision of the format.
         compressed: Whether rows are in chunks of 2,048 with gzip and shuffle, as in rewritten
             files, instead of 256 and plain, as in NOAA's own.
     """
 
     platform: str
     view: FieldOfView
-    era: Era
-    fine_energy: bool
+    format: Format
     compressed: bool
 
     @property
     def packings(self) -> dict[str, Packing]:
         """The packing of every packed quantity."""
-        return packings(self.era, self.view.centre_lon, fine_energy=self.fine_energy)
+        center_lon = self.view.center_lon
+        return {
+            quantity: packing.at_center(center_lon)
+            for quantity, packing in self.format.packings.items()
+        }
 
     @property
     def row_variables(self) -> tuple[Variable, ...]:
-        """The variables with a value a row that the era has."""
-        is_first = self.era is Era.E1
-        return tuple(v for v in ROW_VARIABLES if not (is_first and v.is_optional))
+        """The variables with a value for each flash, group or event."""
+        return tuple(one for one in self.format.variables.values() if one.has_rows)
 
 
 @lru_cache(maxsize=32)
@@ -111,16 +88,20 @@ def make_template(key: TemplateKey) -> bytes:
     with h5py.File(_create_file()) as file:
         for name, text in _file_attributes(key).items():
             _create_attribute(file, name, text)
-        unlimited = {name for name, length in DIMENSIONS.items() if length is None}
+        lengths = dimensions()
+        unlimited = {name for name, length in lengths.items() if length is None}
         _create_dimensions(file, unlimited)
         for variable in key.row_variables:
             _create_variable(file, variable, key)
         # NOAA's files have the short dimensions between the rows and the scalars.
-        _create_dimensions(file, DIMENSIONS.keys() - unlimited)
-        values = _global_values(key)
-        for variable in GLOBAL_VARIABLES:
+        _create_dimensions(file, lengths.keys() - unlimited)
+        values = _satellite_values(key.view)
+        for variable in key.format.variables.values():
+            if variable.has_rows:
+                continue
             created = _create_variable(file, variable, key)
-            created[...] = np.asarray(values[variable.name], variable.dtype)
+            value = values.get(variable.name, variable.value)
+            created[...] = np.asarray(value, variable.dtype)
         h5f.flush(file.id)
         return bytes(file.id.get_file_image())
 
@@ -135,12 +116,12 @@ def _create_file() -> Handle:
     creation.set_link_creation_order(tracked)
     creation.set_attr_creation_order(tracked)
     creation.set_obj_track_times(False)
-    return h5f.create(b"template.nc", h5f.ACC_TRUNC, fcpl=creation, fapl=access)
+    return h5f.create(name_image(), h5f.ACC_TRUNC, fcpl=creation, fapl=access)
 
 
 def _create_dimensions(file: Handle, names: AbstractSet[str]) -> None:
     """Create dimensions that have no variables of their own: scales whose values mean nothing."""
-    for number, (name, length) in enumerate(DIMENSIONS.items()):
+    for number, (name, length) in enumerate(dimensions().items()):
         if name not in names:
             continue
         is_unlimited = length is None
@@ -156,17 +137,14 @@ def _create_dimensions(file: Handle, names: AbstractSet[str]) -> None:
 def _create_variable(file: Handle, variable: Variable, key: TemplateKey) -> Handle:
     """Create a variable with its attributes and return it, ready for raw values."""
     attributes = _variable_attributes(variable, key)
-    length = DIMENSIONS[variable.dimension] if variable.dimension else None
+    length = dimensions()[variable.dimension] if variable.dimension else None
     layout: dict[str, Any] = {"shape": (length,) if length else ()}
-    if variable.dimension and length is None:
-        chunk = COMPRESSED_CHUNK if key.compressed else CHUNK
-        layout = {"shape": (0,), "maxshape": (None,), "chunks": (chunk,)}
-        if key.compressed:
-            layout |= {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+    if variable.has_rows:
+        layout = {"shape": (0,), "maxshape": (None,), **storage(compressed=key.compressed)}
     created = file.create_dataset(
         variable.name,
         dtype=variable.dtype,
-        fillvalue=attributes.get("_FillValue", NETCDF_FILL[variable.dtype]),
+        fillvalue=attributes.get("_FillValue", fill_value(variable.dtype)),
         track_order=True,
         **layout,
     )
@@ -186,59 +164,38 @@ def _create_attribute(owner: Handle, name: str, value: object) -> None:
 
 
 def _variable_attributes(variable: Variable, key: TemplateKey) -> dict[str, Any]:
-    """Join what the layout, the era and the platform say of a variable, in the files' order."""
+    """Join what format and packing say of a variable, in the files' order, with placeholders."""
     attributes = dict(variable.attributes)
-    if variable.quantity == "yaw_flip_flag":
-        attributes |= yaw_flip(key.era)[1]
-    elif variable.quantity is not None:
-        attributes |= key.packings[variable.quantity].attributes
-    if variable.quantity == "time":
-        attributes["units"] = str(attributes["units"]) + SINCE_PLACEHOLDER
-    attributes |= _container_attributes(key).get(variable.name, {})
-    first = {name: attributes[name] for name in _ORDER if name in attributes}
-    return first | attributes
+    if variable.packing is not None:
+        attributes |= key.packings[variable.packing].attributes
+    if variable.packing == "time":
+        attributes["units"] = attributes["units"].format(start=SINCE_PLACEHOLDER)
+    if SOURCE_ATTRIBUTE in attributes:
+        attributes[SOURCE_ATTRIBUTE] = attributes[SOURCE_ATTRIBUTE].format(
+            platform=key.platform, start=START_PLACEHOLDER, end=END_PLACEHOLDER
+        )
+    return order_attributes(attributes)
 
 
-def _container_attributes(key: TemplateKey) -> dict[str, dict[str, str]]:
-    """What the variables hold that are only there to bear attributes."""
+def _satellite_values(view: FieldOfView) -> Mapping[str, Any]:
+    """The values of scalars and bounds that follow from a satellite's place (degrees)."""
     return {
-        "algorithm_dynamic_input_data_container": {
-            "input_GLM_L0_data": f"IS_GLM-L0_{key.platform}_{_NAME_TIMES}_c*.nc",
-            "input_GLM_L1b_data": "null",
-        },
-        "processing_parm_version_container": {"L1b_processing_parm_version": "simulated"},
-        "algorithm_product_version_container": {
-            "algorithm_version": "simulated",
-            "product_version": "v01r00",
-        },
-    }
-
-
-def _global_values(key: TemplateKey) -> Mapping[str, Any]:
-    """The values of scalars and bounds that hold for every granule of a template."""
-    view = key.view
-    return {
-        **FIXED_VALUES,
-        "yaw_flip_flag": yaw_flip(key.era)[0],
-        "lon_field_of_view": view.centre_lon,
+        "lon_field_of_view": view.center_lon,
         "lon_field_of_view_bounds": (view.west, view.east),
         "lat_field_of_view_bounds": (view.north, view.south),
         "nominal_satellite_subpoint_lon": view.subpoint_lon,
-        "product_time": 0.0,
-        "product_time_bounds": (0.0, 20.0),
-        **dict.fromkeys(("event_count", "group_count", "flash_count"), 0),
     }
 
 
 def _file_attributes(key: TemplateKey) -> dict[str, str]:
     """The attributes of the file, with placeholders for those that change."""
+    times = f"s{START_PLACEHOLDER}_e{END_PLACEHOLDER}_c20000011200220"
     return {
-        **GLOBAL_ATTRIBUTES,
-        **file_attributes(key.era),
+        **key.format.file_attributes,
         "orbital_slot": key.view.orbital_slot,
         "platform_ID": key.platform,
-        "instrument_ID": INSTRUMENT_IDS[key.platform],
-        "dataset_name": f"IS_GLM-L2-LCFA_{key.platform}_{_NAME_TIMES}_c20000011200220.nc",
+        "instrument_ID": SATELLITES[key.platform].instrument,
+        "dataset_name": f"IS_GLM-L2-LCFA_{key.platform}_{times}.nc",
         "date_created": TIME_PLACEHOLDER,
         "time_coverage_start": TIME_PLACEHOLDER,
         "time_coverage_end": TIME_PLACEHOLDER,

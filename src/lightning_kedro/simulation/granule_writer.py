@@ -16,20 +16,14 @@ from numpy.typing import NDArray
 
 from lightning_kedro.glm.field_of_view import field_of_view, wrap_lon
 from lightning_kedro.glm.granule import GranuleName, format_time
-from lightning_kedro.glm.hdf5 import Handle
-from lightning_kedro.simulation.granule_template import SINCE_FORMAT, TemplateKey, make_template
-from lightning_kedro.simulation.lcfa_eras import (
-    TIME_PACKINGS,
-    Era,
-    Packing,
-    era_of,
-    has_fine_energy,
+from lightning_kedro.glm.hdf5 import Handle, name_image
+from lightning_kedro.simulation.granule_template import (
+    SINCE_FORMAT,
+    SOURCE_ATTRIBUTE,
+    TemplateKey,
+    make_template,
 )
-from lightning_kedro.simulation.lcfa_layout import (
-    FLASH_QUALITY_MEANINGS,
-    GROUP_QUALITY_MEANINGS,
-    QUALITY_FLAGS,
-)
+from lightning_kedro.simulation.lcfa import Era, Packing, Variable, era_of, format_of
 
 __all__ = ["Era", "Events", "Flashes", "GranuleContent", "Groups", "encode_granule", "era_of"]
 
@@ -42,6 +36,9 @@ FRAME_DELAY_S: Final = 0.125
 Real groups: 0.120 to 0.133 s, longer with distance. One value is near enough for the frame times,
 which repeat the others.
 """
+
+SOURCE_CONTAINER: Final = "algorithm_dynamic_input_data_container"
+"""The variable that bears the names of the files that a granule was made from."""
 
 _RAW_MAX: Final = 65530
 """Largest packed value in a ``valid_range`` of [0, -6]; 65535 stands for a missing one."""
@@ -168,28 +165,28 @@ def encode_granule(
     Raises:
         ParameterError: If there is no such platform.
     """
-    era = era or era_of(name.platform, name.start)
     key = TemplateKey(
         platform=name.platform,
         view=field_of_view(name.platform, name.start),
-        era=era,
-        fine_energy=has_fine_energy(era, name.start),
+        format=format_of(name.start, era),
         compressed=compressed,
     )
     values = _row_values(content, key)
     access = h5p.create(h5p.FILE_ACCESS)
     access.set_fapl_core(backing_store=False)
     access.set_file_image(make_template(key))
-    file = h5f.open(b"granule.nc", h5f.ACC_RDWR, fapl=access)
+    file = h5f.open(name_image(), h5f.ACC_RDWR, fapl=access)
     try:
-        since = TIME_PACKINGS[era].units + name.start.strftime(SINCE_FORMAT)
+        start = name.start.strftime(SINCE_FORMAT)
+        since = key.format.packings["time"].units.format(start=start)
         for variable in key.row_variables:
-            is_time = variable.quantity == "time"
+            is_time = variable.packing == "time"
             _fill_rows(file, variable.name, values[variable.name], since if is_time else "")
-        _fill_quality(file, "flash", FLASH_QUALITY_MEANINGS, content.flashes)
-        _fill_quality(file, "group", GROUP_QUALITY_MEANINGS, content.groups)
+        variables = key.format.variables
+        _fill_quality(file, variables["flash_quality_flag"], content.flashes)
+        _fill_quality(file, variables["group_quality_flag"], content.groups)
         _fill_scalars(file, name, content)
-        _fill_attributes(file, name)
+        _fill_attributes(file, name, variables[SOURCE_CONTAINER])
         h5f.flush(file)
         return bytes(file.get_file_image())
     finally:
@@ -201,7 +198,7 @@ def _row_values(content: GranuleContent, key: TemplateKey) -> dict[str, NDArray[
     flashes, groups, events = content.flashes, content.groups, content.events
     packing = key.packings
     pack_time = packing["time"]
-    east_of_offset = wrap_lon(events.lon, packing["event_lon"].offset)
+    east_of_offset = wrap_lon(events.lon, packing["event_lon"].add_offset)
     return {
         "event_id": events.event_id.view(np.int32),
         "event_time_offset": _pack(events.time_s, pack_time),
@@ -237,7 +234,8 @@ def _row_values(content: GranuleContent, key: TemplateKey) -> dict[str, NDArray[
 
 def _pack(values: NDArray[np.float64], packing: Packing) -> NDArray[np.int16]:
     """Pack physical values into 16 bits, by the float32 scale and offset that the file has."""
-    scale, offset = float(np.float32(packing.scale)), float(np.float32(packing.offset))
+    scale = float(np.float32(packing.scale_factor))
+    offset = float(np.float32(packing.add_offset))
     raw = np.rint((values * packing.per_unit - offset) / scale)
     if not packing.is_unsigned:
         return np.clip(raw, -32768, 32767).astype(np.int16)
@@ -255,13 +253,11 @@ def _fill_rows(file: Handle, name: str, values: NDArray[Any], units: str) -> Non
         _write_text(variable, "units", units)
 
 
-def _fill_quality(
-    file: Handle, level: str, meanings: tuple[str, ...], rows: Flashes | Groups
-) -> None:
+def _fill_quality(file: Handle, flag: Variable, rows: Flashes | Groups) -> None:
     """Say which parts of 1 of the flashes or groups have each quality flag."""
-    variable = h5d.open(file, f"{level}_quality_flag".encode())
-    for flag, meaning in zip(QUALITY_FLAGS, meanings, strict=True):
-        part = np.count_nonzero(rows.quality_flag == flag) / max(len(rows), 1)
+    variable = h5d.open(file, flag.name.encode())
+    for value, meaning in flag.flags.items():
+        part = np.count_nonzero(rows.quality_flag == value) / max(len(rows), 1)
         attribute = h5a.open(variable, f"percent_{meaning}".encode())
         attribute.write(np.full(attribute.shape, part, np.float32))
 
@@ -280,8 +276,8 @@ def _fill_scalars(file: Handle, name: GranuleName, content: GranuleContent) -> N
         h5d.open(file, variable.encode()).write(h5s.ALL, h5s.ALL, value)
 
 
-def _fill_attributes(file: Handle, name: GranuleName) -> None:
-    """Write the attributes of the file that its name decides."""
+def _fill_attributes(file: Handle, name: GranuleName, container: Variable) -> None:
+    """Write the attributes of the file, and of the container of sources, that its name decides."""
     texts = {
         "dataset_name": name.file_name,
         "date_created": _iso(name.created),
@@ -291,9 +287,10 @@ def _fill_attributes(file: Handle, name: GranuleName) -> None:
     }
     for attribute, text in texts.items():
         _write_text(file, attribute, text)
-    source = f"IS_GLM-L0_{name.platform}_s{format_time(name.start)}_e{format_time(name.end)}_c*.nc"
-    container = h5d.open(file, b"algorithm_dynamic_input_data_container")
-    _write_text(container, "input_GLM_L0_data", source)
+    source = container.attributes[SOURCE_ATTRIBUTE].format(
+        platform=name.platform, start=format_time(name.start), end=format_time(name.end)
+    )
+    _write_text(h5d.open(file, container.name.encode()), SOURCE_ATTRIBUTE, source)
 
 
 def _iso(time: datetime) -> str:

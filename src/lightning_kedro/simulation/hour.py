@@ -16,11 +16,11 @@ from lightning_kedro.exceptions import ParameterError
 from lightning_kedro.glm.granule import (
     GRANULE_LENGTH,
     GRANULES_PER_HOUR,
-    PLATFORMS,
     SIMULATED,
     GranuleName,
     floor_hour,
 )
+from lightning_kedro.glm.satellites import PLATFORMS
 from lightning_kedro.simulation.granule_writer import Era, GranuleContent, encode_granule
 from lightning_kedro.simulation.observation import observe_hour
 from lightning_kedro.simulation.storms import hour_number, make_generator
@@ -60,6 +60,17 @@ class Faults:
     era: Era | None = None
     compressed: bool = False
 
+    def __post_init__(self) -> None:
+        """Take the era as a catalog gives it: a plain string."""
+        if self.era is None:
+            return
+        try:
+            object.__setattr__(self, "era", Era(self.era))
+        except ValueError as error:
+            eras = ", ".join(Era)
+            message = f"The format has no era {self.era!r}: choose one of {eras}, or none."
+            raise ParameterError(message) from error
+
 
 NO_FAULTS: Final = Faults()
 FAULT_KINDS: Final = ("missing", "truncated", "duplicated", "empty")
@@ -76,7 +87,7 @@ def simulate_hour(
     """Make the granules of an archive hour.
 
     Args:
-        platform: ``G16``, ``G17``, ``G18`` or ``G19``.
+        platform: The satellite, one of ``PLATFORMS``.
         hour: A whole hour, UTC; any, past or to come.
         seed: Of the whole simulation, 0 or more: the same storms for all satellites and hours.
         faults: What is to be wrong.
@@ -90,14 +101,19 @@ def simulate_hour(
         ParameterError: If there is no such platform, the hour is not a whole one in UTC, the seed
             is negative, or the faults do not fit into an hour.
     """
-    _check_arguments(platform, hour, seed)
-    fault_of = _assign_faults(platform, hour, seed, faults)
+    check_arguments(platform, hour, seed)
+    fault_of = assign_faults(platform, hour, seed, faults)
     wanted = [n for n in range(GRANULES_PER_HOUR) if numbers is None or n in numbers]
     return _make_granules(platform, hour, seed, faults, {n: fault_of.get(n, "") for n in wanted})
 
 
-def _check_arguments(platform: str, hour: datetime, seed: int) -> None:
-    """Refuse what cannot be simulated."""
+def check_arguments(platform: str, hour: datetime, seed: int) -> None:
+    """Refuse what cannot be simulated.
+
+    Raises:
+        ParameterError: If there is no such platform, the hour is not a whole one in UTC, or the
+            seed is negative.
+    """
     if platform not in PLATFORMS:
         message = f"No satellite is called {platform!r}: choose one of {', '.join(PLATFORMS)}."
         raise ParameterError(message)
@@ -109,8 +125,12 @@ def _check_arguments(platform: str, hour: datetime, seed: int) -> None:
         raise ParameterError(message)
 
 
-def _assign_faults(platform: str, hour: datetime, seed: int, faults: Faults) -> dict[int, str]:
-    """Decide which granules of the hour (0 to 179) have which fault."""
+def assign_faults(platform: str, hour: datetime, seed: int, faults: Faults) -> dict[int, str]:
+    """Decide which granules of the hour (0 to 179) have which fault.
+
+    Raises:
+        ParameterError: If the faults do not fit into an hour.
+    """
     wanted = {kind: getattr(faults, kind) for kind in FAULT_KINDS}
     named = [number for which in wanted.values() if not isinstance(which, int) for number in which]
     counts = [which for which in wanted.values() if isinstance(which, int)]

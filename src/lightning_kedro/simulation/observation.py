@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_kedro.glm.field_of_view import pixel_area_km2, sees, wrap_lon
-from lightning_kedro.glm.granule import GRANULES_PER_HOUR, PLATFORMS
+from lightning_kedro.glm.granule import GRANULES_PER_HOUR
+from lightning_kedro.glm.satellites import PLATFORMS
 from lightning_kedro.simulation.granule_writer import Events, Flashes, GranuleContent, Groups
 from lightning_kedro.simulation.storms import (
     FRAME_S,
@@ -62,12 +63,14 @@ class ObservedHour:
         flash_starts: First flash of each granule, and the end, shape (181,).
         group_starts: First group of each granule, and the end, shape (181,).
         event_starts: First event of each granule, and the end, shape (181,).
+        storm: The truth: identifier of each flash's storm, -1 for isolated ones, shape (flashes,).
     """
 
     content: GranuleContent
     flash_starts: Integers
     group_starts: Integers
     event_starts: Integers
+    storm: Integers
 
     def granule(self, number: int) -> GranuleContent:
         """The rows of one granule (0 to 179), times from the granule's start."""
@@ -90,7 +93,7 @@ def observe_hour(platform: str, hour: datetime, seed: int) -> ObservedHour:
     """Simulate what a satellite's granules of an archive hour hold.
 
     Args:
-        platform: ``G16``, ``G17``, ``G18`` or ``G19``.
+        platform: The satellite, one of ``PLATFORMS``.
         hour: A whole hour, UTC.
         seed: Of the whole simulation, 0 or more.
 
@@ -106,8 +109,8 @@ def observe_hour(platform: str, hour: datetime, seed: int) -> ObservedHour:
     rng = make_generator(seed, _TAG_OBSERVATION, key, PLATFORMS.index(platform))
     pixel_km2 = pixel_area_km2(platform, truth.lat, truth.lon)
     # A pixel that covers more ground needs a brighter flash: the edge of the view sees fewer.
-    efficiency = 0.9 * (NADIR_PIXEL_KM2 / pixel_km2) ** 0.8
-    seen &= rng.random(len(seen)) < efficiency
+    detection_efficiency = 0.9 * (NADIR_PIXEL_KM2 / pixel_km2) ** 0.8
+    seen &= rng.random(len(seen)) < detection_efficiency
     rows = np.flatnonzero(seen)
     # Real rows are in the order of closing, roughly: 61 to 70 % of steps go forward in time.
     jitter_s = 0.3 * rng.standard_normal(len(rows))
@@ -121,14 +124,14 @@ def _take(truth: TrueFlashes, rows: Integers) -> TrueFlashes:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Light:
+class _Centroids:
     """Places (degrees) and energies (J) of flashes, groups or events, each of shape (rows,)."""
 
     lat: Floats
     lon: Floats
     energy_j: Floats
 
-    def split(self, rng: np.random.Generator, parent: Integers, spread_km: Floats) -> "_Light":
+    def split(self, rng: np.random.Generator, parent: Integers, spread_km: Floats) -> "_Centroids":
         """Split each row into parts that have its energy and its energy-weighted centroid.
 
         Args:
@@ -143,13 +146,13 @@ class _Light:
         weight = rng.exponential(1.0, len(parent)) + 0.02
         share = weight / np.bincount(parent, weight, count)[parent]
         lat, lon = (
-            axis[parent] + _draw_centred(rng, parent, share, spread_km)
+            axis[parent] + _draw_offsets(rng, parent, share, spread_km)
             for axis in (self.lat, self.lon)
         )
-        return _Light(lat, lon, self.energy_j[parent] * share)
+        return _Centroids(lat, lon, self.energy_j[parent] * share)
 
 
-def _draw_centred(
+def _draw_offsets(
     rng: np.random.Generator, parent: Integers, share: Floats, spread_km: Floats
 ) -> Floats:
     """Draw offsets of parts (degrees) whose mean, weighted by their shares, is 0 in each parent."""
@@ -162,7 +165,7 @@ def _record(
 ) -> ObservedHour:
     """Make the rows of the flashes that were seen; ``first_granule`` counts from year 1."""
     count = len(truth.granule)
-    light = _Light(
+    centroids = _Centroids(
         truth.lat + rng.normal(0.0, 2.0, count) / KM_PER_DEGREE,
         truth.lon + rng.normal(0.0, 2.0, count) / KM_PER_DEGREE,
         np.minimum(truth.energy_j * rng.lognormal(0.0, 0.2, count), MAX_ENERGY_J),
@@ -173,32 +176,26 @@ def _record(
     pixels = _draw_pixels(rng, truth.size, group_flash, group_events)
     area_km2 = np.minimum(pixels * pixel_km2, MAX_AREA_KM2)
 
-    flashes = _record_flashes(truth, light, area_km2, first_granule)
+    flashes = _record_flashes(truth, centroids, area_km2, first_granule)
     granule = truth.granule[group_flash]
-    group_light = light.split(rng, group_flash, 0.35 * np.sqrt(area_km2)[group_flash])
-    groups = Groups(
-        group_id=_number_rows(granule, first_granule),
-        parent_flash_id=flashes.flash_id[group_flash],
-        time_s=_spread_times(rng, flashes, group_flash),
-        lat=group_light.lat.astype(np.float32),
-        lon=_to_file_lon(group_light.lon),
-        energy_j=group_light.energy_j,
-        area_km2=np.minimum(group_events * pixel_km2[group_flash], area_km2[group_flash]),
-        quality_flag=np.zeros(len(group_flash), np.int16),
-    )
+    group_centroids = centroids.split(rng, group_flash, 0.35 * np.sqrt(area_km2)[group_flash])
+    group_id = _number_rows(granule, first_granule)
+    lit_km2 = group_events * pixel_km2[group_flash]
+    groups = _record_groups(rng, flashes, group_id, group_flash, group_centroids, lit_km2)
     events = _record_events(
-        rng, groups, group_light, event_group, pixel_km2[group_flash], granule, first_granule
+        rng, groups, group_centroids, event_group, pixel_km2[group_flash], granule, first_granule
     )
     return ObservedHour(
         content=GranuleContent(flashes, groups, events),
         flash_starts=_starts(truth.granule),
         group_starts=_starts(granule),
         event_starts=_starts(granule[event_group]),
+        storm=truth.storm,
     )
 
 
 def _record_flashes(
-    truth: TrueFlashes, light: _Light, area_km2: Floats, first_granule: int
+    truth: TrueFlashes, centroids: _Centroids, area_km2: Floats, first_granule: int
 ) -> Flashes:
     """The flashes' own rows."""
     lasted_s = truth.last_event_s - truth.first_event_s
@@ -207,25 +204,46 @@ def _record_flashes(
         flash_id=_number_flashes(truth, first_granule),
         first_event_s=truth.first_event_s,
         last_event_s=truth.last_event_s,
-        lat=light.lat.astype(np.float32),
-        lon=_to_file_lon(light.lon),
-        energy_j=light.energy_j,
+        lat=centroids.lat.astype(np.float32),
+        lon=_to_file_lon(centroids.lon),
+        energy_j=centroids.energy_j,
         area_km2=area_km2,
         quality_flag=np.select(flags, (TOO_MANY_GROUPS, TOO_LONG), GOOD).astype(np.int16),
+    )
+
+
+def _record_groups(
+    rng: np.random.Generator,
+    flashes: Flashes,
+    group_id: NDArray[np.uint32],
+    group_flash: Integers,
+    centroids: _Centroids,
+    lit_km2: Floats,
+) -> Groups:
+    """The groups of flashes; ``lit_km2`` is the ground below each group's pixels."""
+    return Groups(
+        group_id=group_id,
+        parent_flash_id=flashes.flash_id[group_flash],
+        time_s=_spread_times(rng, flashes, group_flash),
+        lat=centroids.lat.astype(np.float32),
+        lon=_to_file_lon(centroids.lon),
+        energy_j=centroids.energy_j,
+        area_km2=np.minimum(lit_km2, flashes.area_km2[group_flash]),
+        quality_flag=np.zeros(len(group_flash), np.int16),
     )
 
 
 def _record_events(
     rng: np.random.Generator,
     groups: Groups,
-    light: _Light,
+    centroids: _Centroids,
     event_group: Integers,
     pixel_km2: Floats,
     granule: Integers,
     first_granule: int,
 ) -> Events:
-    """The events of groups; ``light``, ``pixel_km2`` and ``granule`` are those of the groups."""
-    parts = light.split(rng, event_group, 0.5 * np.sqrt(pixel_km2)[event_group])
+    """The events of groups, whose ``centroids``, ``pixel_km2`` and ``granule`` are given."""
+    parts = centroids.split(rng, event_group, 0.5 * np.sqrt(pixel_km2)[event_group])
     return Events(
         event_id=_number_rows(granule[event_group], first_granule),
         parent_group_id=groups.group_id[event_group],
@@ -261,9 +279,9 @@ def _spread_times(rng: np.random.Generator, flashes: Flashes, group_flash: Integ
     step = np.arange(len(group_flash)) - first[group_flash]
     last_step = count[group_flash] - 1
     inner = (step > 0) & (step < last_step)
-    place = (step + inner * rng.uniform(-0.4, 0.4, len(step))) / np.maximum(last_step, 1)
+    fraction = (step + inner * rng.uniform(-0.4, 0.4, len(step))) / np.maximum(last_step, 1)
     lasted_s = (flashes.last_event_s - flashes.first_event_s)[group_flash]
-    return flashes.first_event_s[group_flash] + np.rint(place * lasted_s / FRAME_S) * FRAME_S
+    return flashes.first_event_s[group_flash] + np.rint(fraction * lasted_s / FRAME_S) * FRAME_S
 
 
 def _number_flashes(truth: TrueFlashes, first_granule: int) -> NDArray[np.uint16]:
@@ -294,6 +312,6 @@ def _rows_of(starts: Integers, number: int) -> slice:
 
 def _to_file_lon(lon: Floats) -> NDArray[np.float32]:
     """Longitudes as flashes and groups have them: float32 in (-180, 180]."""
-    wound = wrap_lon(lon).astype(np.float32)
+    wrapped = wrap_lon(lon).astype(np.float32)
     # Just east of the meridian, rounding to float32 can give -180 itself.
-    return np.where(wound <= np.float32(-180), np.float32(180), wound)
+    return np.where(wrapped <= np.float32(-180), np.float32(180), wrapped)

@@ -13,15 +13,15 @@ class Region(NamedTuple):
 
     Attributes:
         name: What it is called.
-        lat: Its centre (degrees north).
-        lon: Its centre (degrees east, may be below -180).
+        lat: Its center (degrees north).
+        lon: Its center (degrees east, may be below -180).
         lat_spread: Standard deviation of births in latitude (degrees).
         lon_spread: Standard deviation of births in longitude (degrees).
         storms: Mean number of storms a day over the year.
-        peak_hour: Local solar hour at which most are at their height.
+        peak_hour: Local solar hour at which most are at their peak.
         sharpness: How strongly they keep to that hour (0: not at all; 2: well-marked).
         season: Excess of mid July (positive) or mid January (negative), -1 to 1.
-        flashes_per_min: Typical rate of a storm at its height (flashes a minute).
+        flashes_per_min: Typical rate of a storm at its peak (flashes a minute).
         east_km_h: Mean eastward drift (km/h).
         north_km_h: Mean northward drift (km/h).
     """

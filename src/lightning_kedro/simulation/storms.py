@@ -1,8 +1,8 @@
-"""Storms that never were: which flashes there are in an hour, whoever looks.
+"""Simulated thunderstorms: which flashes there are in an hour, whatever satellite looks.
 
-A climate of thunderstorms over the Americas and the oceans beside them, made for demonstration and
+A climatology of storms over the Americas and the oceans beside them, made for demonstration and
 tests: storms are born by region, season and local time, move, grow and decay over hours, and
-scatter flashes about their cells; lone flashes fall everywhere else. It is shaped after the
+scatter flashes about their cells; isolated flashes occur everywhere. It is shaped after the
 published picture (continental storms in the late afternoon, oceanic ones all day with a maximum
 before dawn; Maracaibo by night; the Amazon, the La Plata basin and the Gulf coast far ahead of the
 seas), not fitted to it.
@@ -15,7 +15,7 @@ satellite.
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,15 +35,21 @@ GRANULE_S: Final = 3600 / GRANULES_PER_HOUR
 DAYS_BACK: Final = 1
 """Storms of the day before may still live: none lasts a day."""
 
-_LIFE_H: Final = (1.5, 14.0)
-"""Shortest and longest life of a storm (hours)."""
+_LIFETIME_H: Final = (1.5, 14.0)
+"""Shortest and longest lifetime of a storm (hours)."""
 
 _MAX_CELLS: Final = 6
 
-_LONE_PER_HOUR: Final = 900.0
-"""Flashes an hour outside storms, in the box below."""
-_BOX_LAT: Final = 57.6
-_BOX_LON: Final = (-204.0, -8.0)
+_STORM_IDS_PER_DAY: Final = 10_000
+"""Identifiers set aside for the storms born in a day: ten times as many as there are."""
+
+NO_STORM: Final = -1
+"""What stands for the storm of an isolated flash."""
+
+_ISOLATED_PER_HOUR: Final = 900.0
+"""Flashes an hour outside storms, in the domain below (degrees)."""
+_DOMAIN_LAT: Final = 57.6
+_DOMAIN_LON: Final = (-204.0, -8.0)
 
 FRAME_S: Final = 0.002
 """Length of a frame of the instrument (s)."""
@@ -52,8 +58,8 @@ LONGEST_S: Final = 3.0
 SINGLE_GROUP_SIZE: Final = -1.2
 """Flashes below this size are of one group, and so without duration: 12 % of all."""
 _CLOSING_S: Final = (0.16, 0.45)
-"""From the last light to the closing (s): last events of real granules lie at -0.45 to 19.84."""
-_DIM_SHARE: Final = 0.001
+"""From the last event to the closing (s): last events of real granules lie at -0.45 to 19.84."""
+_FAINT_FRACTION: Final = 0.001
 
 _TAG_STORMS: Final = 1
 _TAG_FLASHES: Final = 2
@@ -64,24 +70,27 @@ class Storms:
     """The storms born in a day, each array of shape (storms,) but the cells'.
 
     Attributes:
+        storm_id: Identifiers, unique over all days: the same storm has the same one in every hour
+            and for every satellite of a simulation.
         birth_h: Birth (hours after 00:00 UTC of the day, 0 to 24).
-        life_h: Life (hours).
+        lifetime_h: Lifetime (hours).
         lat: Birthplace (degrees north).
         lon: Birthplace (degrees east, may be below -180).
         east_km_h: Eastward drift (km/h).
         north_km_h: Northward drift (km/h).
-        peak_per_min: Flashes a minute at the storm's height.
-        length_km: Standard deviation of flashes about a cell, along the storm, at its height.
+        peak_per_min: Flash rate at the storm's peak (flashes a minute).
+        length_km: Standard deviation of flashes about a cell, along the storm, at its peak.
         width_km: The same across the storm.
-        heading: Direction of the storm's length (radians north of east).
-        pulse_h: Period of the pulses of its rate (hours).
+        orientation_rad: Direction of the storm's long axis (radians north of east).
+        pulse_period_h: Period of the pulses of its rate (hours).
         cell_count: How many cells it has, 1 to 6.
-        cell_along: Places of cells, in lengths along the storm, shape (storms, 6).
-        cell_across: Places of cells, in widths across the storm, shape (storms, 6).
+        cell_along: Positions of cells, in lengths along the storm, shape (storms, 6).
+        cell_across: Positions of cells, in widths across the storm, shape (storms, 6).
     """
 
+    storm_id: Integers
     birth_h: Floats
-    life_h: Floats
+    lifetime_h: Floats
     lat: Floats
     lon: Floats
     east_km_h: Floats
@@ -89,8 +98,8 @@ class Storms:
     peak_per_min: Floats
     length_km: Floats
     width_km: Floats
-    heading: Floats
-    pulse_h: Floats
+    orientation_rad: Floats
+    pulse_period_h: Floats
     cell_count: Integers
     cell_along: Floats
     cell_across: Floats
@@ -102,12 +111,13 @@ class TrueFlashes:
 
     Attributes:
         granule: Which of the hour's 180 granules each closes in, ascending.
-        first_event_s: Its first light (s after the hour's start; down to -3.45).
-        last_event_s: Its last light (s after the hour's start).
+        first_event_s: Its first event (s after the hour's start; down to -3.45).
+        last_event_s: Its last event (s after the hour's start).
         lat: Degrees north.
         lon: Degrees east, may be below -180.
         energy_j: Radiant energy (J).
         size: Standard normal: how large it is among flashes. Duration and energy follow it.
+        storm: Identifier of the storm that it belongs to; ``NO_STORM`` if it is isolated.
     """
 
     granule: Integers
@@ -117,6 +127,16 @@ class TrueFlashes:
     lon: Floats
     energy_j: Floats
     size: Floats
+    storm: Integers
+
+
+class _Origins(NamedTuple):
+    """Where flashes come from: granule, place (degrees) and storm, each of shape (flashes,)."""
+
+    granule: Integers
+    lat: Floats
+    lon: Floats
+    storm: Integers
 
 
 def make_generator(*key: int) -> np.random.Generator:
@@ -156,14 +176,15 @@ def make_storms(day: int, seed: int) -> Storms:
         for name in Region._fields[1:]
     }
     count = len(which)
-    life_h = np.clip(rng.lognormal(np.log(3.5), 0.5, count), *_LIFE_H)
+    lifetime_h = np.clip(rng.lognormal(np.log(3.5), 0.5, count), *_LIFETIME_H)
     lat = table["lat"] + table["lat_spread"] * rng.standard_normal(count)
     lon = table["lon"] + table["lon_spread"] * rng.standard_normal(count)
-    height_h = table["peak_hour"] + rng.vonmises(0.0, table["sharpness"]) * 12 / np.pi
-    length_km = rng.lognormal(np.log(14.0), 0.5, count) * np.sqrt(life_h / 3.5)
+    peak_h = table["peak_hour"] + rng.vonmises(0.0, table["sharpness"]) * 12 / np.pi
+    length_km = rng.lognormal(np.log(14.0), 0.5, count) * np.sqrt(lifetime_h / 3.5)
     return Storms(
-        birth_h=np.mod(height_h - life_h / 2 - lon / 15, 24.0),
-        life_h=life_h,
+        storm_id=day * _STORM_IDS_PER_DAY + np.arange(count),
+        birth_h=np.mod(peak_h - lifetime_h / 2 - lon / 15, 24.0),
+        lifetime_h=lifetime_h,
         lat=lat,
         lon=lon,
         east_km_h=table["east_km_h"] + 12 * rng.standard_normal(count),
@@ -171,8 +192,8 @@ def make_storms(day: int, seed: int) -> Storms:
         peak_per_min=np.minimum(table["flashes_per_min"] * rng.lognormal(-0.2, 1.0, count), 200.0),
         length_km=length_km,
         width_km=length_km * rng.uniform(0.25, 0.9, count),
-        heading=rng.uniform(0.0, np.pi, count),
-        pulse_h=rng.uniform(0.4, 1.5, count),
+        orientation_rad=rng.uniform(0.0, np.pi, count),
+        pulse_period_h=rng.uniform(0.4, 1.5, count),
         cell_count=rng.integers(1, _MAX_CELLS + 1, count),
         cell_along=1.8 * rng.standard_normal((count, _MAX_CELLS)),
         cell_across=1.2 * rng.standard_normal((count, _MAX_CELLS)),
@@ -187,16 +208,17 @@ def simulate_flashes(hour: datetime, seed: int) -> TrueFlashes:
         seed: Of the whole simulation, 0 or more.
 
     Returns:
-        The flashes of storms and the lone ones, in order of granule.
+        The flashes of storms and the isolated ones, in order of granule.
     """
     rng = make_generator(seed, _TAG_FLASHES, hour_number(hour))
     parts = [
-        _storm_flashes(rng, make_storms(hour.toordinal() - back, seed), hour.hour + 24.0 * back)
+        _draw_storm_flashes(
+            rng, make_storms(hour.toordinal() - back, seed), hour.hour + 24.0 * back
+        )
         for back in range(DAYS_BACK, -1, -1)
     ]
-    granule, lat, lon = (
-        np.concatenate(arrays) for arrays in zip(*parts, _lone_flashes(rng), strict=True)
-    )
+    parts.append(_draw_isolated_flashes(rng))
+    granule, lat, lon, storm = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     order = np.argsort(granule, kind="stable")
     size = rng.standard_normal(len(order))
     first_event_s, last_event_s = _draw_times(rng, granule[order], size)
@@ -208,52 +230,49 @@ def simulate_flashes(hour: datetime, seed: int) -> TrueFlashes:
         lon=lon[order],
         energy_j=_draw_energies(rng, size),
         size=size,
+        storm=storm[order],
     )
 
 
 def storm_strength(storms: Storms, hours: Floats) -> Floats:
-    """Tell how far storms have grown.
+    """Tell how strong storms are at given times, as a fraction of their peak.
 
     Args:
         storms: The storms of a day.
         hours: Times (hours after 00:00 UTC of that day), shape (times,).
 
     Returns:
-        0 before birth and after death, 1 at the height; shape (storms, times).
+        0 before birth and after death, 1 at the peak; shape (storms, times).
     """
-    age = (hours[None, :] - storms.birth_h[:, None]) / storms.life_h[:, None]
+    age = (hours[None, :] - storms.birth_h[:, None]) / storms.lifetime_h[:, None]
     return np.where((age > 0) & (age < 1), np.sin(np.pi * np.clip(age, 0, 1)) ** 2, 0.0)
 
 
-def _storm_flashes(
-    rng: np.random.Generator, storms: Storms, first_h: float
-) -> tuple[Integers, Floats, Floats]:
-    """Flashes of a day's storms in the hour from ``first_h`` on: (granule, lat, lon)."""
-    alive = (storms.birth_h < first_h + 1) & (storms.birth_h + storms.life_h > first_h)
+def _draw_storm_flashes(rng: np.random.Generator, storms: Storms, first_h: float) -> _Origins:
+    """Draw the flashes of a day's storms in the hour from ``first_h`` on."""
+    alive = (storms.birth_h < first_h + 1) & (storms.birth_h + storms.lifetime_h > first_h)
     hours = first_h + (np.arange(GRANULES_PER_HOUR) + 0.5) / GRANULES_PER_HOUR
     strength = storm_strength(storms, hours)[alive]
-    pulse = 1 + 0.45 * np.sin(2 * np.pi * hours[None, :] / storms.pulse_h[alive][:, None])
+    pulse = 1 + 0.45 * np.sin(2 * np.pi * hours[None, :] / storms.pulse_period_h[alive][:, None])
     rates = storms.peak_per_min[alive][:, None] * strength * pulse * (GRANULE_S / 60)
     counts = rng.poisson(rates)
-    storm, granule = (
-        np.repeat(index.ravel(), counts.ravel()) for index in np.indices(counts.shape)
-    )
-    grown = np.sqrt(strength[storm, granule])
-    lat, lon = _scatter(rng, storms, np.flatnonzero(alive)[storm], hours[granule], grown)
-    return granule, lat, lon
+    row, granule = (np.repeat(index.ravel(), counts.ravel()) for index in np.indices(counts.shape))
+    storm = np.flatnonzero(alive)[row]
+    lat, lon = _scatter(rng, storms, storm, hours[granule], np.sqrt(strength[row, granule]))
+    return _Origins(granule, lat, lon, storms.storm_id[storm])
 
 
 def _scatter(
-    rng: np.random.Generator, storms: Storms, storm: Integers, hours: Floats, grown: Floats
+    rng: np.random.Generator, storms: Storms, storm: Integers, hours: Floats, growth: Floats
 ) -> tuple[Floats, Floats]:
-    """Places of flashes about the cells of their storms, which move and grow: (lat, lon)."""
+    """Draw places of flashes about the cells of their storms, which move and grow: (lat, lon)."""
     count = len(storm)
     cell = (storms.cell_count[storm] * rng.random(count) ** 1.5).astype(int)
-    spread = 0.3 + 0.7 * grown
+    spread = 0.3 + 0.7 * growth
     along = (storms.cell_along[storm, cell] + 0.6 * rng.standard_normal(count)) * spread
     across = (storms.cell_across[storm, cell] + 0.6 * rng.standard_normal(count)) * spread
     along, across = along * storms.length_km[storm], across * storms.width_km[storm]
-    cos, sin = np.cos(storms.heading[storm]), np.sin(storms.heading[storm])
+    cos, sin = np.cos(storms.orientation_rad[storm]), np.sin(storms.orientation_rad[storm])
     age_h = hours - storms.birth_h[storm]
     east_km = storms.east_km_h[storm] * age_h + along * cos - across * sin
     north_km = storms.north_km_h[storm] * age_h + along * sin + across * cos
@@ -262,18 +281,20 @@ def _scatter(
     return lat, lon
 
 
-def _lone_flashes(rng: np.random.Generator) -> tuple[Integers, Floats, Floats]:
-    """Flashes outside storms, uniform over the ground of a box: (granule, lat, lon)."""
-    count = rng.poisson(_LONE_PER_HOUR)
-    sin_edge = np.sin(np.radians(_BOX_LAT))
+def _draw_isolated_flashes(rng: np.random.Generator) -> _Origins:
+    """Draw flashes outside storms, uniform over the ground of the domain."""
+    count = rng.poisson(_ISOLATED_PER_HOUR)
+    sin_edge = np.sin(np.radians(_DOMAIN_LAT))
     lat = np.degrees(np.arcsin(rng.uniform(-sin_edge, sin_edge, count)))
-    return rng.integers(0, GRANULES_PER_HOUR, count), lat, rng.uniform(*_BOX_LON, count)
+    granule = rng.integers(0, GRANULES_PER_HOUR, count)
+    lon = rng.uniform(*_DOMAIN_LON, count)
+    return _Origins(granule, lat, lon, np.full(count, NO_STORM))
 
 
 def _draw_times(rng: np.random.Generator, granule: Integers, size: Floats) -> tuple[Floats, Floats]:
-    """Times of first and last light (s after the hour's start), in whole frames.
+    """Draw times of first and last events (s after the hour's start), in whole frames.
 
-    A flash is written when it closes, some tenths of a second after its last light: that is why it
+    A flash is written when it closes, some tenths of a second after its last event: that is why it
     may begin, and even end, before the granule that holds it.
     """
     close_s = (granule + rng.random(len(granule))) * GRANULE_S
@@ -285,6 +306,6 @@ def _draw_times(rng: np.random.Generator, granule: Integers, size: Floats) -> tu
 
 
 def _draw_energies(rng: np.random.Generator, size: Floats) -> Floats:
-    """Radiant energies (J): lognormal about 2e-13, a few of them next to nothing."""
+    """Draw radiant energies (J): lognormal about 2e-13, a few of them next to nothing."""
     energy_j = np.exp(np.log(2e-13) + 1.1 * size + 0.6 * rng.standard_normal(len(size)))
-    return np.where(rng.random(len(size)) < _DIM_SHARE, 1e-16, energy_j)
+    return np.where(rng.random(len(size)) < _FAINT_FRACTION, 1e-16, energy_j)

@@ -19,7 +19,7 @@ from lightning_kedro.granules.ports import LoadedStore
 from lightning_kedro.schemas import TABLES
 from lightning_kedro.selection import Region, Selection
 from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS, connect, database_exists
-from lightning_kedro.store.tables import open_table, table_columns
+from lightning_kedro.store.tables import TableHandle, open_table, table_columns
 
 if TYPE_CHECKING:
     import duckdb
@@ -61,7 +61,7 @@ def read_stored(
     return connection.sql(query, params={"first": first, "last": last}).to_arrow_table()
 
 
-class StoredTable(ABC):
+class StoredTable(TableHandle, ABC):
     """A lazy handle on a table that ingestion fills: what its catalog entry loads.
 
     Nothing is read before it is asked for, and then only the rows that are asked for.
@@ -71,40 +71,12 @@ class StoredTable(ABC):
         lock_timeout: How long to wait for it, in seconds.
     """
 
-    table: ClassVar[str]
+    name: ClassVar[str]
     order: ClassVar[str]
 
     def __init__(self, path: Path, lock_timeout: float = LOCK_TIMEOUT_SECONDS) -> None:
         """Hold on to the table; nothing is read yet."""
-        self.path = path
-        self.lock_timeout = lock_timeout
-
-    def __len__(self) -> int:
-        """The number of rows."""
-        with self.open() as connection:
-            (count,) = connection.execute(f"SELECT count(*) FROM main.{self.table}").fetchall()[0]  # noqa: S608
-            return int(count)
-
-    def __repr__(self) -> str:
-        """Say which table of which file."""
-        return f"{type(self).__name__}({self.table} of {self.path})"
-
-    @contextmanager
-    def open(self) -> Iterator["duckdb.DuckDBPyConnection"]:
-        """Open the database to read the table.
-
-        Raises:
-            TableError: If there is no such table yet.
-        """
-        with open_table(self.path, self.table, timeout=self.lock_timeout) as connection:
-            yield connection
-
-    def df(self) -> "pd.DataFrame":
-        """The whole table; of ``flashes`` rather ask for a window."""
-        with self.open() as connection:
-            query = f"SELECT * FROM main.{self.table} ORDER BY {self.order}"  # noqa: S608
-            frame: pd.DataFrame = connection.sql(query).df()
-            return frame
+        super().__init__(path, self.name, lock_timeout)
 
     def read(self, selection: Selection, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows that belong to a selection's window.
@@ -177,7 +149,7 @@ class StoredTable(ABC):
 class FlashTable(StoredTable):
     """A lazy handle on the flashes. Rows come in order of (time, platform, granule, flash_id)."""
 
-    table = "flashes"
+    name = "flashes"
     order = "time, platform, granule_start, flash_id"
 
     def _within(self, start: datetime, end: datetime) -> tuple[str, list[datetime]]:
@@ -196,11 +168,16 @@ class FlashTable(StoredTable):
             condition += " AND quality_flag = 0"
         return condition, values
 
+    def has_granules(self, selection: Selection) -> bool:
+        """Whether any granule of the selection's window has been looked at, sound or not."""
+        granules = GranuleTable(self.path, self.lock_timeout)
+        return len(granules.read(selection, ["granule_start"])) > 0
+
 
 class GranuleTable(StoredTable):
     """A lazy handle on the granules."""
 
-    table = "granules"
+    name = "granules"
     order = "platform, granule_start"
 
     def _within(self, start: datetime, end: datetime) -> tuple[str, list[datetime]]:
@@ -212,7 +189,7 @@ class GranuleTable(StoredTable):
 class CoverageTable(StoredTable):
     """A lazy handle on the coverage of archive hours."""
 
-    table = "coverage"
+    name = "coverage"
     order = "platform, hour"
 
     def _within(self, start: datetime, end: datetime) -> tuple[str, list[datetime]]:
@@ -221,7 +198,7 @@ class CoverageTable(StoredTable):
 
 
 HANDLES: Final[Mapping[str, type[StoredTable]]] = {
-    handle.table: handle for handle in (GranuleTable, FlashTable, CoverageTable)
+    handle.name: handle for handle in (GranuleTable, FlashTable, CoverageTable)
 }
 """The handle on each of the tables that ingestion fills."""
 

@@ -1,63 +1,288 @@
-"""Tables of the registry in a DuckDB file.
+"""Tables of the registry in a DuckDB file: made, checked, read and replaced by key.
 
 Names of tables and columns come from the registry (``lightning_kedro.schemas``), values only ever
-as data.
+as data. A person may keep tables of the same names in schemas of their own: only the main schema of
+the file itself is looked at.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lightning_kedro.exceptions import TableError
-from lightning_kedro.schemas import COLUMNS, SIMULATED, TABLES
-from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS, connect
+from lightning_kedro.schemas import COLUMNS, KEY_DEFAULTS, RESULT_KEY, SIMULATED, TABLES
+from lightning_kedro.selection import Selection
+from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS, connect, transaction
+from lightning_kedro.store.migration import is_older, migrate
 
 if TYPE_CHECKING:
     import duckdb
+    import pandas as pd
+    import pyarrow as pa
+
+
+class TableHandle:
+    """A lazy handle on a table: nothing is read before it is asked for.
+
+    Args:
+        path: The DuckDB file.
+        table: A table of the registry.
+        lock_timeout: How long to wait for the file, in seconds.
+    """
+
+    def __init__(self, path: Path, table: str, lock_timeout: float = LOCK_TIMEOUT_SECONDS) -> None:
+        """Hold on to the table."""
+        self.path = path
+        self.table = table
+        self.lock_timeout = lock_timeout
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        with self.open() as connection:
+            return int(connection.execute(f"SELECT count(*) FROM {self.table}").fetchall()[0][0])  # noqa: S608
+
+    def __repr__(self) -> str:
+        """Say which table of which file."""
+        return f"{type(self).__name__}({self.table} of {self.path})"
+
+    @contextmanager
+    def open(self) -> Iterator["duckdb.DuckDBPyConnection"]:
+        """Open the file to read the table."""
+        with open_table(self.path, self.table, timeout=self.lock_timeout) as connection:
+            yield connection
+
+    def df(self) -> "pd.DataFrame":
+        """The whole table, in the order of its key."""
+        with self.open() as connection:
+            frame: pd.DataFrame = connection.sql(select_all(self.table)).df()
+            return frame
+
+    def read(self, selection: Selection, columns: Sequence[str] | None = None) -> "pa.Table":
+        """The rows of one result, in the order of the table's key.
+
+        Raises:
+            TableError: If there is no such table yet.
+            KeyError: If the table has no such column.
+        """
+        with self.open() as connection:
+            return read_key(connection, self.table, selection, columns)
 
 
 @contextmanager
 def open_table(
     path: Path, table: str, *, timeout: float = LOCK_TIMEOUT_SECONDS
 ) -> Iterator["duckdb.DuckDBPyConnection"]:
-    """Open a DuckDB file to read one of its tables.
+    """Open a DuckDB file to read one of its tables; one of an earlier version is migrated first.
 
     Raises:
         TableError: As ``connect`` does, or if the table is not there yet.
     """
     with connect(path, read_only=True, timeout=timeout) as connection:
-        if not table_columns(connection, table):
-            message = (
-                f"Database {path} has no table {table} yet: run the pipeline that makes it first, "
-                f"`kedro run --pipeline ingestion` or `kedro run --pipeline clustering`."
-            )
-            raise TableError(message)
+        if not is_older(connection):
+            _check_table(connection, path, table)
+            yield connection
+            return
+    with connect(path, read_only=False, timeout=timeout) as writing, transaction(writing):
+        migrate(writing)
+    with connect(path, read_only=True, timeout=timeout) as connection:
+        _check_table(connection, path, table)
         yield connection
 
 
+def _check_table(connection: "duckdb.DuckDBPyConnection", path: Path, table: str) -> None:
+    """Make sure that a table is there and stored as the registry says."""
+    if not table_columns(connection, table):
+        message = (
+            f"Database {path} has no table {table} yet: run the pipeline that makes it first, "
+            f"`kedro run --pipelines ingestion` or `kedro run --pipelines clustering`."
+        )
+        raise TableError(message)
+    check_types(connection, table)
+
+
+def read_key(
+    connection: "duckdb.DuckDBPyConnection",
+    table: str,
+    selection: Selection,
+    columns: Sequence[str] | None = None,
+) -> "pa.Table":
+    """The rows of one result in one of its tables, in the order of the table's key."""
+    allowed = (*TABLES[table].columns, "simulated")
+    wanted = tuple(columns or allowed)
+    if unknown := set(wanted) - set(allowed):
+        message = f"table {table} has no columns {sorted(unknown)}"
+        raise KeyError(message)
+    condition = " AND ".join(f"{name} = ?" for name in RESULT_KEY)
+    return connection.sql(
+        f"SELECT {', '.join(wanted)} FROM {table} WHERE {condition} "  # noqa: S608
+        f"ORDER BY {', '.join(TABLES[table].key)}",
+        params=[*selection.key],
+    ).to_arrow_table()
+
+
+def select_all(table: str) -> str:
+    """SQL for the whole table in the order of its key."""
+    return f"SELECT * FROM {table} ORDER BY {', '.join(TABLES[table].key)}"  # noqa: S608
+
+
 def create_table(connection: "duckdb.DuckDBPyConnection", table: str) -> None:
-    """Make a table of the registry, with comments, or add the columns that it lacks."""
+    """Make a table of the registry, with comments, or add the columns that one lacks.
+
+    Raises:
+        TableError: If a column is there already with another type.
+    """
+    migrate(connection)
     columns = {name: COLUMNS[name] for name in TABLES[table].columns} | {"simulated": SIMULATED}
-    present = table_columns(connection, table)
-    if not present:
+    if not table_columns(connection, table):
         listed = ", ".join(f"{name} {column.type}" for name, column in columns.items())
-        connection.execute(f"CREATE TABLE {table} ({listed})")
-        connection.execute(f"COMMENT ON TABLE {table} IS {_quote(TABLES[table].meaning)}")
-    for name, column in columns.items():
-        if present and name not in present:
-            connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {column.type}")
-        if name not in present:
-            connection.execute(f"COMMENT ON COLUMN {table}.{name} IS {_quote(column.meaning)}")
+        connection.execute(f"CREATE TABLE main.{table} ({listed})")
+        connection.execute(f"COMMENT ON TABLE main.{table} IS {_quote(TABLES[table].meaning)}")
+        for name, column in columns.items():
+            meaning = _quote(column.meaning)
+            connection.execute(f"COMMENT ON COLUMN main.{table}.{name} IS {meaning}")
+    check_types(connection, table)
 
 
-def table_columns(connection: "duckdb.DuckDBPyConnection", table: str) -> list[str]:
-    """The columns that a table has, in order; none if there is no such table."""
-    rows = connection.execute(
-        "SELECT column_name FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index",
-        [table],
-    ).fetchall()
-    return [name for (name,) in rows]
+def table_columns(connection: "duckdb.DuckDBPyConnection", table: str) -> dict[str, str]:
+    """The columns that a table has with their types, in order; none if there is no such table."""
+    return dict(
+        connection.execute(
+            "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? "
+            "AND schema_name = 'main' AND database_name = current_database() ORDER BY column_index",
+            [table],
+        ).fetchall()
+    )
+
+
+def check_types(connection: "duckdb.DuckDBPyConnection", table: str) -> None:
+    """Make sure that the columns that are there are stored as the registry says.
+
+    Raises:
+        TableError: If one is not.
+    """
+    wanted = TABLES[table].types | {"simulated": SIMULATED.type}
+    for name, kind in table_columns(connection, table).items():
+        if name in wanted and wanted[name] != kind:
+            message = (
+                f"Column {name} of table {table} is stored as {kind}, expected {wanted[name]}: "
+                f"rename the table (ALTER TABLE {table} RENAME TO my_{table}) and run again, which "
+                f"makes a new one."
+            )
+            raise TableError(message)
+
+
+def replace_rows(
+    connection: "duckdb.DuckDBPyConnection",
+    table: str,
+    rows: "pd.DataFrame | pa.Table",
+    replace_by: Sequence[str],
+    *,
+    simulated: bool,
+) -> None:
+    """Replace the rows that have the key of any of some rows, and add the others.
+
+    Call it inside a transaction.
+
+    Raises:
+        TableError: If the rows lack a column of the table, have one that it has not, or hold values
+            that do not fit its type.
+    """
+    import duckdb
+
+    create_table(connection, table)
+    connection.register("incoming", rows)
+    selected = select_checked(connection, table, simulated=simulated)
+    keys = ", ".join(replace_by)
+    try:
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE checked AS {selected}")
+    except (
+        duckdb.ConversionException,
+        duckdb.OutOfRangeException,
+        duckdb.InvalidInputException,
+    ) as error:
+        message = f"Table {table} cannot hold a value that it was given: {error}".splitlines()[0]
+        raise TableError(message) from error
+    connection.execute(
+        f"DELETE FROM main.{table} WHERE ({keys}) IN (SELECT ({keys}) FROM checked)"  # noqa: S608
+    )
+    connection.execute(f"INSERT INTO main.{table} BY NAME SELECT * FROM checked")  # noqa: S608
+    connection.execute("DROP TABLE checked")
+    connection.unregister("incoming")
+
+
+def select_checked(connection: "duckdb.DuckDBPyConnection", table: str, *, simulated: bool) -> str:
+    """SQL for the rows ``incoming`` with the columns and types of the registry.
+
+    Raises:
+        TableError: If columns are missing, unknown or of another kind.
+    """
+    types = TABLES[table].types
+    described = connection.execute("DESCRIBE incoming").fetchall()
+    found: dict[str, str] = {row[0]: row[1] for row in described}
+    wrong = [
+        f"{name} ({found[name]}, expected {kind})"
+        for name, kind in types.items()
+        if name in found and not _fits(found[name], kind)
+    ]
+    problems = {
+        "lack": [name for name in types if name not in found and name not in KEY_DEFAULTS],
+        "have besides": [name for name in found if name not in types and name != "simulated"],
+        "have as another type": wrong,
+    }
+    told = [f"{what} {', '.join(names)}" for what, names in problems.items() if names]
+    if told:
+        message = (
+            f"Rows for table {table} {' and '.join(told)}. They need the columns "
+            f"{', '.join(types)}; nothing was saved."
+        )
+        raise TableError(message)
+    parts = [
+        f"{_cast(name, found[name], kind)} AS {name}"
+        if name in found
+        else f"{_quote(KEY_DEFAULTS[name])} AS {name}"
+        for name, kind in types.items()
+    ]
+    flag = "simulated" if "simulated" in found else str(simulated)
+    return f"SELECT {', '.join(parts)}, {flag}::BOOLEAN AS simulated FROM incoming"  # noqa: S608
+
+
+_KINDS: Final = {
+    "text": ("VARCHAR", "ENUM"),
+    "time": ("TIMESTAMP", "DATE"),
+    "truth": ("BOOLEAN",),
+    "whole": ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"),
+    "real": ("FLOAT", "DOUBLE"),
+    "nothing": ('"NULL"',),
+}
+"""Types of DuckDB that hold the same kind of value; a column of nulls alone fits any."""
+
+
+def _kind_of(data_type: str) -> str:
+    """The kind of value that a type of DuckDB holds; other types are kinds of their own."""
+    found = (kind for kind, names in _KINDS.items() if data_type.startswith(names))
+    return next(found, data_type)
+
+
+def _fits(found: str, wanted: str) -> bool:
+    """Whether values of a type may be stored as another: of the same kind, or whole as real.
+
+    pandas makes real numbers of whole ones where some are missing: a fraction is refused later.
+    """
+    pair = (_kind_of(found), _kind_of(wanted))
+    same = pair[0] == pair[1] or pair[0] == "nothing"
+    return same or pair in {("whole", "real"), ("real", "whole")}
+
+
+def _cast(name: str, found: str, wanted: str) -> str:
+    """SQL that casts a column; what is not a number becomes null, a fraction no whole number."""
+    if _kind_of(found) != "real":
+        return f"{name}::{wanted}"
+    number = f"CASE WHEN isnan({name}) THEN NULL ELSE {name} END"
+    if _kind_of(wanted) == "real":
+        return f"({number})::{wanted}"
+    refuse = f"error('{name} ' || {name} || ' is no whole number')"
+    return f"(CASE WHEN {name} <> round({name}) THEN {refuse} ELSE {number} END)::{wanted}"
 
 
 def _quote(text: str) -> str:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,15 +20,39 @@ from lightning_kedro.analysis.labelling import (
 from lightning_kedro.analysis.recommendation import Recommendation, recommend_k
 from lightning_kedro.analysis.silhouette import silhouette_samples
 from lightning_kedro.analysis.sphere import FloatArray
-from lightning_kedro.exceptions import NoFlashesError, ParameterError, TableError
-from lightning_kedro.pipelines.clustering.flashes import take_hours, take_places
+from lightning_kedro.exceptions import ParameterError
+from lightning_kedro.pipelines.clustering.flashes import (
+    PreparedFlashes,
+    take_hours,
+    take_places,
+)
 from lightning_kedro.pipelines.clustering.options import ClusteringOptions
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from datetime import datetime
+
     import pyarrow as pa
 
 logger = logging.getLogger(__name__)
+
+_FEWEST_PLACES = 3  # two clusters of which one has two members: fewer have no silhouette
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SilhouetteEvaluation:
+    """What the silhouette says of every k that was evaluated.
+
+    Attributes:
+        samples: Silhouette coefficient of each point by k, shape (m,) each, -1 to 1.
+        scores: Mean over all flashes by k, -1 to 1.
+    """
+
+    samples: Mapping[int, FloatArray]
+    scores: Mapping[int, float]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """The evaluation itself: it never changes."""
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,46 +61,45 @@ class ClusteredFlashes:
 
     Attributes:
         choice: The chosen k and why.
-        fit: The fit of that k.
         clusters: The flashes' clusters.
         error: What merging flashes into cells did to it.
+        samples: Silhouette coefficient of each flash, shape (n,); NaN with a single cluster.
     """
 
     choice: Recommendation
-    fit: KMeansFit
     clusters: FlashClusters
     error: MergingError
+    samples: FloatArray
 
 
 def build_features(
-    table: "pa.Table", parameters: Mapping[str, Any], options: ClusteringOptions
+    table: "pa.Table",
+    start: "datetime",
+    *,
+    coordinates: str,
+    standardize: bool,
+    max_cells: int,
+    time_scale_km_per_hour: float | None,
 ) -> ClusterFeatures:
     """Turn flashes into weighted points.
 
     Raises:
-        NoFlashesError: If there are many flashes, but at no more different points than clusters.
         ParameterError: If flashes do not fit into ``clustering.max_cells``.
     """
-    scale = options.time_scale_km_per_hour
     lat, lon = take_places(table)
-    space = FeatureSpace(options.coordinates, time_scale_km_per_hour=scale)
-    if options.standardize:
+    space = FeatureSpace(coordinates, time_scale_km_per_hour=time_scale_km_per_hour)
+    if standardize and lat.size:
         space = space.standardize(lat, lon)
-    hours = take_hours(table, parameters, wanted=scale is not None)
+    hours = take_hours(table, start, wanted=time_scale_km_per_hour is not None)
     try:
-        features = make_features(space, lat, lon, hours, options.max_cells)
+        return make_features(space, lat, lon, hours, max_cells)
     except TooFewCellsError as error:
         message = (
-            f"clustering.max_cells ({options.max_cells}) is less than the {error.fewest} cells "
+            f"clustering.max_cells ({max_cells}) is less than the {error.fewest} cells "
             f"that even the coarsest grid needs: raise it, or lower "
             f"clustering.time_scale_km_per_hour if that is set."
         )
         raise ParameterError(message) from error
-    if features.cells is not None and len(features.points) <= options.k_max:
-        n_places = len(np.unique(space.project(lat, lon, hours), axis=0))
-        if n_places <= options.k_max:
-            raise NoFlashesError(_explain_few_places(n_places, len(lat), options))
-    return features
 
 
 def describe_features(features: ClusterFeatures) -> str:
@@ -89,91 +112,156 @@ def describe_features(features: ClusterFeatures) -> str:
     )
 
 
-def fit_candidates(features: ClusterFeatures, options: ClusteringOptions) -> list[KMeansFit]:
-    """Fit every k from 1 to ``k_max``, if there are points enough.
+def fit_candidates(prepared: PreparedFlashes, k_max: int, random_state: int) -> list[KMeansFit]:
+    """Fit every k from 1 to ``k_max``, or as far as the flashes allow.
 
     Raises:
-        NoFlashesError: If there are no more different flashes than clusters.
-        ParameterError: If there are no more cells than clusters.
+        ParameterError: If ``clustering.max_cells`` leaves fewer cells than clusters are wanted.
     """
+    features = prepared.features
+    if features.n_flashes == 0:
+        logger.warning("No flashes in %s: no clusters", prepared.selection)
+        return []
     n_distinct = len(merge_equal_points(features.points, features.weights)[0])
-    if options.k_max >= n_distinct:
-        if features.cells is None:
-            message = _explain_few_places(n_distinct, features.n_flashes, options)
-            raise NoFlashesError(message)
-        message = (
-            f"clustering.k_max ({options.k_max}) needs more cells than the {n_distinct} into "
-            f"which clustering.max_cells ({options.max_cells}) lets {features.n_flashes:,} "
-            f"flashes fall: raise clustering.max_cells or lower clustering.k_max."
+    if features.cells is not None and k_max >= n_distinct:
+        n_places = _count_places(prepared)
+        if n_places > n_distinct:
+            message = (
+                f"clustering.k_max ({k_max}) needs more cells than the {n_distinct} into "
+                f"which clustering.max_cells lets {features.n_flashes:,} flashes fall: raise "
+                f"clustering.max_cells or lower clustering.k_max."
+            )
+            raise ParameterError(message)
+    most = _most_clusters(n_distinct)
+    if most < k_max:
+        logger.warning(
+            "clustering.k_max (%d) is clipped to %d: there are %d flashes at %d different points",
+            *(k_max, most, features.n_flashes, n_distinct),
         )
-        raise ParameterError(message)
-    return fit_all(features.points, features.weights, options.k_max, options.random_state)
+    if most == 1:
+        return [_fit_one(features)]
+    return fit_all(features.points, features.weights, min(k_max, most), random_state)
 
 
-def _explain_few_places(n_places: int, n_flashes: int, options: ClusteringOptions) -> str:
-    return (
-        f"clustering.k_max ({options.k_max}) must be less than the number of flashes at "
-        f"different points, {n_places} of {n_flashes}: lower clustering.k_max or "
-        f"choose a longer window or a larger region."
-    )
+def _count_places(prepared: PreparedFlashes) -> int:
+    """At how many different points the flashes are."""
+    space = prepared.features.space
+    timed = space.time_scale_km_per_hour is not None
+    hours = take_hours(prepared.table, prepared.selection.start, wanted=timed)
+    return len(np.unique(space.project(*take_places(prepared.table), hours), axis=0))
 
 
-def sample_silhouettes(
-    features: ClusterFeatures, candidates: Sequence[KMeansFit], options: ClusteringOptions
-) -> dict[int, FloatArray]:
-    """Silhouette coefficients of all points, shape (m,), for every k from k_min to k_max."""
-    fits = [fit for fit in candidates if fit.n_clusters in options.k_range]
+def _most_clusters(n_distinct: int) -> int:
+    """How many clusters can be evaluated at most: one fewer than there are different points."""
+    return n_distinct - 1 if n_distinct >= _FEWEST_PLACES else 1
+
+
+def _fit_one(features: ClusterFeatures) -> KMeansFit:
+    """All flashes as a single cluster."""
+    center = np.average(features.points, axis=0, weights=features.weights)
+    squares = ((features.points - center) ** 2).sum(axis=1)
+    labels = np.zeros(len(features.points), dtype=np.int32)
+    return KMeansFit(1, center[np.newaxis], labels, float((features.weights * squares).sum()))
+
+
+def evaluate_silhouettes(
+    features: ClusterFeatures, candidates: Sequence[KMeansFit], k_min: int
+) -> SilhouetteEvaluation:
+    """Silhouette coefficients for every k from ``k_min`` that was fitted.
+
+    Where few flashes allow no such k, those from 2 are evaluated.
+    """
+    fits = [fit for fit in candidates if fit.n_clusters >= k_min]
+    fits = fits or [fit for fit in candidates if fit.n_clusters > 1]
+    if not fits:
+        return SilhouetteEvaluation({}, {})
     partitions = [fit.labels for fit in fits]
-    samples = silhouette_samples(
+    found = silhouette_samples(
         features.points, features.weights, partitions, scatter=features.scatter
     )
-    return {fit.n_clusters: mine for fit, mine in zip(fits, samples, strict=True)}
+    samples = {fit.n_clusters: mine for fit, mine in zip(fits, found, strict=True)}
+    scores = {k: float(np.average(mine, weights=features.weights)) for k, mine in samples.items()}
+    return SilhouetteEvaluation(samples, scores)
+
+
+def measure_inertia(features: ClusterFeatures, candidates: Sequence[KMeansFit]) -> dict[int, float]:
+    """Inertia over all flashes by k from 1: km2 on the sphere, else the feature's unit squared."""
+    scatter = float(features.scatter.sum())
+    return {fit.n_clusters: fit.inertia + scatter for fit in candidates}
 
 
 def choose_k(
-    silhouette_scores: "pd.DataFrame", elbow_curve: "pd.DataFrame", options: ClusteringOptions
+    scores: Mapping[int, float], inertia: Mapping[int, float], options: ClusteringOptions
 ) -> Recommendation:
-    """Choose k by both evaluators' tables.
+    """Choose k by both evaluators; with too few flashes for them what is left.
 
     Args:
-        silhouette_scores: The window's scores, columns ``k`` and ``silhouette_coefficient``.
-        elbow_curve: The window's inertia, columns ``k`` and ``inertia``.
+        scores: Silhouette score by k.
+        inertia: Inertia by k, from 1.
         options: What was asked for.
-
-    Raises:
-        TableError: If the tables were made for another range of k.
     """
-    scores = dict(
-        zip(silhouette_scores["k"], silhouette_scores["silhouette_coefficient"], strict=True)
+    if not scores:
+        k = len(inertia)
+        found = "no flashes" if k == 0 else "flashes at one or two points only"
+        reason = f"{found}: there is no number of clusters to choose"
+        return Recommendation(k, "none", None, None, at_range_end=False, reason=reason)
+    fixed = None if options.k is None else min(options.k, max(inertia))
+    choice = recommend_k(scores, inertia, options.criterion, fixed)
+    if fixed == options.k:
+        return choice
+    reason = (
+        f"k = {options.k} was asked for, but so few flashes allow {fixed} clusters at most; "
+        f"{choice.reason}"
     )
-    inertia = dict(zip(elbow_curve["k"], elbow_curve["inertia"], strict=True))
-    if sorted(scores) != list(options.k_range) or sorted(inertia) != [*range(1, options.k_max + 1)]:
-        raise TableError(_stale("silhouette_scores or elbow_curve", "another range of k"))
-    return recommend_k(scores, inertia, options.criterion, options.fixed_k)
+    return Recommendation(
+        choice.k,
+        choice.criterion,
+        choice.k_silhouette,
+        choice.k_elbow,
+        at_range_end=choice.at_range_end,
+        reason=reason,
+    )
 
 
 def cluster_table(
-    table: "pa.Table",
-    features: ClusterFeatures,
+    prepared: PreparedFlashes,
     candidates: Sequence[KMeansFit],
+    samples: Mapping[int, FloatArray],
     choice: Recommendation,
-    parameters: Mapping[str, Any],
 ) -> ClusteredFlashes:
-    """Label every flash of the table by its nearest centre in the chosen fit.
+    """Label every flash by its nearest center in the chosen fit.
 
-    Raises:
-        TableError: If the features were made from other flashes.
+    Args:
+        prepared: The flashes.
+        candidates: The fits.
+        samples: Silhouette coefficient of each point by k, shape (m,) each.
+        choice: The chosen k.
     """
-    if table.num_rows != features.n_flashes:
-        raise TableError(_stale("cluster_features", f"{features.n_flashes:,} flashes"))
+    features = prepared.features
+    if choice.k == 0:
+        return ClusteredFlashes(choice, _no_clusters(), MergingError(), np.empty(0))
     fit = next(fit for fit in candidates if fit.n_clusters == choice.k)
-    lat, lon = take_places(table)
+    lat, lon = take_places(prepared.table)
     timed = features.space.time_scale_km_per_hour is not None
-    hours = take_hours(table, parameters, wanted=timed)
+    hours = take_hours(prepared.table, prepared.selection.start, wanted=timed)
     clusters = label_flashes(features, fit, lat, lon, hours)
     error = measure_merging(features, fit, clusters, lat, lon, hours)
     log_choice(choice, error)
-    return ClusteredFlashes(choice, fit, clusters, error)
+    of_points = samples.get(choice.k, np.full(len(features.points), np.nan))
+    return ClusteredFlashes(choice, clusters, error, of_points[features.index])
+
+
+def _no_clusters() -> FlashClusters:
+    """The clusters of no flashes."""
+    return FlashClusters(
+        labels=np.empty(0, np.int32),
+        order=np.empty(0, np.int64),
+        lat=np.empty(0),
+        lon=np.empty(0),
+        flash_counts=np.empty(0, np.int64),
+        rms_radius_km=np.empty(0),
+        inertia=0.0,
+    )
 
 
 def log_choice(choice: Recommendation, error: MergingError) -> None:
@@ -196,15 +284,8 @@ def mean_times(
     """Mean time of each cluster's flashes, shape (k,), datetime64[us]; ``times`` has shape (n,)."""
     # As whole numbers: numpy takes times from times ten times more slowly.
     moments = times.astype("datetime64[us]", copy=False).view(np.int64)
-    first = moments.min()
+    first = moments.min(initial=np.iinfo(np.int64).max)
     sums = np.zeros(len(clusters.flash_counts), dtype=np.int64)
     np.add.at(sums, clusters.labels, moments - first)
     means = first + sums // np.maximum(clusters.flash_counts, 1)
     return np.asarray(means.view("datetime64[us]"))
-
-
-def _stale(what: str, made_for: str) -> str:
-    return (
-        f"Entry {what} of the catalog was made for {made_for}: run the whole pipeline, "
-        f"`kedro run --pipeline clustering`."
-    )

@@ -1,109 +1,117 @@
-"""The window's flashes as clustering wants them."""
+"""The flashes of a selection as clustering wants them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from lightning_kedro.analysis.features import ClusterFeatures
 from lightning_kedro.analysis.sphere import FloatArray
 from lightning_kedro.exceptions import NoFlashesError, TableError
 from lightning_kedro.selection import Selection
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
+
+FLASH_COLUMNS: Final = (
+    "platform",
+    "granule_start",
+    "flash_id",
+    "time",
+    "lat",
+    "lon",
+    "quality_flag",
+)
+"""What is read of each flash."""
 
 _MICROSECONDS_PER_HOUR: Final = 3.6e9
 _HIGHEST_LAT: Final = 90.0
 _HIGHEST_LON: Final = 180.0
+_DIGEST_BYTES: Final = 8
 
 
-class FlashTable(Protocol):
-    """A lazy handle on the flashes table. Rows come in order of (time, platform, granule, id)."""
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedFlashes:
+    """The flashes of a selection, and the points to be clustered.
 
-    def read(self, selection: Selection, columns: Sequence[str]) -> "pa.Table":
-        """Some columns of the selected flashes."""
-        ...
+    They are read once: what is fitted and what is labelled in the end are the same flashes.
 
-    def batches(
-        self, selection: Selection, columns: Sequence[str], rows: int = ...
-    ) -> "Iterator[pa.RecordBatch]":
-        """The same piece by piece."""
-        ...
+    Attributes:
+        selection: What they are of.
+        table: The flashes in order of time, with the columns ``FLASH_COLUMNS``.
+        features: The points.
+        fingerprint: Digest of the flashes, 16 hexadecimal digits.
+    """
 
+    selection: Selection
+    table: "pa.Table"
+    features: ClusterFeatures
+    fingerprint: str
 
-@dataclass(frozen=True, slots=True)
-class WindowKey:
-    """What names a result: platform, start and end of the window (UTC, without time zone)."""
-
-    platform: str
-    window_start: datetime
-    window_end: datetime
-
-    @classmethod
-    def of(cls, selection: Selection) -> Self:
-        """The key of a selection."""
-        return cls(selection.platform, _drop_zone(selection.start), _drop_zone(selection.end))
-
-    def label_frame(self, frame: "pd.DataFrame") -> "pd.DataFrame":
-        """The frame with the key's columns before its own."""
-        import pandas as pd
-
-        key = pd.DataFrame(
-            {
-                "platform": self.platform,
-                "window_start": np.datetime64(self.window_start, "us"),
-                "window_end": np.datetime64(self.window_end, "us"),
-            },
-            index=frame.index,
-        )
-        return pd.concat([key, frame], axis=1)
-
-    def pick_rows(self, frame: "pd.DataFrame") -> "pd.DataFrame":
-        """The rows of this key: a table that comes from the database holds every window."""
-        mine = (
-            (frame["platform"] == self.platform)
-            & (frame["window_start"] == np.datetime64(self.window_start, "us"))
-            & (frame["window_end"] == np.datetime64(self.window_end, "us"))
-        )
-        return frame[mine]
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """The flashes themselves: they never change."""
+        return self
 
 
-def read_flashes(
-    flashes: FlashTable, parameters: Mapping[str, Any], columns: Sequence[str]
-) -> "pa.Table":
-    """Read the window's flashes.
+def read_flashes(flashes: Any, selection: Selection) -> "pa.Table":  # noqa: ANN401
+    """Read the flashes of a selection.
 
     Args:
-        flashes: The table.
-        parameters: The run's parameters.
-        columns: Columns wanted, ``lat`` and ``lon`` among them.
+        flashes: The handle on the table ``flashes``.
+        selection: Which ones.
 
     Returns:
-        The flashes, at least one, all with a place on the Earth.
+        The flashes with the columns ``FLASH_COLUMNS``, ordered by time, platform, granule and id,
+        all with a place on the Earth. A quiet window has none.
 
     Raises:
-        NoFlashesError: If the window has none.
+        NoFlashesError: If there is no flash and no granule of the window either.
         TableError: If a flash has no place.
     """
-    selection = Selection.from_parameters(parameters)
-    table = flashes.read(selection, columns)
-    if table.num_rows == 0:
-        raise NoFlashesError(_describe_emptiness(selection))
+    table = flashes.read(selection, FLASH_COLUMNS)
+    if table.num_rows == 0 and not flashes.has_granules(selection):
+        message = (
+            f"No granule of {selection} has been loaded: ingest the window first "
+            f"(`kedro run --pipelines ingestion` with the same parameters)."
+        )
+        raise NoFlashesError(message)
     lat, lon = take_places(table)
     # Comparisons are False for NaN, and a null reads as NaN.
     lost = int(np.count_nonzero(~((np.abs(lat) <= _HIGHEST_LAT) & (np.abs(lon) <= _HIGHEST_LON))))
     if lost:
         message = (
-            f"Table flashes holds {lost:,} of {table.num_rows:,} flashes in {_name(selection)} "
-            f"whose lat or lon is missing or out of range: load their granules again, or delete "
-            f"these rows."
+            f"Table flashes holds {lost:,} of {table.num_rows:,} flashes in {selection} "
+            f"whose lat or lon is missing or out of range: delete these rows, and the next run "
+            f"of ingestion loads their granules again."
         )
         raise TableError(message)
     return table
+
+
+def fingerprint_flashes(table: "pa.Table") -> str:
+    """Digest the flashes: which they are, when and where.
+
+    Args:
+        table: The flashes, with the columns ``FLASH_COLUMNS``, in the order of the table's key.
+
+    Returns:
+        16 hexadecimal digits: the same for the same flashes, whatever machine or version reads
+        them (BLAKE2b, RFC 7693).
+    """
+    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    coded = table.column("platform").combine_chunks().dictionary_encode()
+    digest.update("+".join(coded.dictionary.to_pylist()).encode())
+    digest.update(np.ascontiguousarray(coded.indices.to_numpy(), dtype="<i4").data)
+    kinds = {"granule_start": "<i8", "flash_id": "<i4", "time": "<i8", "lat": "<f4", "lon": "<f4"}
+    for name, kind in kinds.items():
+        values = table.column(name).to_numpy()
+        if kind == "<i8":
+            values = values.astype("datetime64[us]", copy=False).view(np.int64)
+        digest.update(np.ascontiguousarray(values, dtype=kind).data)
+    return digest.hexdigest()
 
 
 def take_places(
@@ -114,42 +122,10 @@ def take_places(
     return lat, lon
 
 
-def take_hours(
-    table: "pa.Table", parameters: Mapping[str, Any], *, wanted: bool
-) -> FloatArray | None:
-    """Times of flashes since the window's start, h; None if they are not wanted."""
+def take_hours(table: "pa.Table", start: datetime, *, wanted: bool) -> FloatArray | None:
+    """Times of flashes since a window's start (UTC), h; None if they are not wanted."""
     if not wanted:
         return None
-    start = np.datetime64(_drop_zone(Selection.from_parameters(parameters).start), "us")
+    first = np.datetime64(start.replace(tzinfo=None), "us")
     times = table.column("time").to_numpy().astype("datetime64[us]")
-    return np.asarray((times - start).astype(np.int64) / _MICROSECONDS_PER_HOUR, dtype=np.float64)
-
-
-def _describe_emptiness(selection: Selection) -> str:
-    region = selection.region
-    where = (
-        f" within preprocessing.region west {region.west:g}, south {region.south:g}, "
-        f"east {region.east:g}, north {region.north:g}"
-        if region is not None
-        else ""
-    )
-    quality = (
-        " with quality flag 0 (preprocessing.min_quality: good)" if selection.good_only else ""
-    )
-    return (
-        f"There are no flashes in {_name(selection)}{where}{quality}: ingest the window first "
-        f"(`kedro run --pipeline ingestion`) or choose a longer window or a larger region."
-    )
-
-
-def _name(selection: Selection) -> str:
-    """A window in words."""
-    return (
-        f"the window {_drop_zone(selection.start):%Y-%m-%dT%H:%M:%S} to "
-        f"{_drop_zone(selection.end):%Y-%m-%dT%H:%M:%S} of {selection.platform}"
-    )
-
-
-def _drop_zone(time: datetime) -> datetime:
-    """A time in UTC, without its zone, as tables hold it."""
-    return time if time.tzinfo is None else time.astimezone(UTC).replace(tzinfo=None)
+    return np.asarray((times - first).astype(np.int64) / _MICROSECONDS_PER_HOUR, dtype=np.float64)

@@ -2,86 +2,91 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
-from lightning_kedro.analysis.features import ClusterFeatures
 from lightning_kedro.analysis.kmeans import KMeansFit
-from lightning_kedro.analysis.sphere import FloatArray
 from lightning_kedro.pipelines.clustering import evaluation, tables
-from lightning_kedro.pipelines.clustering.flashes import FlashTable, WindowKey, read_flashes
+from lightning_kedro.pipelines.clustering.evaluation import SilhouetteEvaluation
+from lightning_kedro.pipelines.clustering.flashes import (
+    PreparedFlashes,
+    fingerprint_flashes,
+    read_flashes,
+)
 from lightning_kedro.pipelines.clustering.options import ClusteringOptions
+from lightning_kedro.results import RESULT_TABLES, Result
 from lightning_kedro.selection import Selection
-
-Frame: TypeAlias = Any
-"""A pandas DataFrame or an Arrow table; named so because importing either costs start-up time, and
-Kedro evaluates the hints of nodes."""
 
 logger = logging.getLogger(__name__)
 
 
-def preprocess_flashes(flashes: FlashTable, parameters: Mapping[str, Any]) -> ClusterFeatures:
-    """Turn the window's flashes into weighted points, at most ``clustering.max_cells`` of them."""
-    options = ClusteringOptions.from_parameters(parameters)
-    wanted = ["lat", "lon"] + ["time"] * (options.time_scale_km_per_hour is not None)
-    table = read_flashes(flashes, parameters, wanted)
-    features = evaluation.build_features(table, parameters, options)
+def preprocess_flashes(
+    flashes: Any,  # noqa: ANN401  (a handle on the table, which knows how to read a selection)
+    selection: Mapping[str, Any],
+    coordinates: str,
+    standardize: bool,
+    max_cells: int,
+    time_scale_km_per_hour: float | None,
+) -> PreparedFlashes:
+    """Read the selected flashes and turn them into weighted points, at most ``max_cells``."""
+    chosen = Selection.from_plain(selection)
+    table = read_flashes(flashes, chosen)
+    features = evaluation.build_features(
+        table,
+        chosen.start,
+        coordinates=coordinates,
+        standardize=standardize,
+        max_cells=max_cells,
+        time_scale_km_per_hour=time_scale_km_per_hour,
+    )
     logger.info("%s", evaluation.describe_features(features))
-    return features
+    return PreparedFlashes(chosen, table, features, fingerprint_flashes(table))
 
 
 def fit_candidates(
-    cluster_features: ClusterFeatures, parameters: Mapping[str, Any]
+    cluster_features: PreparedFlashes, k_max: int, random_state: int
 ) -> list[KMeansFit]:
-    """Fit every k from 1 to ``clustering.k_max`` once, for both evaluators."""
-    options = ClusteringOptions.from_parameters(parameters)
-    return evaluation.fit_candidates(cluster_features, options)
+    """Fit every k from 1 to ``k_max`` once, for both evaluators."""
+    return evaluation.fit_candidates(cluster_features, k_max, random_state)
 
 
 def evaluate_silhouette(
-    cluster_features: ClusterFeatures,
-    candidates: Sequence[KMeansFit],
-    parameters: Mapping[str, Any],
-) -> tuple[Frame, dict[int, FloatArray]]:
-    """Score every k from ``clustering.k_min`` to ``clustering.k_max`` by its silhouette.
-
-    Returns:
-        The table ``silhouette_scores``, and by k the coefficient of each point, shape (m,).
-    """
-    options = ClusteringOptions.from_parameters(parameters)
-    key = WindowKey.of(Selection.from_parameters(parameters))
-    samples = evaluation.sample_silhouettes(cluster_features, candidates, options)
-    return key.label_frame(tables.list_scores(cluster_features, samples)), samples
+    cluster_features: PreparedFlashes, candidates: Sequence[KMeansFit], k_min: int
+) -> SilhouetteEvaluation:
+    """Score every k from ``k_min`` that was fitted by its silhouette."""
+    return evaluation.evaluate_silhouettes(cluster_features.features, candidates, k_min)
 
 
 def evaluate_elbow(
-    cluster_features: ClusterFeatures,
-    candidates: Sequence[KMeansFit],
-    parameters: Mapping[str, Any],
-) -> Frame:
-    """Give the inertia of every k from 1 to ``clustering.k_max``."""
-    key = WindowKey.of(Selection.from_parameters(parameters))
-    return key.label_frame(tables.list_inertia(cluster_features, candidates))
+    cluster_features: PreparedFlashes, candidates: Sequence[KMeansFit]
+) -> dict[int, float]:
+    """Give the inertia of every k that was fitted, from 1."""
+    return evaluation.measure_inertia(cluster_features.features, candidates)
 
 
 def cluster_flashes(
-    flashes: FlashTable,
-    cluster_features: ClusterFeatures,
+    cluster_features: PreparedFlashes,
     candidates: Sequence[KMeansFit],
-    silhouette_scores: Frame,
-    silhouette_samples: Mapping[int, FloatArray],
-    elbow_curve: Frame,
-    parameters: Mapping[str, Any],
-) -> tuple[Frame, Frame, Frame, Frame]:
-    """Choose k, label every flash by its nearest centre, and describe the clusters.
+    silhouette_evaluation: SilhouetteEvaluation,
+    elbow_evaluation: Mapping[int, float],
+    selection: Mapping[str, Any],
+    clustering: Mapping[str, Any],
+    satellite: str,
+    run_time: str,
+) -> tuple[Result, ...]:
+    """Choose k, label every flash by its nearest center, and describe the clusters.
 
     Returns:
-        ``clustered_flashes``, ``cluster_centers``, ``cluster_quality`` and ``k_selection``.
+        The result, once for each of its tables: their entries commit it as a whole.
     """
-    options = ClusteringOptions.from_parameters(parameters)
-    key = WindowKey.of(Selection.from_parameters(parameters))
-    scores, curve = key.pick_rows(silhouette_scores), key.pick_rows(elbow_curve)
-    choice = evaluation.choose_k(scores, curve, options)
-    table = read_flashes(flashes, parameters, tables.FLASH_COLUMNS)
-    clustered = evaluation.cluster_table(table, cluster_features, candidates, choice, parameters)
-    samples = silhouette_samples[choice.k]
-    return tables.list_all(key, table, cluster_features, candidates, samples, clustered, options)
+    scores = silhouette_evaluation.scores
+    options = ClusteringOptions.from_parameters(clustering)
+    choice = evaluation.choose_k(scores, elbow_evaluation, options)
+    clustered = evaluation.cluster_table(
+        cluster_features, candidates, silhouette_evaluation.samples, choice
+    )
+    request = {"clustering": clustering, "satellite": satellite, "run_time": run_time}
+    chosen = Selection.from_plain(selection)
+    result = tables.collect_result(
+        chosen, cluster_features, candidates, scores, elbow_evaluation, clustered, request
+    )
+    return (result,) * len(RESULT_TABLES)

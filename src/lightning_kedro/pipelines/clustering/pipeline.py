@@ -11,48 +11,66 @@ from lightning_kedro.pipelines.clustering.nodes import (
     fit_candidates,
     preprocess_flashes,
 )
+from lightning_kedro.results import RESULT_TABLES
 
-_EVALUATED: Final = [
-    "flashes",
-    "cluster_features",
-    "candidates",
-    "silhouette_scores",
-    "silhouette_samples",
-    "elbow_curve",
-    "parameters",
-]
-_RESULTS: Final = ["clustered_flashes", "cluster_centers", "cluster_quality", "k_selection"]
+_PREPARED_BY: Final = ("coordinates", "standardize", "max_cells", "time_scale_km_per_hour")
 
 
 def create_pipeline() -> Pipeline:
-    """The pipeline ``clustering``: from flashes to clusters and an evaluated number of them."""
+    """The pipeline ``clustering``: from flashes to clusters and an evaluated number of them.
+
+    What passes between its nodes stays in memory and is of one run; only ``kmeans_cluster``, which
+    completes a result, has tables as outputs, so that they change together.
+    """
     return Pipeline(
         [
             Node(
                 preprocess_flashes,
-                inputs=["flashes", "parameters"],
+                inputs={
+                    "flashes": "flashes",
+                    "selection": "params:selection",
+                    **{name: f"params:clustering.{name}" for name in _PREPARED_BY},
+                },
                 outputs="cluster_features",
                 name="preprocessor",
             ),
             Node(
                 fit_candidates,
-                inputs=["cluster_features", "parameters"],
+                inputs=[
+                    "cluster_features",
+                    "params:clustering.k_max",
+                    "params:clustering.random_state",
+                ],
                 outputs="candidates",
                 name="kmeans_candidates",
             ),
             Node(
                 evaluate_silhouette,
-                inputs=["cluster_features", "candidates", "parameters"],
-                outputs=["silhouette_scores", "silhouette_samples"],
+                inputs=["cluster_features", "candidates", "params:clustering.k_min"],
+                outputs="silhouette_evaluation",
                 name="silhouette_evaluator",
             ),
             Node(
                 evaluate_elbow,
-                inputs=["cluster_features", "candidates", "parameters"],
-                outputs="elbow_curve",
+                inputs=["cluster_features", "candidates"],
+                outputs="elbow_evaluation",
                 name="elbow_evaluator",
             ),
-            Node(cluster_flashes, inputs=_EVALUATED, outputs=_RESULTS, name="kmeans_cluster"),
+            Node(
+                cluster_flashes,
+                inputs=[
+                    "cluster_features",
+                    "candidates",
+                    "silhouette_evaluation",
+                    "elbow_evaluation",
+                    "params:selection",
+                    "params:clustering",
+                    "params:satellite",
+                    "params:run_time",
+                ],
+                outputs=[*RESULT_TABLES],
+                name="kmeans_cluster",
+            ),
         ],
         tags="clustering",
     )

@@ -1,178 +1,151 @@
-"""The tables that clustering writes, each for one platform and window."""
+"""The tables of a result: what was chosen, of which flashes, with which options, and why."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lightning_kedro import __version__
 from lightning_kedro.analysis.features import ClusterFeatures
 from lightning_kedro.analysis.kmeans import KMeansFit
-from lightning_kedro.analysis.quality import measure_partition
-from lightning_kedro.analysis.sphere import FloatArray
+from lightning_kedro.analysis.quality import PartitionQuality, measure_partition
 from lightning_kedro.analysis.sums import sum_groups
+from lightning_kedro.granules.series import arrow_schema
 from lightning_kedro.pipelines.clustering.evaluation import ClusteredFlashes, mean_times
-from lightning_kedro.pipelines.clustering.flashes import WindowKey
+from lightning_kedro.pipelines.clustering.flashes import PreparedFlashes
 from lightning_kedro.pipelines.clustering.options import ClusteringOptions
+from lightning_kedro.results import Result
+from lightning_kedro.selection import Selection
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
-FLASH_COLUMNS: Final = ("platform", "granule_start", "flash_id", "time", "lat", "lon")
-"""What is read of each flash to be clustered."""
 
-
-def list_all(
-    key: WindowKey,
-    table: "pa.Table",
-    features: ClusterFeatures,
-    candidates: Sequence[KMeansFit],
-    samples: FloatArray,
-    clustered: ClusteredFlashes,
-    options: ClusteringOptions,
-) -> tuple["pa.Table", "pd.DataFrame", "pd.DataFrame", "pd.DataFrame"]:
-    """The tables of the flashes, the centres, the quality of every k, and the selection.
+def make_table(table: str, selection: Selection, columns: Mapping[str, Any]) -> "pa.Table":
+    """Rows of a table of results, with the columns and types of the registry.
 
     Args:
-        key: What names the result.
-        table: The flashes, with the columns ``FLASH_COLUMNS``.
-        features: The points that were fitted.
-        candidates: The fits.
-        samples: Silhouette coefficient of each point in the chosen partition, shape (m,).
-        clustered: The chosen partition.
-        options: What was asked for.
-    """
-    of_flashes = samples[features.index]
-    return (
-        list_flashes(key, table, clustered, of_flashes),
-        list_centers(key, table, clustered, of_flashes),
-        list_quality(key, features, candidates, options),
-        list_selection(key, features, clustered, of_flashes, options),
-    )
-
-
-def list_scores(features: ClusterFeatures, samples: Mapping[int, FloatArray]) -> "pd.DataFrame":
-    """Silhouette scores: columns ``k``, ``silhouette_coefficient`` in [-1, 1].
-
-    Args:
-        features: The points.
-        samples: Silhouette coefficient of each point by k, shape (m,) each.
-    """
-    import pandas as pd
-
-    scores = [float(np.average(mine, weights=features.weights)) for mine in samples.values()]
-    return pd.DataFrame(
-        {"k": np.array([*samples], dtype=np.int32), "silhouette_coefficient": np.array(scores)}
-    )
-
-
-def list_inertia(features: ClusterFeatures, candidates: Sequence[KMeansFit]) -> "pd.DataFrame":
-    """Inertia over all flashes: columns ``k`` from 1, ``inertia``, ``rms_distance_km``.
-
-    Inertia is in km2 on the sphere and in the square of the feature's unit in degrees, where
-    ``rms_distance_km`` is missing.
-    """
-    import pandas as pd
-
-    inertia = np.array([fit.inertia for fit in candidates]) + features.scatter.sum()
-    distances = np.sqrt(inertia / features.n_flashes)
-    return pd.DataFrame(
-        {
-            "k": np.array([fit.n_clusters for fit in candidates], dtype=np.int32),
-            "inertia": inertia,
-            "rms_distance_km": distances if features.space.coordinates == "sphere" else np.nan,
-        }
-    )
-
-
-def list_flashes(
-    key: WindowKey, table: "pa.Table", clustered: ClusteredFlashes, samples: FloatArray
-) -> "pa.Table":
-    """The flashes with their clusters and silhouette coefficients.
-
-    Args:
-        key: What names the result.
-        table: The flashes, with the columns ``FLASH_COLUMNS``.
-        clustered: The chosen partition.
-        samples: Silhouette coefficient of each flash, shape (n,).
+        table: Its name.
+        selection: What the rows are of: every one gets its key.
+        columns: The other columns of the table, n values each.
     """
     import pyarrow as pa
 
-    n = table.num_rows
-    moment = pa.timestamp("us")
-    columns = {
-        "platform": pa.repeat(pa.scalar(key.platform), n),
-        "window_start": pa.repeat(pa.scalar(key.window_start, moment), n),
-        "window_end": pa.repeat(pa.scalar(key.window_end, moment), n),
-        "flash_platform": table.column("platform"),
-        **{name: table.column(name) for name in FLASH_COLUMNS[1:]},
-        "cluster": pa.array(clustered.clusters.labels),
-        "silhouette_coefficient": pa.array(samples.astype(np.float32)),
+    n = len(next(iter(columns.values())))
+    schema = arrow_schema(table)
+    key = {
+        name: pa.repeat(pa.scalar(value, schema.field(name).type), n)
+        for name, value in selection.key._asdict().items()
     }
-    return pa.table(columns)
+    own = {
+        name: values.cast(schema.field(name).type)
+        if isinstance(values, pa.ChunkedArray)
+        else pa.array(values, schema.field(name).type, from_pandas=True)
+        for name, values in columns.items()
+    }
+    return pa.table({**key, **own}, schema=schema)
 
 
-def list_centers(
-    key: WindowKey, table: "pa.Table", clustered: ClusteredFlashes, samples: FloatArray
-) -> "pd.DataFrame":
-    """One row a cluster; ``samples`` are the flashes' silhouette coefficients, shape (n,)."""
-    import pandas as pd
-
-    clusters = clustered.clusters
-    times = table.column("time").to_numpy()
-    sums = sum_groups(clusters.labels, samples, len(clusters.lat))
-    frame = pd.DataFrame(
-        {
-            "cluster": np.arange(len(clusters.lat), dtype=np.int32),
-            "lat": clusters.lat,
-            "lon": clusters.lon,
-            "mean_time": mean_times(times, clusters),
-            "flash_count": clusters.flash_counts,
-            "rms_radius_km": clusters.rms_radius_km,
-            "silhouette_coefficient": sums / np.maximum(clusters.flash_counts, 1),
-        }
-    )
-    return key.label_frame(frame)
-
-
-def list_quality(
-    key: WindowKey,
-    features: ClusterFeatures,
+def collect_result(
+    selection: Selection,
+    prepared: PreparedFlashes,
     candidates: Sequence[KMeansFit],
-    options: ClusteringOptions,
-) -> "pd.DataFrame":
-    """Other measures of every k that was evaluated, one row a k."""
-    import pandas as pd
-
-    rows: list[dict[str, Any]] = []
-    for fit in candidates:
-        if fit.n_clusters in options.k_range:
-            quality = measure_partition(
-                features.points, features.weights, features.scatter, fit.centers, fit.labels
-            )
-            rows.append(
-                {
-                    "k": fit.n_clusters,
-                    "calinski_harabasz": quality.calinski_harabasz,
-                    "davies_bouldin": quality.davies_bouldin,
-                    "smallest_cluster": quality.smallest_cluster,
-                    "largest_cluster": quality.largest_cluster,
-                }
-            )
-    return key.label_frame(pd.DataFrame(rows))
-
-
-def list_selection(
-    key: WindowKey,
-    features: ClusterFeatures,
+    scores: Mapping[int, float],
+    inertia: Mapping[int, float],
     clustered: ClusteredFlashes,
-    samples: FloatArray,
-    options: ClusteringOptions,
-) -> "pd.DataFrame":
-    """The chosen k, why it was chosen, and how exact the result is: one row."""
-    import pandas as pd
+    request: Mapping[str, Any],
+) -> Result:
+    """Put all tables of a result together.
 
-    choice, error = clustered.choice, clustered.error
+    Args:
+        selection: What the result is of, with its label.
+        prepared: The flashes.
+        candidates: The fits.
+        scores: Silhouette score by k.
+        inertia: Inertia by k, from 1.
+        clustered: The chosen partition.
+        request: What was asked for: ``clustering``, ``satellite`` and ``run_time`` of the
+            parameters.
+    """
+    columns = {
+        "silhouette_scores": {"k": [*scores], "silhouette_coefficient": [*scores.values()]},
+        "elbow_curve": _list_inertia(prepared.features, inertia),
+        "cluster_quality": _list_quality(prepared.features, candidates, scores),
+        "cluster_centers": _list_centers(prepared, clustered),
+        "clustered_flashes": _list_flashes(prepared, clustered),
+        "k_selection": _list_selection(prepared, clustered, request),
+    }
+    return Result(
+        selection,
+        {table: make_table(table, selection, mine) for table, mine in columns.items()},
+    )
+
+
+def _list_inertia(features: ClusterFeatures, inertia: Mapping[int, float]) -> dict[str, Any]:
+    """Inertia by k, and the RMS distance, which is missing where it is not in km."""
+    values = np.array([*inertia.values()])
+    distances = np.sqrt(values / max(features.n_flashes, 1))
+    is_km = features.space.coordinates == "sphere"
+    return {
+        "k": [*inertia],
+        "inertia": values,
+        "rms_distance_km": distances if is_km else np.full(len(values), np.nan),
+    }
+
+
+def _list_quality(
+    features: ClusterFeatures, candidates: Sequence[KMeansFit], scores: Mapping[int, float]
+) -> dict[str, Any]:
+    """Other measures of every k that was evaluated."""
+    fits = [fit for fit in candidates if fit.n_clusters in scores]
+    measured = [
+        measure_partition(
+            features.points, features.weights, features.scatter, fit.centers, fit.labels
+        )
+        for fit in fits
+    ]
+    names = PartitionQuality.__dataclass_fields__
+    return {
+        "k": [fit.n_clusters for fit in fits],
+        **{name: [getattr(quality, name) for quality in measured] for name in names},
+    }
+
+
+def _list_flashes(prepared: PreparedFlashes, clustered: ClusteredFlashes) -> dict[str, Any]:
+    """The flashes with their clusters and silhouette coefficients."""
+    table = prepared.table
+    names = ("granule_start", "flash_id", "time", "lat", "lon", "quality_flag")
+    return {
+        "flash_platform": table.column("platform"),
+        **{name: table.column(name) for name in names},
+        "cluster": clustered.clusters.labels,
+        "silhouette_coefficient": clustered.samples,
+    }
+
+
+def _list_centers(prepared: PreparedFlashes, clustered: ClusteredFlashes) -> dict[str, Any]:
+    """One row a cluster."""
+    clusters = clustered.clusters
+    times = prepared.table.column("time").to_numpy()
+    sums = sum_groups(clusters.labels, clustered.samples, len(clusters.lat))
+    return {
+        "cluster": np.arange(len(clusters.lat), dtype=np.int32),
+        "lat": clusters.lat,
+        "lon": clusters.lon,
+        "mean_time": mean_times(times, clusters),
+        "flash_count": clusters.flash_counts,
+        "rms_radius_km": clusters.rms_radius_km,
+        "silhouette_coefficient": sums / np.maximum(clusters.flash_counts, 1),
+    }
+
+
+def _list_selection(
+    prepared: PreparedFlashes, clustered: ClusteredFlashes, request: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The chosen k, why it was chosen, of what, by which options, and how exact it is: one row."""
+    features, choice, error = prepared.features, clustered.choice, clustered.error
+    samples = clustered.samples
     row = {
         "k": choice.k,
         "criterion": choice.criterion,
@@ -180,6 +153,36 @@ def list_selection(
         "k_elbow": choice.k_elbow,
         "at_range_end": choice.at_range_end,
         "reason": choice.reason,
+        "satellite": request["satellite"],
+        **_list_sides(prepared.selection),
+        **_list_options(ClusteringOptions.from_parameters(request["clustering"])),
+        "method": features.method,
+        "n_flashes": features.n_flashes,
+        "n_cells": len(features.points),
+        "cell_size_km": features.cell_size_km,
+        "inertia": clustered.clusters.inertia,
+        "silhouette_coefficient": float(samples.mean()) if samples.size else None,
+        "inertia_error": error.inertia_error,
+        "silhouette_error": error.silhouette_error,
+        "relabelled_share": error.relabelled_share,
+        "flashes_fingerprint": prepared.fingerprint,
+        "code_version": __version__,
+        "run_time": datetime.fromisoformat(request["run_time"]),
+    }
+    return {name: [value] for name, value in row.items()}
+
+
+def _list_sides(selection: Selection) -> dict[str, float | None]:
+    """The sides of the region, degrees; None without one."""
+    names = ("west", "south", "east", "north")
+    return {name: getattr(selection.region, name, None) for name in names}
+
+
+def _list_options(options: ClusteringOptions) -> dict[str, Any]:
+    """The options as columns."""
+    return {
+        "requested_k": options.k,
+        "requested_criterion": options.criterion,
         "coordinates": options.coordinates,
         "standardize": options.standardize,
         "time_scale_km_per_hour": options.time_scale_km_per_hour,
@@ -187,17 +190,4 @@ def list_selection(
         "k_max": options.k_max,
         "max_cells": options.max_cells,
         "random_state": options.random_state,
-        "method": features.method,
-        "n_flashes": features.n_flashes,
-        "n_cells": len(features.points),
-        "cell_size_km": features.cell_size_km,
-        "inertia": clustered.clusters.inertia,
-        "silhouette_coefficient": float(samples.mean()),
-        "inertia_error": error.inertia_error,
-        "silhouette_error": error.silhouette_error,
-        "relabelled_share": error.relabelled_share,
     }
-    frame = pd.DataFrame([row]).astype(
-        {"k_elbow": "Int64", "cell_size_km": "float64", "time_scale_km_per_hour": "float64"}
-    )
-    return key.label_frame(frame)

@@ -49,9 +49,7 @@ def map_density(flashes: FlashTable, granules: Frame, parameters: Mapping[str, A
     window = Window.from_parameters(parameters)
     table = flashes.read(window.selection, ["lat", "lon"])
     lat, lon = (table.column(name).to_numpy() for name in ("lat", "lon"))
-    figure, words = density_map.draw_density(
-        window, lat, lon, simulated=is_simulated(granules.df())
-    )
+    figure, words = density_map.draw_density(window, lat, lon, simulated=is_simulated(granules))
     return render_png(figure, words)
 
 
@@ -59,7 +57,6 @@ def plot_flash_rate(flashes: FlashTable, granules: Frame, parameters: Mapping[st
     """Draw the window's flashes per minute, with gaps in coverage shaded."""
     window = Window.from_parameters(parameters)
     times = take_times(flashes.read(window.selection, ["time"]))
-    granules = granules.df()
     rate = flash_rate.measure_rate(times, granules, window)
     words = flash_rate.describe_rate(rate, window, simulated=is_simulated(granules))
     return render_png(flash_rate.draw_rate(rate, words), words)
@@ -94,7 +91,6 @@ def write_report(
     clustered = cluster_map.read_clustered(clustered_flashes, cluster_centers, window)
     evaluation = k_evaluation.pick_evaluation(silhouette_scores, elbow_curve, k_selection, window)
     table = flashes.read(window.selection, ["time", "quality_flag"])
-    granules, coverage = granules.df(), coverage.df()
     rate = flash_rate.measure_rate(take_times(table), granules, window)
     flags = findings.count_flags(table)
     found = findings.gather_findings(clustered, evaluation, rate, flags, granules, coverage)

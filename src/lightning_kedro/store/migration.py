@@ -1,0 +1,104 @@
+"""Databases of earlier versions: made like today's on first use, without losing a row.
+
+Version 0.1 kept a result by platform and window alone. Its rows are given the rest of the key by
+what they hold: where the clustered flashes are the very flashes of the window, the region and the
+quality were ``all``; elsewhere they were chosen by a region or a quality that nobody wrote down,
+and ``unknown`` is what the key says.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from lightning_kedro.schemas import COLUMNS, SIMULATED, TABLES, Column
+from lightning_kedro.selection import DEFAULT_LABEL, EVERYWHERE
+
+if TYPE_CHECKING:
+    import duckdb
+
+UNKNOWN: Final = "unknown"
+
+_FLASHES_OF_WINDOW: Final = """
+    SELECT platform, granule_start, flash_id FROM main.flashes
+    WHERE time >= $start AND time < $end AND list_contains(string_split($platform, '+'), platform)
+"""
+
+_CLUSTERED: Final = """
+    SELECT flash_platform, granule_start, flash_id FROM main.clustered_flashes
+    WHERE platform = $platform AND window_start = $start AND window_end = $end
+"""
+
+_DIFFERENCES: Final = (
+    f"SELECT (SELECT count(*) FROM ({_FLASHES_OF_WINDOW} EXCEPT {_CLUSTERED})) "  # noqa: S608
+    f"+ (SELECT count(*) FROM ({_CLUSTERED} EXCEPT {_FLASHES_OF_WINDOW}))"
+)
+
+
+def is_older(connection: "duckdb.DuckDBPyConnection") -> bool:
+    """Whether a database has tables that lack a column of today's registry."""
+    return bool(_find_lacking(connection))
+
+
+def migrate(connection: "duckdb.DuckDBPyConnection") -> None:
+    """Give tables of an earlier version the columns and the key that they have today.
+
+    Call it inside a transaction: then it is done in full or not at all.
+    """
+    lacking = _find_lacking(connection)
+    for table, columns in lacking.items():
+        for name, column in columns.items():
+            connection.execute(f"ALTER TABLE main.{table} ADD COLUMN {name} {column.type}")
+            meaning = column.meaning.replace("'", "''")
+            connection.execute(f"COMMENT ON COLUMN main.{table}.{name} IS '{meaning}'")
+    older = [table for table, columns in lacking.items() if "label" in columns]
+    for key in _list_windows(connection, older):
+        chosen = EVERYWHERE if _is_whole(connection, key) else UNKNOWN
+        for table in older:
+            connection.execute(
+                f"UPDATE main.{table} SET region = ?, min_quality = ?, label = ? "  # noqa: S608
+                f"WHERE platform = ? AND window_start = ? AND window_end = ? AND label IS NULL",
+                [chosen, chosen, DEFAULT_LABEL, *key],
+            )
+
+
+def _find_lacking(connection: "duckdb.DuckDBPyConnection") -> dict[str, dict[str, Column]]:
+    """The tables that are there, with the columns that each of them lacks."""
+    present: dict[str, set[str]] = {}
+    for table, column in connection.execute(
+        "SELECT table_name, column_name FROM duckdb_columns() WHERE schema_name = 'main' "
+        "AND database_name = current_database() AND NOT internal"
+    ).fetchall():
+        present.setdefault(table, set()).add(column)
+    lacking = {}
+    for table in sorted(present.keys() & TABLES.keys()):
+        wanted = {name: COLUMNS[name] for name in TABLES[table].columns} | {"simulated": SIMULATED}
+        missing = {name: column for name, column in wanted.items() if name not in present[table]}
+        if missing:
+            lacking[table] = missing
+    return lacking
+
+
+def _list_windows(
+    connection: "duckdb.DuckDBPyConnection", tables: list[str]
+) -> list[tuple[object, ...]]:
+    """The platforms and windows of which there are results."""
+    if not tables:
+        return []
+    keys = " UNION ".join(
+        f"SELECT platform, window_start, window_end FROM main.{table}"  # noqa: S608
+        for table in tables
+    )
+    return connection.execute(keys).fetchall()
+
+
+def _is_whole(connection: "duckdb.DuckDBPyConnection", key: tuple[object, ...]) -> bool:
+    """Whether the clustered flashes of a window are all of its flashes, and no others."""
+    present = {
+        name
+        for (name,) in connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main' "
+            "AND database_name = current_database()"
+        ).fetchall()
+    }
+    if not {"flashes", "clustered_flashes"} <= present:
+        return False
+    values = dict(zip(("platform", "start", "end"), key, strict=True))
+    return connection.execute(_DIFFERENCES, values).fetchall() == [(0,)]

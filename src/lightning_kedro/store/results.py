@@ -1,0 +1,113 @@
+"""Results of clustering in the database: replaced as a whole, read as a whole."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from lightning_kedro.exceptions import NoResultError
+from lightning_kedro.results import RESULT_TABLES, Result
+from lightning_kedro.schemas import RESULT_KEY, TABLES
+from lightning_kedro.selection import Selection
+from lightning_kedro.store.database import transaction
+from lightning_kedro.store.tables import (
+    TableHandle,
+    create_table,
+    read_key,
+    select_checked,
+    table_columns,
+)
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+_HOUR: Final = timedelta(hours=1)
+
+
+class ResultTable(TableHandle):
+    """A lazy handle on ``k_selection``, the table with a row for every result."""
+
+    def read_result(self, selection: Selection) -> Result:
+        """Read all tables of a result, and the granules and coverage of its window, at once.
+
+        Raises:
+            NoResultError: If there is no result of this selection.
+        """
+        with self.open() as connection, transaction(connection):
+            result = read_result(connection, selection)
+        if result is None:
+            message = (
+                f"There is no result of {selection} yet: run `kedro run --pipelines clustering` "
+                f"with the same parameters first. The last report is left as it is."
+            )
+            raise NoResultError(message)
+        return result
+
+
+def read_result(connection: "duckdb.DuckDBPyConnection", selection: Selection) -> Result | None:
+    """Read a result; None if there is none. Call it inside a transaction."""
+    row = read_key(connection, "k_selection", selection)
+    if row.num_rows == 0:
+        return None
+    tables = {
+        table: row if table == "k_selection" else read_key(connection, table, selection)
+        for table in RESULT_TABLES
+    }
+    tables["granules"] = _read_granules(connection, selection)
+    tables["coverage"] = _read_coverage(connection, selection)
+    return Result(selection, tables)
+
+
+def replace_result(
+    connection: "duckdb.DuckDBPyConnection", result: Result, *, simulated: bool
+) -> None:
+    """Put a result in the place of the former one of the same key, all tables at once."""
+    condition = " AND ".join(f"{name} = ?" for name in RESULT_KEY)
+    with transaction(connection):
+        for table in RESULT_TABLES:
+            create_table(connection, table)
+            connection.execute(
+                f"DELETE FROM main.{table} WHERE {condition}",  # noqa: S608
+                [*result.selection.key],
+            )
+            connection.register("incoming", result.tables[table])
+            checked = select_checked(connection, table, simulated=simulated)
+            connection.execute(f"INSERT INTO main.{table} BY NAME {checked}")
+            connection.unregister("incoming")
+
+
+def _read_granules(connection: "duckdb.DuckDBPyConnection", selection: Selection) -> "pa.Table":
+    """The granules that lie in the window, those of each satellite in its part of it."""
+    parts = "(platform = ? AND granule_start < ? AND granule_end > ?)"
+    values: list[Any] = []
+    for segment in selection.segments:
+        edges = [time.replace(tzinfo=None) for time in (segment.end, segment.start)]
+        values += [segment.platform, *edges]
+    return _read_where(
+        connection, "granules", " OR ".join([parts] * len(selection.segments)), values
+    )
+
+
+def _read_coverage(connection: "duckdb.DuckDBPyConnection", selection: Selection) -> "pa.Table":
+    """The archive hours that the window touches."""
+    parts = "(platform = ? AND hour < ? AND hour > ?)"
+    values: list[Any] = []
+    for segment in selection.segments:
+        edges = [time.replace(tzinfo=None) for time in (segment.end, segment.start - _HOUR)]
+        values += [segment.platform, *edges]
+    return _read_where(
+        connection, "coverage", " OR ".join([parts] * len(selection.segments)), values
+    )
+
+
+def _read_where(
+    connection: "duckdb.DuckDBPyConnection", table: str, condition: str, values: list[Any]
+) -> "pa.Table":
+    """Some rows of a table of ingestion, in the order of its key; none if it is not there."""
+    if not table_columns(connection, table):
+        create = ", ".join(f"NULL::{kind} AS {name}" for name, kind in TABLES[table].types.items())
+        return connection.sql(f"SELECT {create}, false AS simulated LIMIT 0").to_arrow_table()
+    return connection.sql(
+        f"SELECT * FROM main.{table} WHERE {condition} "  # noqa: S608
+        f"ORDER BY {', '.join(TABLES[table].key)}",
+        params=values,
+    ).to_arrow_table()
