@@ -121,7 +121,9 @@ class Runs:
         self.endpoint = endpoint
         self.hours = hours
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([__name__, "s3fs", "duckdb", "pyarrow.csv"])
+        self._context.set_forkserver_preload(
+            [__name__, "s3fs", "duckdb", "portalocker", "pyarrow.csv"]
+        )
 
     def start(self, data: Path, *, in_workers: bool) -> Any:
         data.with_suffix(".stages").unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -178,6 +178,42 @@ class SummariseIngestion:
                 len(failures),
                 _list_failures(failures),
             )
+
+
+class SummariseReport:
+    """Ends a run that reported something with where the report is, whatever else is said."""
+
+    @hook_impl(wrapper=True)
+    def after_pipeline_run(
+        self, pipeline: "Pipeline", catalog: "CatalogProtocol[Any, Any]"
+    ) -> Generator[None, Any, Any]:
+        """Say it last: other hooks run before, also one that ends an incomplete run."""
+        try:
+            return (yield)
+        finally:
+            if "report" in pipeline.datasets():
+                text = describe_report(catalog)
+                if text:
+                    logger.info("%s", text)
+
+
+def describe_report(catalog: "CatalogProtocol[Any, Any]") -> str:
+    """Where the report of the run's selection is, and how many flashes it is of; else ""."""
+    from lightning_kedro.datasets.report import ReportDataset
+    from lightning_kedro.store.reports import PAGE, read_card
+
+    entry, selection = catalog.get("report"), catalog.get("params:selection")
+    if not isinstance(entry, ReportDataset) or selection is None:
+        return ""
+    folder = entry.folder / selection.load()["name"]
+    card = read_card(folder)
+    if card is None:
+        return ""
+    page = folder / PAGE
+    if page.is_relative_to(Path.cwd()):
+        page = page.relative_to(Path.cwd())
+    noun = "flash" if card.n_flashes == 1 else "flashes"
+    return f"Report of {card.n_flashes:,} {noun} in the window: {page}"
 
 
 def find_failures(catalog: "CatalogProtocol[Any, Any]") -> list[str]:

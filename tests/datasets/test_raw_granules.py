@@ -24,6 +24,7 @@ from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.granules.record import HourRecord, HourReport
 from lightning_kedro.simulation.hour import Faults
 from lightning_kedro.store import retry
+from lightning_kedro.store.files import name_partial
 from lightning_kedro.store.storage import Storage
 
 COUNT = 64
@@ -205,8 +206,8 @@ def test_leftovers_of_dead_processes_leave_the_sample_archive(tmp_path: Path) ->
     hour = ArchiveHour("G17", datetime(2024, 7, 14, 9, tzinfo=UTC), "first")
     folder = tmp_path / hour_prefix(hour.hour)
     folder.mkdir(parents=True)
-    left = folder / f".IS_a.nc.{dead_process()}.part"
-    mine = folder / f".IS_b.nc.{os.getpid()}.part"
+    mine = name_partial(folder / "IS_b.nc")
+    left = folder / mine.name.replace(f"-{os.getpid()}-", f"-{dead_process()}-")
     left.touch()
     mine.touch()
     Simulation(tmp_path, 60, Faults()).make(hour)
