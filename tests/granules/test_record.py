@@ -1,58 +1,54 @@
-"""What the nodes of ingestion give each other: values that keep what went wrong."""
+"""Reports of hours: what passes from node to node, and to whoever asks how a run went."""
 
-import pickle
-from copy import deepcopy
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from tests.ingesting import HOUR, make_granules
-
+from lightning_kedro.glm.granule import GranuleName
 from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.granules.record import HourRecord, HourReport, StoredGranule
+from lightning_kedro.store.bundles import read_bundle, write_bundle
 
-GRANULES = tuple(
-    StoredGranule(name, name.file_name, len(content)) for name, content in make_granules()
+HOUR = datetime(2024, 7, 14, 9, tzinfo=UTC)
+NAME = GranuleName(
+    platform="G17",
+    start=HOUR,
+    end=HOUR + timedelta(seconds=20),
+    created=HOUR + timedelta(seconds=22),
 )
-NAMES = [granule.name.file_name for granule in GRANULES]
-REPORT = HourReport(
-    (
-        HourRecord(ArchiveHour("G17", HOUR), found=3, wanted=GRANULES),
-        HourRecord(
-            ArchiveHour("G17", HOUR + timedelta(hours=1), "first"),
-            is_listed=False,
-            failures=("503 for 10:00",),
-        ),
+
+
+def make_report() -> HourReport:
+    granules = tuple(
+        StoredGranule(
+            replace(
+                NAME,
+                start=HOUR + number * timedelta(seconds=20),
+                end=HOUR + (number + 1) * timedelta(seconds=20),
+                created=HOUR + timedelta(minutes=2),
+            ),
+            f"noaa-goes17/{number}",
+            300_000 + number,
+            is_local=number % 2 == 0,
+        )
+        for number in range(3)
     )
-)
+    return HourReport(
+        (
+            HourRecord(ArchiveHour("G17", HOUR - timedelta(hours=1), "last"), is_listed=False),
+            HourRecord(ArchiveHour("G17", HOUR), found=3, wanted=granules, failures=("a", "b")),
+            HourRecord(ArchiveHour("G17", HOUR + timedelta(hours=1), "first"), found=1),
+        )
+    )
 
 
-def test_report_is_a_table_for_people_and_schedulers() -> None:
-    rows = REPORT.to_table().to_pylist()
-    assert [row["hour"].hour for row in rows] == [9, 10]
-    assert [row["part"] for row in rows] == ["whole", "first"]
-    assert [row["listed"] for row in rows] == [True, False]
-    assert [row["found"] for row in rows] == [3, 0]
-    assert [row["wanted"] for row in rows] == [NAMES, []]
-    assert [row["failures"] for row in rows] == [[], ["503 for 10:00"]]
-    assert HourReport(()).to_table().num_rows == 0
+def test_report_comes_back_from_disk_as_it_was(tmp_path: Path) -> None:
+    report = make_report()
+    write_bundle(tmp_path, report)
+    assert read_bundle(tmp_path) == report
+    assert len(list(tmp_path.iterdir())) == 3, "two tables, however many granules there are"
 
 
-def test_report_tells_which_hours_are_known_and_what_is_wanted() -> None:
-    assert len(REPORT) == 2
-    assert REPORT.hours == tuple(record.hour for record in REPORT)
-    assert REPORT.listed_hours == REPORT.hours[:1]
-    assert REPORT.wanted == GRANULES
-    fewer = REPORT.keep(GRANULES[:1])
-    assert fewer.wanted == GRANULES[:1]
-    assert [record.found for record in fewer] == [3, 0]
-    assert fewer.failures == REPORT.failures
-
-
-def test_only_what_this_run_wanted_counts_as_failed() -> None:
-    report = REPORT.keep(GRANULES[:2]).add_failed({NAMES[1]: "reset", NAMES[2]: "of another run"})
-    assert report.failures == ("reset", "503 for 10:00")
-    assert REPORT.failures == ("503 for 10:00",)
-
-
-def test_report_is_not_copied_within_a_process_and_the_same_in_another() -> None:
-    assert deepcopy(REPORT) is REPORT
-    assert pickle.loads(pickle.dumps(REPORT)) == REPORT  # noqa: S301
+def test_report_without_hours_comes_back(tmp_path: Path) -> None:
+    write_bundle(tmp_path, HourReport(()))
+    assert read_bundle(tmp_path) == HourReport(())

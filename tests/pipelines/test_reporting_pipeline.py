@@ -40,8 +40,8 @@ def make_catalog(
     text = (PROJECT / "conf" / "base" / "catalog_reporting.yml").read_text()
     facts = {
         "${globals:data}": str(data),
-        "${runtime_params:made_for.reporting}": tables.selection.name,
-        "${runtime_params:session}": uuid4().hex,
+        "${runtime_params:made_for.reporting,none}": tables.selection.name,
+        "${runtime_params:session,none}": uuid4().hex,
     }
     for name, value in facts.items():
         text = text.replace(name, value)

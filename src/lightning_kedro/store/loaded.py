@@ -16,10 +16,9 @@ from lightning_kedro.glm.orbital_slot import find_segments
 from lightning_kedro.granules.creations import KnownGranules
 from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.granules.ports import LoadedStore
-from lightning_kedro.schemas import TABLES
 from lightning_kedro.selection import Region, Selection
 from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS, connect, database_exists
-from lightning_kedro.store.tables import TableHandle, open_table, table_columns
+from lightning_kedro.store.tables import TableHandle, open_table, read_where, table_columns
 
 if TYPE_CHECKING:
     import duckdb
@@ -39,7 +38,7 @@ _READ_STORED: Final = """
 """
 
 _SUM_GRANULES: Final = """
-    SELECT coalesce(sum(flash_count), 0)::BIGINT, coalesce(sum(file_bytes), 0)::BIGINT
+    SELECT coalesce(sum(file_bytes), 0)::BIGINT
     FROM main.granules SEMI JOIN asked ON granules.platform = asked.platform
         AND date_trunc('hour', granule_start) = asked.hour
     WHERE granule_start >= ? AND granule_start < ?
@@ -64,15 +63,12 @@ def read_stored(
 class StoredTable(TableHandle, ABC):
     """A lazy handle on a table that ingestion fills: what its catalog entry loads.
 
-    Nothing is read before it is asked for, and then only the rows that are asked for.
-
     Args:
         path: The DuckDB file.
         lock_timeout: How long to wait for it, in seconds.
     """
 
     name: ClassVar[str]
-    order: ClassVar[str]
 
     def __init__(self, path: Path, lock_timeout: float = LOCK_TIMEOUT_SECONDS) -> None:
         """Hold on to the table; nothing is read yet."""
@@ -89,18 +85,19 @@ class StoredTable(TableHandle, ABC):
             TableError: If there is no such table yet.
             KeyError: If the table has no such column.
         """
-        allowed = (*TABLES[self.table].columns, "simulated")
-        wanted = tuple(columns or allowed)
-        if unknown := set(wanted) - set(allowed):
-            message = f"table {self.table} has no columns {sorted(unknown)}"
-            raise KeyError(message)
-        condition, values = self._where(selection)
         with self.open() as connection:
-            return connection.sql(
-                f"SELECT {', '.join(wanted)} FROM main.{self.table} "  # noqa: S608
-                f"WHERE {condition} ORDER BY {self.order}",
-                params=values,
-            ).to_arrow_table()
+            return self.read_from(connection, selection, columns)
+
+    @classmethod
+    def read_from(
+        cls,
+        connection: "duckdb.DuckDBPyConnection",
+        selection: Selection,
+        columns: Sequence[str] | None = None,
+    ) -> pa.Table:
+        """The same of a database that is open already."""
+        condition, values = cls._where(selection)
+        return read_where(connection, cls.name, condition, values, columns, order=cls.order)
 
     def window(
         self,
@@ -127,18 +124,20 @@ class StoredTable(TableHandle, ABC):
         frame: pd.DataFrame = self.read(Selection(segments, box), columns).to_pandas()
         return frame
 
-    def _where(self, selection: Selection) -> tuple[str, list[Any]]:
+    @classmethod
+    def _where(cls, selection: Selection) -> tuple[str, list[Any]]:
         """The SQL condition of a selection, with its values apart."""
         parts, values = [], []
         for segment in selection.segments:
             start, end = (time.replace(tzinfo=None) for time in (segment.start, segment.end))
-            condition, edges = self._within(start, end)
+            condition, edges = cls._within(start, end)
             parts.append(f"(platform = ? AND {condition})")
             values += [segment.platform, *edges]
         return f"({' OR '.join(parts)})" if parts else "false", values
 
+    @classmethod
     @abstractmethod
-    def _within(self, start: datetime, end: datetime) -> tuple[str, list[datetime]]:
+    def _within(cls, start: datetime, end: datetime) -> tuple[str, list[datetime]]:
         """The SQL condition of a part of a window.
 
         Each compares a column with both edges, so that DuckDB skips what lies outside without
@@ -152,11 +151,18 @@ class FlashTable(StoredTable):
     name = "flashes"
     order = "time, platform, granule_start, flash_id"
 
-    def _within(self, start: datetime, end: datetime) -> tuple[str, list[datetime]]:
+    @classmethod
+    def _within(cls, start: datetime, end: datetime) -> tuple[str, list[datetime]]:
         """Flashes that begin in it."""
         return "time >= ? AND time < ?", [start, end]
 
-    def _where(self, selection: Selection) -> tuple[str, list[Any]]:
+    def has_granules(self, selection: Selection) -> bool:
+        """Whether any granule of the selection's window has been looked at, sound or not."""
+        granules = GranuleTable(self.path, self.lock_timeout)
+        return bool(granules.read(selection, ["granule_start"]).num_rows)
+
+    @classmethod
+    def _where(cls, selection: Selection) -> tuple[str, list[Any]]:
         """The window, the region and the quality of a selection."""
         condition, values = super()._where(selection)
         if selection.region is not None:
@@ -168,11 +174,6 @@ class FlashTable(StoredTable):
             condition += " AND quality_flag = 0"
         return condition, values
 
-    def has_granules(self, selection: Selection) -> bool:
-        """Whether any granule of the selection's window has been looked at, sound or not."""
-        granules = GranuleTable(self.path, self.lock_timeout)
-        return len(granules.read(selection, ["granule_start"])) > 0
-
 
 class GranuleTable(StoredTable):
     """A lazy handle on the granules."""
@@ -180,7 +181,8 @@ class GranuleTable(StoredTable):
     name = "granules"
     order = "platform, granule_start"
 
-    def _within(self, start: datetime, end: datetime) -> tuple[str, list[datetime]]:
+    @classmethod
+    def _within(cls, start: datetime, end: datetime) -> tuple[str, list[datetime]]:
         """Granules that a part of it lies in."""
         condition = "granule_start > ? AND granule_start < ? AND granule_end > ?"
         return condition, [start - MAX_LENGTH, end, start]
@@ -192,7 +194,8 @@ class CoverageTable(StoredTable):
     name = "coverage"
     order = "platform, hour"
 
-    def _within(self, start: datetime, end: datetime) -> tuple[str, list[datetime]]:
+    @classmethod
+    def _within(cls, start: datetime, end: datetime) -> tuple[str, list[datetime]]:
         """Archive hours that a part of it lies in."""
         return "hour > ? AND hour < ?", [start - HOUR, end]
 
@@ -216,22 +219,20 @@ class CoverageSummary:
     Attributes:
         expected: Granules that there should be.
         found: Granules that there are, corrupt ones included.
-        flash_count: Their flashes.
         file_bytes: Their size.
         gaps: What is missing or corrupt, and in which hours; empty if nothing is.
     """
 
     expected: int
     found: int
-    flash_count: int
     file_bytes: int
     gaps: str
 
     def __str__(self) -> str:
         """The summary in a line."""
         return (
-            f"{self.found} of {self.expected} granules, {self.flash_count:,} flashes, "
-            f"{self.file_bytes / 1e6:,.1f} MB, {self.gaps or 'no gaps'}"
+            f"{self.found} of {self.expected} granules, {self.file_bytes / 1e6:,.1f} MB, "
+            f"{self.gaps or 'no gaps'}"
         )
 
 
@@ -292,11 +293,11 @@ class LoadedGranules(LoadedStore):
                 "SELECT hour, expected, found, missing, corrupt FROM main.coverage "
                 "SEMI JOIN asked USING (platform, hour) ORDER BY hour"
             ).fetchall()
-            flash_count, file_bytes = connection.execute(
+            (file_bytes,) = connection.execute(
                 _SUM_GRANULES, [first.replace(tzinfo=None), last.replace(tzinfo=None)]
             ).fetchall()[0]
         expected, found, missing, corrupt = (sum(row[at] for row in rows) for at in range(1, 5))
         places = [f"{row[0]:%Y-%m-%d %H:00}" for row in rows if row[3] or row[4]]
         shown = ", ".join(places[:MAX_PLACES]) + (" ..." if len(places) > MAX_PLACES else "")
         gaps = f"{missing} missing and {corrupt} corrupt in {shown}" if places else ""
-        return CoverageSummary(expected, found, flash_count, file_bytes, gaps)
+        return CoverageSummary(expected, found, file_bytes, gaps)

@@ -180,8 +180,7 @@ def _replace_granules(
         _check_flashes(connection, series)
         _count_coverage(connection, simulated=simulated)
     accepted = settlement.accepted
-    count = pc.sum(accepted["flash_count"]).as_py() or 0
-    logger.info("Loaded %d flashes of %d new granules", count, accepted.num_rows)
+    logger.info("Loaded %d new granules", accepted.num_rows)
 
 
 def _read_standing(connection: "duckdb.DuckDBPyConnection", granules: pa.Table) -> pa.Table:

@@ -31,16 +31,21 @@ class TableHandle:
         lock_timeout: How long to wait for the file, in seconds.
     """
 
+    order: str = ""
+    """The columns by which rows are ordered; the table's key if empty."""
+
     def __init__(self, path: Path, table: str, lock_timeout: float = LOCK_TIMEOUT_SECONDS) -> None:
         """Hold on to the table."""
         self.path = path
         self.table = table
         self.lock_timeout = lock_timeout
+        self.order = self.order or ", ".join(TABLES[table].key)
 
     def __len__(self) -> int:
         """The number of rows."""
         with self.open() as connection:
-            return int(connection.execute(f"SELECT count(*) FROM {self.table}").fetchall()[0][0])  # noqa: S608
+            query = f"SELECT count(*) FROM main.{self.table}"  # noqa: S608
+            return int(connection.execute(query).fetchall()[0][0])
 
     def __repr__(self) -> str:
         """Say which table of which file."""
@@ -55,7 +60,8 @@ class TableHandle:
     def df(self) -> "pd.DataFrame":
         """The whole table, in the order of its key."""
         with self.open() as connection:
-            frame: pd.DataFrame = connection.sql(select_all(self.table)).df()
+            query = f"SELECT * FROM main.{self.table} ORDER BY {self.order}"  # noqa: S608
+            frame: pd.DataFrame = connection.sql(query).df()
             return frame
 
     def read(self, selection: Selection, columns: Sequence[str] | None = None) -> "pa.Table":
@@ -107,22 +113,34 @@ def read_key(
     columns: Sequence[str] | None = None,
 ) -> "pa.Table":
     """The rows of one result in one of its tables, in the order of the table's key."""
+    condition = " AND ".join(f"{name} = ?" for name in RESULT_KEY)
+    return read_where(connection, table, condition, [*selection.key], columns)
+
+
+def read_where(
+    connection: "duckdb.DuckDBPyConnection",
+    table: str,
+    condition: str,
+    values: Sequence[object],
+    columns: Sequence[str] | None = None,
+    *,
+    order: str = "",
+) -> "pa.Table":
+    """Some rows and columns of a table, in the order of its key unless another is given.
+
+    Raises:
+        KeyError: If the table has no such column.
+    """
     allowed = (*TABLES[table].columns, "simulated")
     wanted = tuple(columns or allowed)
     if unknown := set(wanted) - set(allowed):
         message = f"table {table} has no columns {sorted(unknown)}"
         raise KeyError(message)
-    condition = " AND ".join(f"{name} = ?" for name in RESULT_KEY)
     return connection.sql(
-        f"SELECT {', '.join(wanted)} FROM {table} WHERE {condition} "  # noqa: S608
-        f"ORDER BY {', '.join(TABLES[table].key)}",
-        params=[*selection.key],
+        f"SELECT {', '.join(wanted)} FROM main.{table} WHERE {condition} "  # noqa: S608
+        f"ORDER BY {order or ', '.join(TABLES[table].key)}",
+        params=[*values],
     ).to_arrow_table()
-
-
-def select_all(table: str) -> str:
-    """SQL for the whole table in the order of its key."""
-    return f"SELECT * FROM {table} ORDER BY {', '.join(TABLES[table].key)}"  # noqa: S608
 
 
 def create_table(connection: "duckdb.DuckDBPyConnection", table: str) -> None:
