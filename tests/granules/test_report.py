@@ -3,11 +3,13 @@
 import pickle
 from copy import deepcopy
 from datetime import timedelta
+from pathlib import Path
 
 from tests.ingesting import HOUR, make_granules
 
 from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.granules.record import HourRecord, HourReport, StoredGranule
+from lightning_kedro.store.bundles import read_bundle, write_bundle
 
 GRANULES = tuple(
     StoredGranule(name, name.file_name, len(content)) for name, content in make_granules()
@@ -56,3 +58,14 @@ def test_only_what_this_run_wanted_counts_as_failed() -> None:
 def test_report_is_not_copied_within_a_process_and_the_same_in_another() -> None:
     assert deepcopy(REPORT) is REPORT
     assert pickle.loads(pickle.dumps(REPORT)) == REPORT  # noqa: S301
+
+
+def test_report_comes_back_from_disk_as_it_was(tmp_path: Path) -> None:
+    write_bundle(tmp_path, REPORT)
+    assert read_bundle(tmp_path) == REPORT
+    assert len(list(tmp_path.iterdir())) == 3, "two tables, however many granules there are"
+
+
+def test_report_without_hours_comes_back(tmp_path: Path) -> None:
+    write_bundle(tmp_path, HourReport(()))
+    assert read_bundle(tmp_path) == HourReport(())
