@@ -141,7 +141,7 @@ def test_half_a_million_flashes_are_thinned_and_the_report_says_so() -> None:
     shares = np.bincount(clusters) / 200_000
     counts = pd.Series(tables.clustered.cluster).value_counts(normalize=True).sort_index()
     np.testing.assert_allclose(shares, counts, atol=0.005)
-    assert not interactive_map.describe_thinning(200_000)
+    assert not interactive_map.describe_downsampling(200_000)
 
 
 def test_basemap_of_the_map_is_whole_and_small() -> None:

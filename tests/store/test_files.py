@@ -20,7 +20,7 @@ from lightning_kedro.cli import cli
 from lightning_kedro.exceptions import StorageError
 from lightning_kedro.store import files, processes
 from lightning_kedro.store.disk import explain_disk
-from lightning_kedro.store.files import is_abandoned, name_partial, sweep_partials, write_whole
+from lightning_kedro.store.files import is_stale, name_partial, remove_stale_partials, write_atomic
 from lightning_kedro.store.locks import lock_folder
 from lightning_kedro.store.retention import prune_hours
 from lightning_kedro.store.storage import Storage
@@ -31,7 +31,7 @@ GRANULE = "OR_GLM-L2-LCFA_G16_s20241960900000_e20241960900200_c20241960900220.nc
 
 
 def write_half(path: Path) -> None:
-    with write_whole(path) as partial_file:
+    with write_atomic(path) as partial_file:
         partial_file.write_text("half")
         message = "in the middle"
         raise RuntimeError(message)
@@ -39,7 +39,7 @@ def write_half(path: Path) -> None:
 
 def test_file_is_there_in_full_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "file.csv"
-    with write_whole(path, sync=True) as partial_file:
+    with write_atomic(path, sync=True) as partial_file:
         partial_file.write_text("whole")
         assert not path.exists()
     assert path.read_text() == "whole"
@@ -92,7 +92,7 @@ def test_leftovers_of_processes_that_are_gone_are_swept(tmp_path: Path) -> None:
     kept = {mine, again, others, of_a_container, of_an_old_version, tmp_path / "a.part"}
     for each in {stale, *kept}:
         each.touch()
-    sweep_partials(tmp_path)
+    remove_stale_partials(tmp_path)
     assert set(tmp_path.iterdir()) == kept
     assert len(kept) == 6, "two writers of one file do not share a name"
 
@@ -108,13 +108,13 @@ def test_partial_file_of_anyone_is_stale_after_a_day(tmp_path: Path) -> None:
     ]
     for name in names:
         name.touch()
-        assert not is_abandoned(name)
+        assert not is_stale(name)
         os.utime(name, (time.time() - 86_000,) * 2)
-        assert not is_abandoned(name)
+        assert not is_stale(name)
         os.utime(name, (time.time() - 86_500,) * 2)
-    assert [is_abandoned(name) for name in names] == [True, True, True, False, False]
+    assert [is_stale(name) for name in names] == [True, True, True, False, False]
     names[0].unlink()
-    assert not is_abandoned(names[0]), "another run has swept it meanwhile"
+    assert not is_stale(names[0]), "another run has swept it meanwhile"
 
 
 @pytest.mark.parametrize("number", [2**31, 2**63])
@@ -150,7 +150,7 @@ def test_file_that_another_program_has_open_is_replaced_when_that_ends(
         return replace(self, target)
 
     monkeypatch.setattr(Path, "replace", refuse)
-    with write_whole(tmp_path / "file") as partial_file:
+    with write_atomic(tmp_path / "file") as partial_file:
         partial_file.write_text("whole")
     assert (tmp_path / "file").read_text() == "whole"
     assert refusals == []
@@ -166,7 +166,7 @@ def test_file_that_another_program_keeps_open_is_named(
     monkeypatch.setattr(files, "OPEN_ELSEWHERE_SECONDS", 0.1)
     with (
         pytest.raises(StorageError, match=r"file\. The folder .* or another program has the file"),
-        write_whole(tmp_path / "file") as partial_file,
+        write_atomic(tmp_path / "file") as partial_file,
     ):
         partial_file.touch()
     assert list(tmp_path.iterdir()) == []

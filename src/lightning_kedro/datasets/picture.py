@@ -9,7 +9,7 @@ from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import ImagePreview  # Kedro-Viz goes by this annotation's name
 
 from lightning_kedro.publication import Publication
-from lightning_kedro.store.files import write_whole
+from lightning_kedro.store.files import write_atomic
 from lightning_kedro.store.reports import finish_publication
 
 _SIGNATURES: Final = (b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")
@@ -68,7 +68,7 @@ class PictureDataset(AbstractDataset[bytes | Publication, bytes]):
                 f"that begin with {data[:8]!r}: encode the picture first."
             )
             raise DatasetError(message)
-        with write_whole(self._path) as partial:
+        with write_atomic(self._path) as partial:
             partial.write_bytes(data)
 
     def preview(self) -> ImagePreview:

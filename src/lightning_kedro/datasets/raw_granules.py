@@ -16,7 +16,7 @@ from lightning_kedro.granules.archive import GranuleSelection
 from lightning_kedro.granules.ports import GranuleReader
 from lightning_kedro.granules.record import Content, StoredGranule
 from lightning_kedro.store.copies import GranuleCopies
-from lightning_kedro.store.files import lock_folder, sweep_partials
+from lightning_kedro.store.files import lock_folder, remove_stale_partials
 from lightning_kedro.store.prefetch import prefetch
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class RawGranulesDataset(AbstractDataset[GranuleSelection, GranuleCopies], HourF
             StorageError: If the disk is full or cannot be written to.
         """
         for folder in {self._copies.folder_of(hour.hour) for hour in data.report.hours}:
-            sweep_partials(folder)
+            remove_stale_partials(folder)
         if data.source.is_local:
             return
         wanted = [granule for granule in data.granules if self._lacks(granule, data)]

@@ -10,7 +10,7 @@ from kedro.io import AbstractDataset
 from kedro_datasets._typing import ImagePreview, PlotlyPreview  # Kedro-Viz goes by these names
 
 from lightning_kedro.publication import Publication
-from lightning_kedro.store.files import write_whole
+from lightning_kedro.store.files import write_atomic
 from lightning_kedro.store.reports import finish_publication, publish
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class ReportDataset(AbstractDataset[str | Publication, str]):
         if isinstance(data, Publication):
             publish(self.folder, data)
             return
-        with write_whole(self._path) as partial:
+        with write_atomic(self._path) as partial:
             partial.write_bytes(data.encode("utf-8"))
 
     def preview(self) -> ImagePreview:
@@ -133,7 +133,7 @@ class ChartDataset(AbstractDataset["Figure | Publication", "Figure"]):
         """
         if isinstance(data, Publication):
             return
-        with write_whole(self._path) as partial:
+        with write_atomic(self._path) as partial:
             partial.write_bytes(data.to_json().encode("utf-8"))
 
     def preview(self) -> PlotlyPreview:

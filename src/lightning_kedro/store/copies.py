@@ -13,7 +13,7 @@ from lightning_kedro.exceptions import ArchiveError
 from lightning_kedro.glm.granule import hour_prefix
 from lightning_kedro.granules.ports import GranuleReader, RawGranules
 from lightning_kedro.granules.record import Content, StoredGranule
-from lightning_kedro.store.files import write_whole
+from lightning_kedro.store.files import write_atomic
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +75,13 @@ class GranuleCopies(GranuleReader, RawGranules):
 
         A name that outlives a power cut without its content would be trusted for ever.
         """
-        with write_whole(self.path_of(granule), sync=True) as partial_file:
+        with write_atomic(self.path_of(granule), sync=True) as partial_file:
             partial_file.write_bytes(content)
         self.forget_missed(granule)
 
     def note_missed(self, granule: StoredGranule, reason: ArchiveError) -> None:
         """Leave a note why a granule did not come: such an error is one printable line."""
-        with write_whole(self._note_of(granule)) as partial_file:
+        with write_atomic(self._note_of(granule)) as partial_file:
             partial_file.write_text(f"{reason}\n", encoding="utf-8")
 
     def forget_missed(self, granule: StoredGranule) -> None:

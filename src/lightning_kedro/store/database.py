@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from lightning_kedro.exceptions import StorageError, TableError
 from lightning_kedro.store.disk import QUOTA_ERROR, explain_disk
-from lightning_kedro.store.files import sweep_partials, write_whole
+from lightning_kedro.store.files import remove_stale_partials, write_atomic
 from lightning_kedro.store.locks import Wait, lock_folder
 
 if TYPE_CHECKING:
@@ -164,12 +164,12 @@ def _make_if_absent(path: Path) -> None:
     """
     with explain_disk(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    sweep_partials(path.parent)
+    remove_stale_partials(path.parent)
     if database_exists(path):
         return
     with lock_folder(path.parent):
         if not path.exists() or _is_abandoned(path):
-            with write_whole(path, sync=True) as partial:
+            with write_atomic(path, sync=True) as partial:
                 _connect(partial).close()
 
 

@@ -13,7 +13,7 @@ from lightning_kedro.store.disk import explain_disk
 from lightning_kedro.store.locks import lock_folder
 from lightning_kedro.store.processes import is_running, pid_domain
 
-__all__ = ["explain_disk", "is_abandoned", "lock_folder", "sweep_partials", "write_whole"]
+__all__ = ["explain_disk", "is_stale", "lock_folder", "remove_stale_partials", "write_atomic"]
 
 STALE_SECONDS: Final = 86_400.0
 """A partial file that has not changed for so long is stale, whosever it is."""
@@ -28,7 +28,7 @@ _PARTIAL: Final = re.compile(
 
 
 @contextmanager
-def write_whole(path: Path, *, sync: bool = False) -> Iterator[Path]:
+def write_atomic(path: Path, *, sync: bool = False) -> Iterator[Path]:
     """Write a file that becomes visible only when it is whole.
 
     Args:
@@ -76,15 +76,15 @@ def name_partial(path: Path) -> Path:
     return path.with_name(f".{path.name}.{owner}.part")
 
 
-def sweep_partials(folder: Path) -> None:
+def remove_stale_partials(folder: Path) -> None:
     """Remove the stale partial files of a folder."""
     for partial in folder.glob(".*.part"):
-        if is_abandoned(partial):
+        if is_stale(partial):
             with suppress(PermissionError):  # it is another user's, or open: it can wait
                 partial.unlink(missing_ok=True)
 
 
-def is_abandoned(path: Path) -> bool:
+def is_stale(path: Path) -> bool:
     """Whether a file is a stale partial file.
 
     It is if its process was one of this machine (and container) and is gone. Of another machine's

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from lightning_kedro.store.disk import explain_disk
-from lightning_kedro.store.files import is_abandoned
+from lightning_kedro.store.files import is_stale
 from lightning_kedro.store.locks import lock_folder
 
 LOCK_TIMEOUT_SECONDS: Final = 30.0
@@ -65,14 +65,14 @@ def prune_hours(
     Raises:
         StorageError: If a run goes on for longer, or a file cannot be dropped.
     """
-    patience = LOCK_TIMEOUT_SECONDS if timeout is None else timeout
+    longest = LOCK_TIMEOUT_SECONDS if timeout is None else timeout
     limit = _find_limit(now or datetime.now(UTC), older_than_days)
     present = [folder for folder in folders if folder.is_dir()]
     sizes: list[int] = []
     with ExitStack() as locks:
         if not dry_run:
             for folder in present:
-                locks.enter_context(lock_folder(folder, timeout=patience))
+                locks.enter_context(lock_folder(folder, timeout=longest))
         for folder in present:
             for hour_folder in list(_find_hours(folder)):
                 if _read_hour(hour_folder) < limit:
@@ -117,7 +117,7 @@ def _list_ours(hour_folder: Path) -> list[Path]:
     ours = [
         path
         for path in hour_folder.iterdir()
-        if (_OURS.fullmatch(path.name) or is_abandoned(path))
+        if (_OURS.fullmatch(path.name) or is_stale(path))
         and path.is_file()
         and not path.is_symlink()
     ]

@@ -25,7 +25,7 @@ from lightning_kedro.granules.record import FAILED, STATUSES, HourSeries
 from lightning_kedro.granules.series import arrow_schema
 from lightning_kedro.granules.tasks import ReadHour
 from lightning_kedro.schemas import TABLES
-from lightning_kedro.store.files import lock_folder, sweep_partials, write_whole
+from lightning_kedro.store.files import lock_folder, remove_stale_partials, write_atomic
 
 TIME_SERIES: Final = "time_series.csv"
 GEO_SERIES: Final = "geo_series.csv"
@@ -189,7 +189,7 @@ def save_hour(hour: SeriesFolder, task: ReadHour) -> int:
         How many granules were decoded.
     """
     with lock_folder(hour.folder):
-        sweep_partials(hour.folder)
+        remove_stale_partials(hour.folder)
         stored = hour.read_if_whole()
         if stored is None:
             return _write_anew(hour, task)
@@ -261,5 +261,5 @@ def _explain(path: Path, reason: str) -> TableError:
 def _write_csv(path: Path, table: pa.Table, *, quoting: str = "none") -> None:
     """Write a CSV; it becomes visible only when it is whole and on the disk."""
     options = pa.csv.WriteOptions(quoting_style=quoting, quoting_header="none")
-    with write_whole(path, sync=True) as partial_file:
+    with write_atomic(path, sync=True) as partial_file:
         pa.csv.write_csv(table, partial_file, options)

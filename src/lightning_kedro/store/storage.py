@@ -20,6 +20,7 @@ from lightning_kedro.glm.satellites import SATELLITES
 from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.granules.ports import GranuleSource
 from lightning_kedro.granules.record import StoredGranule
+from lightning_kedro.store.concurrently import run_concurrently
 from lightning_kedro.store.deadlines import Deadlines
 from lightning_kedro.store.errors import (
     client_errors,
@@ -37,9 +38,8 @@ from lightning_kedro.store.retry import (
     RefusedError,
     retry_with_backoff,
 )
-from lightning_kedro.store.together import run_together
 
-__all__ = ["MAX_GRANULE_BYTES", "Storage", "run_together"]
+__all__ = ["MAX_GRANULE_BYTES", "Storage", "run_concurrently"]
 
 logger = logging.getLogger(__name__)
 
@@ -229,7 +229,7 @@ class Storage(GranuleSource):
         places = [place for place, name, size in found if name and size == UNKNOWN_SIZE]
         if not places:
             return found
-        sizes = run_together(self._ask_size, places, workers=self.max_concurrency)
+        sizes = run_concurrently(self._ask_size, places, workers=self.max_concurrency)
         for answer in sizes:
             if isinstance(answer, ArchiveError):
                 raise answer

@@ -168,7 +168,7 @@ def initialize_worker(lifeline: "Connection") -> None:
     # Ctrl-C reaches all processes of a terminal: the one that waits for the workers ends them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_after, args=(lifeline,), daemon=True).start()
-    spare_pandas()
+    hide_pandas()
     gc.freeze()  # exclude preloaded modules from later collections
 
 
@@ -183,7 +183,7 @@ def _end_after(lifeline: "Connection") -> None:
     os._exit(1)
 
 
-def spare_pandas() -> None:
+def hide_pandas() -> None:
     """Keep Arrow from importing pandas, which takes longer than to read an hour.
 
     pyarrow caches whether pandas can be imported when it first converts Python objects. Workers

@@ -32,7 +32,7 @@ _LINES: Final = ("states", "borders")
 _AREAS: Final = ("land", "lakes")
 
 
-def describe_thinning(count: int) -> str:
+def describe_downsampling(count: int) -> str:
     """Say that the map shows fewer flashes than there are; "" if it shows all."""
     if count <= MOST_FLASHES:
         return ""

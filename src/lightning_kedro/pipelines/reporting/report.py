@@ -13,7 +13,10 @@ from lightning_kedro.pipelines.reporting.findings import (
     gather_findings,
     list_options,
 )
-from lightning_kedro.pipelines.reporting.interactive_map import collect_map_data, describe_thinning
+from lightning_kedro.pipelines.reporting.interactive_map import (
+    collect_map_data,
+    describe_downsampling,
+)
 from lightning_kedro.pipelines.reporting.palette import DARK
 from lightning_kedro.pipelines.reporting.reported import ReportedResult
 from lightning_kedro.publication import Fact, Publication
@@ -137,7 +140,7 @@ def write_html(reported: ReportedResult, pictures: Mapping[str, bytes]) -> str:
         words=describe_clusters(clustered),
         simulated=clustered.simulated,
         findings=gather_findings(reported),
-        thinning=describe_thinning(len(clustered)),
+        downsampling=describe_downsampling(len(clustered)),
         pictures=embed_pictures(pictures),
         options=list_options(reported.row),
         origin=describe_origin(reported.row),

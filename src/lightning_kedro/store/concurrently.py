@@ -7,7 +7,7 @@ from typing import Any
 from lightning_kedro.exceptions import ArchiveError
 
 
-def run_together(
+def run_concurrently(
     work: Callable[[Any], Any],
     items: Sequence[Any],
     *,
