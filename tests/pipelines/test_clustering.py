@@ -426,7 +426,7 @@ def test_result_says_what_it_is_of(result: dict[str, Any], flashes: Flashes) -> 
     assert row["flashes_fingerprint"] == fingerprint_flashes(flashes._table)
     assert row["run_time"] == pd.Timestamp("2023-01-27")
     assert row["code_version"] == __version__
-    assert (row["satellite"], row["requested_criterion"]) == ("G18", "silhouette")
+    assert (row["satellite"], row["requested_criterion"]) == ("G18", "multiscale")
     assert pd.isna(row["requested_k"])
     assert (row["k_min"], row["k_max"], row["max_cells"], row["random_state"]) == (2, 9, 20_000, 60)
 

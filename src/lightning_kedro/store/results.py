@@ -49,7 +49,7 @@ def read_result(connection: "duckdb.DuckDBPyConnection", selection: Selection) -
     if row.num_rows == 0:
         return None
     tables = {
-        table: row if table == "k_selection" else read_key(connection, table, selection)
+        table: row if table == "k_selection" else _read_rows(connection, table, selection)
         for table in RESULT_TABLES
     }
     tables["granules"] = _read_granules(connection, selection)
@@ -73,6 +73,15 @@ def replace_result(
             checked = select_checked(connection, table, simulated=simulated)
             connection.execute(f"INSERT INTO main.{table} BY NAME {checked}")
             connection.unregister("incoming")
+
+
+def _read_rows(
+    connection: "duckdb.DuckDBPyConnection", table: str, selection: Selection
+) -> "pa.Table":
+    """A result's rows of a table; none in a database of before the table was thought of."""
+    if not table_columns(connection, table):
+        return _make_empty(connection, table)
+    return read_key(connection, table, selection)
 
 
 def _read_granules(connection: "duckdb.DuckDBPyConnection", selection: Selection) -> "pa.Table":
@@ -104,10 +113,15 @@ def _read_where(
 ) -> "pa.Table":
     """Some rows of a table of ingestion, in the order of its key; none if it is not there."""
     if not table_columns(connection, table):
-        create = ", ".join(f"NULL::{kind} AS {name}" for name, kind in TABLES[table].types.items())
-        return connection.sql(f"SELECT {create}, false AS simulated LIMIT 0").to_arrow_table()
+        return _make_empty(connection, table)
     return connection.sql(
         f"SELECT * FROM main.{table} WHERE {condition} "  # noqa: S608
         f"ORDER BY {', '.join(TABLES[table].key)}",
         params=values,
     ).to_arrow_table()
+
+
+def _make_empty(connection: "duckdb.DuckDBPyConnection", table: str) -> "pa.Table":
+    """A table of the registry without rows."""
+    columns = ", ".join(f"NULL::{kind} AS {name}" for name, kind in TABLES[table].types.items())
+    return connection.sql(f"SELECT {columns}, false AS simulated LIMIT 0").to_arrow_table()
