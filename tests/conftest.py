@@ -1,5 +1,7 @@
 """Factories and fixtures: archives on disk and behind S3, and a project to run them in."""
 
+import io
+import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -145,10 +147,16 @@ class Project:
         from lightning_kedro.cli import cli
 
         bootstrap_project(self.folder)
-        result = CliRunner().invoke(cli, ["run", *options])
+        log = io.StringIO()
+        handler = logging.StreamHandler(log)
+        logging.getLogger().addHandler(handler)
+        try:
+            result = CliRunner().invoke(cli, ["run", *options])
+        finally:
+            logging.getLogger().removeHandler(handler)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
-        return Run(result.exit_code, result.output, result.exception)
+        return Run(result.exit_code, log.getvalue() + result.output, result.exception)
 
     def succeed(self, *options: str) -> Run:
         run = self.run(*options)

@@ -147,7 +147,7 @@ def test_report_draws_its_map_without_a_network(browser: Any, day_report: Path) 
     land = (base[..., :3] == [0x17, 0x1D, 0x25]).all(axis=2).mean()
     assert 0.03 < land < 0.9
     assert 0.0005 < (points[..., 3] > 0).mean() < 0.5
-    assert len(np.unique(points[points[..., 3] > 0], axis=0)) == 8, "eight colours of clusters"
+    assert len(np.unique(points[points[..., 3] > 0], axis=0)) == 10, "a color for each cluster"
     assert (marks[..., 3] > 0).any()
     images = browser.execute_script(
         "return [...document.images].map((one) => one.complete && one.naturalWidth)"

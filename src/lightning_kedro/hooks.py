@@ -7,18 +7,20 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 from kedro.framework.hooks import hook_impl
 
-from lightning_kedro.exceptions import IncompleteRunError, PartialRunError
+from lightning_kedro.exceptions import IncompleteRunError
 from lightning_kedro.granules.hours import archive_hours
-from lightning_kedro.parameters import check_parameters
+from lightning_kedro.parameters import check_parameters, name_intermediates
 from lightning_kedro.selection import read_segments
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
     from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
+    from kedro.pipeline.node import Node
 
 logger = logging.getLogger(__name__)
 
@@ -44,43 +46,31 @@ class CheckParameters:
         checked = check_parameters(configured, now=now)
         loader = context.config_loader
         loader["parameters"] = checked
-        if checked["archive"] is not None:
-            # The catalog asks the parameters given to the run for it: those of files count too.
-            loader.runtime_params = {**(loader.runtime_params or {}), "archive": checked["archive"]}
+        # What the catalog may ask for, by ${runtime_params:...}: whose run it is, and of what.
+        facts = {"session": uuid4().hex, "made_for": name_intermediates(checked)}
+        if checked["archive"] is not None:  # it may stand in a file of parameters too
+            facts["archive"] = checked["archive"]
+        loader.runtime_params = {**(loader.runtime_params or {}), **facts}
 
 
-class RefuseMissingInputs:
-    """Refuses runs of some nodes that want what passes between nodes in memory, within one run."""
+class LogSteps:
+    """Says of each node, when all that it made is saved, how long it took."""
 
-    @hook_impl(tryfirst=True)
-    def before_pipeline_run(
-        self, pipeline: "Pipeline", catalog: "CatalogProtocol[Any, Any]"
-    ) -> None:
-        """Look at what the first nodes want.
+    def __init__(self) -> None:
+        """Start with no node."""
+        self._began: dict[str, float] = {}
 
-        Raises:
-            PartialRunError: If nothing in the catalog could hold it.
-        """
-        missing = sorted(name for name in pipeline.inputs() if name not in catalog)
-        if missing:
-            message = (
-                f"{' and '.join(missing)} cannot be had: it passes from node to node in memory, "
-                f"so that nothing made for another run is mistaken for it. Run the pipeline from "
-                f"its first node, `kedro run --pipelines {_find_pipeline(missing[0])}`."
-            )
-            raise PartialRunError(message)
+    @hook_impl
+    def before_dataset_loaded(self, node: "Node") -> None:
+        """Look at the clock when the first input of a node is loaded."""
+        self._began.setdefault(node.name, time.monotonic())
 
-
-def _find_pipeline(name: str) -> str:
-    """The pipeline in which something is made."""
-    from kedro.framework.project import pipelines
-
-    makers = [
-        key
-        for key, pipeline in pipelines.items()
-        if key != "__default__" and name in pipeline.all_outputs()
-    ]
-    return makers[0] if makers else "__default__"
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, node: "Node") -> None:
+        """Say it after the last output."""
+        if dataset_name == node.outputs[-1]:
+            began = self._began.pop(node.name, time.monotonic())
+            logger.info("%s: %.1f s", node.name, time.monotonic() - began)
 
 
 class LockData:

@@ -6,8 +6,11 @@ the plain nested mapping that nodes get: names that do not exist are refused, va
 """
 
 import difflib
+import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
@@ -137,7 +140,7 @@ class Clustering(_Strict):
     criterion: Literal["multiscale", "silhouette", "elbow"] = "multiscale"
     max_cells: Annotated[int, Field(ge=3, le=MOST_CELLS)] = 20_000
     random_state: Annotated[int, Field(ge=0, le=2**32 - 1)] = 60
-    time_scale_km_per_hour: Annotated[float | None, Field(ge=1e-6, le=1e6)] = None
+    time_scale_km_per_hour: Annotated[float | None, Field(ge=1e-6, le=1e7)] = None
 
     @field_validator("label")
     @classmethod
@@ -250,6 +253,36 @@ def check_parameters(raw: Mapping[str, Any], *, now: datetime) -> dict[str, Any]
     plain["run_time"] = _plain_time(now)
     plain["selection"] = Selection.from_parameters(plain).to_plain()
     return plain
+
+
+def name_intermediates(checked: Mapping[str, Any]) -> dict[str, str]:
+    """Name what passes between the nodes of a pipeline by all that it depends on.
+
+    Args:
+        checked: The checked parameters.
+
+    Returns:
+        A name by pipeline, which can be that of a folder.
+    """
+    selection = Selection.from_plain(checked["selection"])
+    ingested = replace(selection, region=None, min_quality="all", label=DEFAULT_LABEL)
+    fitted = {name: value for name, value in checked["clustering"].items() if name not in _CHOSEN}
+    unlabelled = replace(selection, label=DEFAULT_LABEL)
+    return {
+        "ingestion": f"{ingested.name}-{_digest(checked['archive'])}",
+        "clustering": f"{unlabelled.name}-{_digest(fitted)}",
+        "reporting": selection.name,
+    }
+
+
+_CHOSEN: Final = ("k", "criterion", "label")
+"""What is decided after everything is fitted: another choice can be made of the same fits."""
+
+
+def _digest(value: object) -> str:
+    """A digest of plain parameters, 12 hexadecimal digits."""
+    text = json.dumps(value, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _plain_time(time: datetime) -> str:

@@ -3,11 +3,11 @@
 from lightning_kedro.hooks import (
     CheckParameters,
     LockData,
-    RefuseMissingInputs,
+    LogSteps,
     SummariseIngestion,
 )
 
-HOOKS = (CheckParameters(), RefuseMissingInputs(), LockData(), SummariseIngestion())
+HOOKS = (CheckParameters(), LockData(), LogSteps(), SummariseIngestion())
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",

@@ -7,24 +7,29 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from lightning_kedro.pipelines.clustering.flashes import WindowKey
 from lightning_kedro.pipelines.reporting import (
     animation,
+    animation_parts,
     cluster_map,
     density_map,
     flash_rate,
     frames,
+    gif,
     k_evaluation,
+    labels,
     maps,
     nodes,
 )
+from lightning_kedro.pipelines.reporting.palette import DARK, LIGHT, mix
 from lightning_kedro.pipelines.reporting.window import Window, describe_span
 from lightning_kedro.selection import Selection
 
@@ -253,8 +258,6 @@ def test_cluster_map_names_satellite_slot_window_and_flashes() -> None:
 
 
 def test_cluster_map_shows_every_colour_and_no_flash_hides_another_cluster() -> None:
-    from lightning_kedro.pipelines.reporting.palette import LIGHT
-
     tables = make_tables(n=20_000)
     image = open_picture(draw_all(tables)["cluster_map"])
     on_map = image.crop((86, 134, 1080, 888))
@@ -382,20 +385,34 @@ def test_other_satellites_granules_fill_no_gap() -> None:
 
 @pytest.mark.parametrize(
     ("hours", "count", "step"),
-    [(0.25, 15, 1), (1, 12, 5), (6, 24, 15), (12, 12, 60), (24, 24, 60), (96, 96, 60)],
+    [
+        (1 / 12, 15, 1 / 3),
+        (0.25, 15, 1),
+        (1, 12, 5),
+        (6, 24, 15),
+        (12, 12, 60),
+        (24, 24, 60),
+        (96, 96, 60),
+    ],
 )
-def test_frames_of_round_windows(hours: float, count: int, step: int) -> None:
+def test_frames_of_round_windows(hours: float, count: int, step: float) -> None:
     edges = frames.choose_frames(START, START + timedelta(hours=hours))
     assert edges.size - 1 == count
     assert set(np.diff(edges).tolist()) == {timedelta(minutes=step)}
 
 
-@given(st.integers(1, 60 * 24 * 400), st.integers(0, 2000))
-def test_frames_cover_any_window_and_are_96_at_most(minutes: int, after: int) -> None:
-    start = START + timedelta(minutes=after)
-    edges = frames.choose_frames(start, start + timedelta(minutes=minutes))
+@given(
+    st.integers(1, 3600 * 24 * 400) | st.integers(1, 24 * 400).map(lambda hours: hours * 3600),
+    st.integers(0, 120_000),
+)
+@example(96 * 3600, 1800)
+def test_frames_cover_any_window_and_are_96_at_most(seconds: int, after: int) -> None:
+    start = START + timedelta(seconds=after)
+    edges = frames.choose_frames(start, start + timedelta(seconds=seconds))
     assert edges[0] == np.datetime64(start)
-    assert edges[-1] == np.datetime64(start + timedelta(minutes=minutes))
+    assert edges[-1] == np.datetime64(start + timedelta(seconds=seconds))
+    assert "every 0" not in frames.name_step(edges)
+    assert "every 1 " not in frames.name_step(edges)
     assert (np.diff(edges) > np.timedelta64(0)).all()
     assert 1 <= edges.size - 1 <= frames.MOST_FRAMES
 
@@ -411,18 +428,44 @@ def test_frames_are_named_up_to_midnight_and_beyond() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hours", "words"), [(1, "every 5 minutes"), (24, "hour by hour"), (24 * 10, "every 3 hours")]
+    ("hours", "words"),
+    [
+        (1 / 60, "every 5 seconds"),
+        (1 / 12, "every 20 seconds"),
+        (0.25, "minute by minute"),
+        (1, "every 5 minutes"),
+        (24, "hour by hour"),
+        (24 * 10, "every 3 hours"),
+        (24 * 60, "day by day"),
+        (24 * 300, "every 4 days"),
+    ],
 )
 def test_animation_says_how_long_a_frame_is(hours: float, words: str) -> None:
     title = animation.describe_animation(make_tables(hours=hours, n=10).clustered).title
     assert title == f"Lightning clusters {words}"
 
 
-def test_animation_has_a_frame_an_hour_in_the_clusters_exact_colours() -> None:
-    from lightning_kedro.pipelines.reporting.palette import DARK
+def take_frames(content: bytes) -> list[npt.NDArray[np.int64]]:
+    """The frames of a GIF, RGB, shape (600, 900, 3) each."""
+    image = Image.open(io.BytesIO(content))
+    return [np.asarray(one.convert("RGB"), dtype=np.int64) for one in ImageSequence.Iterator(image)]
 
+
+def count_pixels(pixels: npt.NDArray[np.int64], color: tuple[int, ...]) -> int:
+    return int((pixels == color).all(axis=2).sum())
+
+
+ON_MAP = (slice(79, 481), slice(55, 633))
+
+
+def animate(tables: Tables) -> bytes:
+    clustered = tables.clustered
+    return animation.animate(clustered, animation.describe_animation(clustered))
+
+
+def test_animation_has_a_frame_an_hour_in_the_clusters_exact_colors() -> None:
     tables = make_tables(hours=24, n=20_000)
-    content = draw_all(tables)["cluster_animation"]
+    content = animate(tables)
     assert len(content) < 3e6
     image = Image.open(io.BytesIO(content))
     assert image.n_frames == 24
@@ -430,10 +473,54 @@ def test_animation_has_a_frame_an_hour_in_the_clusters_exact_colours() -> None:
     for number in (0, 11, 23):
         image.seek(number)
         on_map = image.convert("RGB").crop((54, 78, 634, 489))
-        for colour in DARK.clusters[:4]:
-            assert share_of(on_map, colour, 0) > 0.0002, f"frame {number} lacks {colour}"
+        for color in DARK.clusters[:4]:
+            assert share_of(on_map, color, 0) > 0.0002, f"frame {number} lacks {color}"
     first = image.info["duration"]
-    assert first == animation._HOLD_MILLISECONDS
+    assert first == gif.HOLD_MILLISECONDS
+
+
+@pytest.mark.parametrize(("k", "fades"), [(23, 4), (60, 3), (128, 1)])
+def test_every_clusters_exact_color_is_in_the_animation(k: int, fades: int) -> None:
+    places = [(50.0 - one // 16 * 12, 150.0 + one % 16 * 9) for one in range(k)]
+    tables = make_tables(hours=3, n=60 * k, k=k, places=places)
+    assert len(gif.choose_fades(k, DARK)) == fades
+    frames_drawn = take_frames(animate(tables))
+    for color in DARK.clusters[:k]:
+        assert any(count_pixels(frame[ON_MAP], mix(color)) >= 3 for frame in frames_drawn), color
+
+
+def test_palette_holds_every_color_and_quantizing_loses_none() -> None:
+    """Pillow looks a color up by its upper six bits: none of ours may be that near to another."""
+    for k in range(1, 129):
+        clusters = DARK.clusters[:k]
+        palette = gif.make_palette(DARK, clusters, gif.choose_fades(k, DARK))
+        colors = [mix(color) for color in (*clusters, DARK.page, DARK.accent, DARK.text)]
+        image = Image.fromarray(np.array([colors], dtype=np.uint8))
+        shown = image.quantize(palette=palette, dither=Image.Dither.NONE).convert("RGB")
+        np.testing.assert_array_equal(np.asarray(shown)[0], colors, err_msg=f"k = {k}")
+
+
+def test_animation_is_the_same_bytes_for_the_same_data() -> None:
+    one, other = (make_tables(n=2000).clustered for _ in range(2))
+    words = animation.describe_animation(one)
+    assert animation.animate(one, words) == animation.animate(other, words)
+
+
+def test_animation_of_an_hour_is_small() -> None:
+    assert len(animate(make_tables(n=23_000, k=14))) < 2e6
+
+
+def test_animation_of_no_flashes_is_one_frame_that_says_so() -> None:
+    clustered = make_tables(n=0).clustered
+    words = animation.describe_animation(clustered)
+    assert words.empty == "No clustered flashes in this window"
+    assert len(take_frames(animation.animate(clustered, words))) == 1
+    assert words.empty in texts_of(make_stage(clustered)._figure)
+
+
+def make_stage(clustered: cluster_map.ClusteredWindow) -> animation.Stage:
+    edges = frames.choose_frames(clustered.window.start, clustered.window.end)
+    return animation.Stage(clustered, animation.describe_animation(clustered), edges)
 
 
 def test_animation_fades_older_flashes_and_forgets_them() -> None:
@@ -441,18 +528,107 @@ def test_animation_fades_older_flashes_and_forgets_them() -> None:
     tables = make_tables(hours=12, n=4000, k=1)
     early = tables.clustered_flashes.table.to_pydict()
     early["time"] = [START + timedelta(minutes=index % 60) for index in range(4000)]
-    tables = replace(tables, clustered_flashes=Rows(pa.table(early)))
-    clustered = tables.clustered
-    edges = frames.choose_frames(tables.window.start, tables.window.end)
-    words = animation.describe_animation(clustered)
-    scene = animation.set_scene(clustered, words, edges)
-    typeface = animation.Typeface()
-    area = (slice(80, 480), slice(60, 600))
-    for number in range(6):
-        pixels = animation.paint_frame(scene, clustered, number, typeface)[area]
-        for age in range(len(animation.FADES)):
-            painted = bool((pixels == scene.palette.find_flash(0, age)).any())
+    clustered = replace(tables, clustered_flashes=Rows(pa.table(early))).clustered
+    stage = make_stage(clustered)
+    assert len(stage.fades) == 4
+    unlabelled = np.asarray(stage.labels)[..., 3] == 0
+    palette = gif.make_palette(DARK, stage.colors, stage.fades)
+    content = gif.encode_gif([stage.draw_frame(number) for number in range(6)], palette)
+    for number, pixels in enumerate(take_frames(content)):
+        seen = np.where(unlabelled[..., None], pixels, 0)[ON_MAP]
+        for age, fade in enumerate(stage.fades):
+            painted = count_pixels(seen, mix(DARK.clusters[0], DARK.land, fade)) > 0
             assert painted == (age == number), (number, age)
+    assert animation.explain_fading(stage.fades) in texts_of(stage._figure)
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (4, "Bright: flashes of this frame. Fainter: those of the three frames before"),
+        (2, "Bright: flashes of this frame. Fainter: those of the frame before"),
+        (1, "Flashes of one frame at a time"),
+    ],
+)
+def test_fading_is_explained(count: int, words: str) -> None:
+    assert animation.explain_fading(gif.FADES[:count]) == words
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("2024-07-14T22:00:30", "2024-07-14T22:01:10"),
+        ("2024-09-30T22:00:30", "2024-10-01T22:00:10"),
+        ("2024-01-01T00:30", "2024-12-31T12:30"),
+    ],
+)
+def test_clock_fits_beside_the_map_in_every_frame(start: str, end: str) -> None:
+    clustered = make_tables().clustered
+    edges = frames.choose_frames(datetime.fromisoformat(start), datetime.fromisoformat(end))
+    stage = animation.Stage(clustered, animation.describe_animation(clustered), edges)
+    clock = next(part for part in stage._parts if isinstance(part, animation_parts.Clock))
+    for number in range(edges.size - 1):
+        clock.show(number)
+        for text in clock.artists:
+            assert text.get_window_extent().x1 <= animation.SIZE[0] - 8, text.get_text()
+
+
+def test_list_beside_the_animation_names_the_largest_and_counts_the_rest() -> None:
+    clustered = make_tables(n=6000, k=30).clustered
+    stage = make_stage(clustered)
+    ranking = next(part for part in stage._parts if isinstance(part, animation_parts.Ranking))
+    ranking.show(0)
+    texts = [artist.get_text() for artist in ranking.artists[-25:]]
+    assert len([text for text in texts if text.strip().isdigit()]) == 24
+    assert texts[-1].startswith("and 6 more: ")
+    first = clustered.time < np.datetime64(START) + np.timedelta64(5, "m")
+    shown = sum(int(text) for text in texts[:-1]) + int(texts[-1].removeprefix("and 6 more: "))
+    assert shown == first.sum()
+
+
+def test_time_bar_shows_every_frame_even_without_flashes() -> None:
+    stage = make_stage(make_tables(n=1, k=1).clustered)
+    bar = next(part for part in stage._parts if isinstance(part, animation_parts.TimeBar))
+    bar.show(11)
+    assert len(bar.artists) == 12
+    assert min(one.get_height() for one in bar.artists) > 0
+
+
+def test_map_fills_its_frame() -> None:
+    for places in (((10, 178), (-15, -175)), ((52, -100), (54, -60)), ((-20, 150), (30, -80))):
+        clustered = make_tables(places=places).clustered
+        stage = make_stage(clustered)
+        axes = stage._figure.axes[0]
+        width, height = animation.SIZE
+        left, bottom, wide, high = animation.MAP_BOX
+        whole = [left * width, bottom * height, wide * width, high * height]
+        np.testing.assert_allclose(axes.get_window_extent().bounds, whole, atol=2.0)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 400), st.floats(0, 300)), min_size=1, max_size=12),
+    st.integers(0, 99),
+)
+def test_numbers_stand_within_the_map_and_off_their_rings(
+    places: list[tuple[float, float]], seed: int
+) -> None:
+    at, box = np.array(places), np.array([400.0, 300.0])
+    flashes = np.random.default_rng(seed).uniform(0.0, box, (50, 2))
+    digits = np.array([len(f"{number}") for number in range(len(places))])
+    placed = labels.place_numbers(at, digits, box, flashes)
+    assert ((placed > 0) & (placed < box)).all()
+    assert (np.abs(placed - at).max(axis=1) > labels._RING / 2).all()
+
+
+def test_numbers_avoid_each_other_and_the_flashes_where_there_is_room() -> None:
+    at = np.array([[200.0, 150.0], [206.0, 150.0], [200.0, 157.0], [194.0, 150.0]])
+    flashes = np.random.default_rng(0).normal([200.0, 150.0], 4.0, (400, 2))
+    placed = labels.place_numbers(at, np.full(4, 1), np.array([400.0, 300.0]), flashes)
+    apart = np.abs(placed[:, None] - placed)[np.triu_indices(4, 1)]
+    assert (apart > 6.0).any(axis=1).all()
+    half = np.array([labels._DIGIT, labels._CAPITAL]) * labels._SIZE / 2.0
+    hidden = (np.abs(flashes - placed[:, None]) < half).all(axis=2).sum(axis=1)
+    assert hidden.max() <= 20
 
 
 @pytest.mark.parametrize(
@@ -488,6 +664,29 @@ def test_choice_is_said_in_plain_words(
     assert any(sentence in text for text in shown)
     if warning:
         assert any(warning in text for text in shown)
+
+
+@pytest.mark.parametrize("k", [2, 4, 6])
+def test_chosen_k_is_named_within_the_picture(k: int) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
+
+    tables = make_tables()
+    evaluation = k_evaluation.pick_evaluation(
+        tables.silhouette_scores,
+        tables.elbow_curve,
+        tables.k_selection.assign(k=k),
+        tables.window,
+    )
+    words = k_evaluation.describe_evaluation(evaluation)
+    figure = k_evaluation.draw_evaluation(evaluation, words)
+    FigureCanvasAgg(figure).draw()
+    named = [text for text in figure.findobj(Text) if text.get_text() == f"k = {k} chosen"]
+    assert len(named) == 2
+    for text in named:
+        box = text.get_window_extent()
+        assert box.x0 > 0
+        assert box.x1 < figure.bbox.width
 
 
 def test_evaluation_of_degrees_shows_inertia() -> None:

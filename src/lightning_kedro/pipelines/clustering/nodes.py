@@ -72,6 +72,7 @@ def cluster_flashes(
     candidates: Sequence[KMeansFit],
     silhouette_evaluation: SilhouetteEvaluation,
     elbow_evaluation: Mapping[int, float],
+    selection: Mapping[str, Any],
     clustering: Mapping[str, Any],
     satellite: str,
     run_time: str,
@@ -89,7 +90,8 @@ def cluster_flashes(
         cluster_features, candidates, silhouette_evaluation.samples, choice
     )
     request = {"clustering": clustering, "satellite": satellite, "run_time": run_time}
+    chosen = Selection.from_plain(selection)
     result = tables.collect_result(
-        cluster_features, candidates, scores, elbow_evaluation, clustered, request
+        chosen, cluster_features, candidates, scores, elbow_evaluation, clustered, request
     )
     return (result,) * len(RESULT_TABLES)

@@ -68,6 +68,7 @@ def create_pipeline() -> Pipeline:
                     "candidates",
                     "silhouette_evaluation",
                     "elbow_evaluation",
+                    "params:selection",
                     "params:clustering",
                     "params:satellite",
                     "params:run_time",

@@ -49,6 +49,7 @@ def make_table(table: str, selection: Selection, columns: Mapping[str, Any]) -> 
 
 
 def collect_result(
+    selection: Selection,
     prepared: PreparedFlashes,
     candidates: Sequence[KMeansFit],
     scores: Mapping[int, float],
@@ -59,6 +60,7 @@ def collect_result(
     """Put all tables of a result together.
 
     Args:
+        selection: What the result is of, with its label.
         prepared: The flashes.
         candidates: The fits.
         scores: Silhouette score by k.
@@ -67,7 +69,6 @@ def collect_result(
         request: What was asked for: ``clustering``, ``satellite`` and ``run_time`` of the
             parameters.
     """
-    selection = prepared.selection
     columns = {
         "silhouette_scores": {"k": [*scores], "silhouette_coefficient": [*scores.values()]},
         "elbow_curve": _list_inertia(prepared.features, inertia),

@@ -15,7 +15,7 @@ from lightning_kedro.pipelines.reporting.figures import (
     make_figure,
 )
 from lightning_kedro.pipelines.reporting.maps import Extent, add_map, choose_extent
-from lightning_kedro.pipelines.reporting.palette import LIGHT, assign_colours
+from lightning_kedro.pipelines.reporting.palette import LIGHT, assign_colors
 from lightning_kedro.pipelines.reporting.window import (
     Times,
     Window,
@@ -102,7 +102,7 @@ def read_clustered(
         take_times(table),
         table.column("cluster").to_numpy(),
         centers,
-        assign_colours(centers["lat"].to_numpy(), centers["lon"].to_numpy()),
+        assign_colors(len(centers)),
         is_simulated(cluster_centers),
     )
 

@@ -52,7 +52,7 @@ class Evaluation:
         """What the elbow is looked for in, and its name: RMS km, or inertia where there is none."""
         if self.curve["rms_distance_km"].isna().all():
             return self.curve["inertia"], "inertia (squared degrees)"
-        return self.curve["rms_distance_km"], "RMS distance to the nearest centre (km)"
+        return self.curve["rms_distance_km"], "RMS distance to the nearest center (km)"
 
 
 def pick_evaluation(
@@ -175,7 +175,7 @@ def _draw_curve(
         1.015,
         f"k = {chosen} chosen",
         transform=axes.get_xaxis_transform(),
-        ha="left" if chosen < 0.25 * ks.max() else "center",
+        ha=_align_label(chosen, ks.min(), ks.max()),
         size=11.5,
         weight="bold",
         color=LIGHT.accent,
@@ -187,8 +187,16 @@ def _draw_curve(
     tidy_axes(axes)
 
 
+def _align_label(k: int, low: int, high: int) -> str:
+    """To which side of its k a label goes, so that it stays over its curve."""
+    share = (k - low) / max(high - low, 1)
+    return "left" if share < 0.25 else "right" if share > 0.75 else "center"  # noqa: PLR2004
+
+
 def _mark_other(axes: Any, k: int, value: float, recommended: str) -> None:  # noqa: ANN401
     """Mark a k that an evaluator recommends but that was not chosen."""
+    from matplotlib.patheffects import withStroke
+
     name = "elbow" if recommended == "k_elbow" else "highest"
     look = {"facecolors": "none", "edgecolors": LIGHT.text, "linewidths": 1.6, "zorder": 5}
     axes.scatter([k], [value], s=190, **look)
@@ -199,6 +207,8 @@ def _mark_other(axes: Any, k: int, value: float, recommended: str) -> None:  # n
         textcoords="offset points",
         size=11,
         color=LIGHT.text,
+        zorder=6,
+        path_effects=[withStroke(linewidth=3.5, foreground=LIGHT.page)],
     )
 
 
