@@ -25,7 +25,7 @@ LEAST_STABILITY: Final = 0.9
 """Adjusted Rand index of two samples: near 1 where clusters are apart, 0.4 to 0.8 on noise."""
 
 SAME_STABILITY: Final = 0.02
-"""Stabilities that differ by less are equal: so much they vary with the seed of the samples."""
+"""Stabilities that differ by less are equal; with the seed of the samples they vary by 0.03."""
 
 VERY_STRONG: Final = 10.0
 """Difference of BIC in nats (Kass & Raftery 1995, doi:10.1080/01621459.1995.10476572)."""
