@@ -11,6 +11,7 @@ from scipy.signal import find_peaks, peak_prominences
 from sklearn.cluster import KMeans
 from sklearn.metrics import calinski_harabasz_score
 
+from lightning_kedro.analysis.peaks import find_prominences
 from lightning_kedro.analysis.resampling import NOT_RESAMPLED, Resampled
 from lightning_kedro.analysis.scales import (
     COARSE,
@@ -20,7 +21,6 @@ from lightning_kedro.analysis.scales import (
     Candidate,
     choose_scale,
     find_best_bic,
-    find_prominences,
     list_candidates,
     measure_variance_ratios,
 )
@@ -156,6 +156,13 @@ def test_nothing_is_a_scale_where_a_single_cluster_does_better() -> None:
     found = judge(resample(bic={k: -0.1 * k for k in range(1, 11)}))
     assert choose_scale([*found.values()]) is None
     assert found[6].why.endswith("but a single cluster describes the flashes better (BIC)")
+
+
+def test_nothing_is_a_scale_where_fewer_clusters_than_were_scored_do_better() -> None:
+    scores = {k: score for k, score in SCORES.items() if k >= 4}
+    found = judge(resample(bic=peak_at(3)), scores)
+    assert choose_scale([*found.values()]) is None
+    assert found[6].why.endswith("but k = 3, below the range, describes the flashes better (BIC)")
 
 
 def test_most_stable_k_stands_for_a_plateau() -> None:

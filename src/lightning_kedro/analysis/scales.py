@@ -7,25 +7,25 @@ coarsest. Here every peak is looked at, with what samples of the flashes say of 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from typing import Final
 
+from lightning_kedro.analysis.peaks import (
+    LEAST_PROMINENCE,
+    Plateau,
+    find_plateau,
+    find_prominences,
+)
 from lightning_kedro.analysis.resampling import Resampled
 
 LEAST_SILHOUETTE: Final = 0.5
-"""From here on Kaufman & Rousseeuw 1990 (doi:10.1002/9780470316801, table 2.4) call a structure
+"""From here on Kaufman & Rousseeuw 1990 (doi:10.1002/9780470316801, chapter 2) call a structure
 reasonable; K-means cuts even noise in the plane to a silhouette of 0.35 to 0.45."""
 
 LEAST_END_SILHOUETTE: Final = 0.65
 """For two clusters, which have no fewer to stand out from: even noise on a line is cut to 0.63."""
 
-LEAST_PROMINENCE: Final = 0.02
-"""Of a peak of the silhouette; peaks that differ by less are one. Noise adds to it (below)."""
-
 LEAST_STABILITY: Final = 0.9
 """Adjusted Rand index of two samples: near 1 where clusters are apart, 0.4 to 0.8 on noise."""
-
-SAME_STABILITY: Final = 0.02
-"""Stabilities that differ by less are equal; with the seed of the samples they vary by 0.03."""
 
 VERY_STRONG: Final = 10.0
 """Difference of BIC in nats (Kass & Raftery 1995, doi:10.1080/01621459.1995.10476572)."""
@@ -73,53 +73,6 @@ class Candidate:
     scale: str | None = None
     is_supported: bool = False
     why: str = ""
-
-
-class _Plateau(NamedTuple):
-    """A peak with the k around it that score nearly as well, and the most stable of them."""
-
-    peak: int
-    prominence: float
-    chosen: int
-    members: tuple[int, ...]
-
-
-def find_prominences(scores: Mapping[int, float]) -> dict[int, float]:
-    """Peaks of a curve, with their prominence.
-
-    Args:
-        scores: Score by k, one k after another.
-
-    Returns:
-        Prominence of each peak by k, in the unit of the scores: its height above the higher of the
-        lowest points on the way to higher ground on either side, or to the end of the curve. The
-        first k is a peak where the curve falls from it, and has one side only. The last k never
-        is one: how the curve goes on is unknown. Of equal neighbours the first is the peak.
-    """
-    ks = sorted(scores)
-    heights = [scores[k] for k in ks]
-    found = {}
-    for number in range(len(ks) - 1):
-        height = heights[number]
-        if number and heights[number - 1] >= height:
-            continue
-        beyond = next((other for other in heights[number:] if other != height), height)
-        if beyond >= height:
-            continue
-        right = _find_lowest(height, heights[number + 1 :])
-        left = _find_lowest(height, heights[:number][::-1]) if number else right
-        found[ks[number]] = height - max(left, right)
-    return found
-
-
-def _find_lowest(height: float, side: list[float]) -> float:
-    """The lowest point of a curve on the way from a peak to something higher, or to its end."""
-    lowest = height
-    for other in side:
-        if other > height:
-            break
-        lowest = min(lowest, other)
-    return lowest
 
 
 def find_best_bic(resampled: Resampled) -> int | None:
@@ -188,48 +141,32 @@ def list_candidates(
     ]
     least = LEAST_PROMINENCE + _TWO * _SPREAD_OF_COEFFICIENTS / max(n_flashes, 1) ** 0.5
     plateaus = [
-        _find_plateau(curve, peak, prominence, resampled.stability)
+        find_plateau(curve, peak, prominence, resampled.stability)
         for curve, peaks in zip((scores, dense), prominences, strict=True)
         for peak, prominence in peaks.items()
         if prominence >= least
     ]
-    judged = [_judge(candidate, plateaus, k_bic, least) for candidate in candidates]
+    k_below = k_bic if k_bic is not None and k_bic < min(scores) else None
+    judged = [_judge(candidate, plateaus, k_below, least) for candidate in candidates]
     return _name_scales(judged)
 
 
-def _find_plateau(
-    curve: Mapping[int, float], peak: int, prominence: float, stability: Mapping[int, float]
-) -> _Plateau:
-    """The k around a peak that score nearly as well, and which of them stands for all.
-
-    Differences less than ``LEAST_PROMINENCE`` do not tell one k from another: the most stable is
-    taken, and of equally stable ones that with the highest score. The first k of the curve stands
-    for itself: it is a scale of its own, or none.
-    """
-    if peak == min(curve):
-        return _Plateau(peak, prominence, peak, (peak,))
-    lowest = curve[peak] - LEAST_PROMINENCE
-    members = [peak]
-    for step in (-1, 1):
-        k = peak + step
-        while min(curve) < k < max(curve) and curve[k] >= lowest:
-            members.append(k)
-            k += step
-    best = max(stability.get(k, 0.0) for k in members)
-    stable = [k for k in members if stability.get(k, 0.0) >= best - SAME_STABILITY]
-    chosen = max(stable, key=lambda k: (curve[k], -k))
-    return _Plateau(peak, prominence, chosen, tuple(sorted(members)))
-
-
 def _judge(
-    candidate: Candidate, plateaus: list[_Plateau], k_bic: int | None, least: float
+    candidate: Candidate, plateaus: list[Plateau], k_below: int | None, least: float
 ) -> Candidate:
-    """Say whether a candidate is a scale, and why."""
+    """Say whether a candidate is a scale, and why.
+
+    Args:
+        candidate: What the criteria say of it.
+        plateaus: Prominent peaks of the silhouette curves.
+        k_below: Where the BIC is highest, if that is below the range; else None.
+        least: The prominence that a peak needs.
+    """
     k = candidate.k
     mine = max((p for p in plateaus if p.chosen == k), key=lambda p: p.prominence, default=None)
     if mine is None and not candidate.is_bic_best:
         return replace(candidate, why=_explain_no_peak(candidate, plateaus, least))
-    doubt = _find_doubt(candidate, k_bic)
+    doubt = _find_doubt(candidate, k_below)
     reasons = ["the BIC is highest"] if candidate.is_bic_best else []
     if mine is not None:
         reasons.append(_describe_plateau(mine))
@@ -243,7 +180,7 @@ def _judge(
     )
 
 
-def _describe_plateau(plateau: _Plateau) -> str:
+def _describe_plateau(plateau: Plateau) -> str:
     """Say where the silhouette peaks."""
     peaks = f"the silhouette peaks (prominence {plateau.prominence:.3f})"
     if plateau.peak == plateau.chosen:
@@ -252,7 +189,7 @@ def _describe_plateau(plateau: _Plateau) -> str:
     return f"{peaks} from k = {first} to {last}, most stable here"
 
 
-def _explain_no_peak(candidate: Candidate, plateaus: list[_Plateau], least: float) -> str:
+def _explain_no_peak(candidate: Candidate, plateaus: list[Plateau], least: float) -> str:
     """Say why a k is no scale."""
     around = next((p for p in plateaus if candidate.k in p.members), None)
     if around is not None:
@@ -262,7 +199,7 @@ def _explain_no_peak(candidate: Candidate, plateaus: list[_Plateau], least: floa
     return "no peak of the silhouette"
 
 
-def _find_doubt(candidate: Candidate, k_bic: int | None) -> str:
+def _find_doubt(candidate: Candidate, k_below: int | None) -> str:
     """What speaks against a peak being a scale; empty if nothing does."""
     score = candidate.silhouette
     if candidate.dense_silhouette is not None:
@@ -272,8 +209,9 @@ def _find_doubt(candidate: Candidate, k_bic: int | None) -> str:
         least = LEAST_END_SILHOUETTE
     if candidate.stability is None:
         return "there are too few flashes for samples"
-    if k_bic == 1:
-        return "a single cluster describes the flashes better (BIC)"
+    if k_below is not None:
+        fewer = "a single cluster" if k_below == 1 else f"k = {k_below}, below the range,"
+        return f"{fewer} describes the flashes better (BIC)"
     if score < least:
         return f"clusters are not apart (silhouette {score:.2f} < {least})"
     if candidate.stability < LEAST_STABILITY:
