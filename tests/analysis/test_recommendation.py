@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from tests.planted import Planted, plant_blobs, scatter_noise
+from tests.planted import NOISE_KINDS, Planted, plant_blobs, scatter_noise
 
 from lightning_kedro.analysis.features import FeatureSpace
 from lightning_kedro.analysis.kmeans import fit_all
@@ -136,7 +136,7 @@ def test_planted_number_is_found(seed: int) -> None:
     assert (choice.k, choice.criterion) == (planted.n_blobs, "multiscale"), planted.kind
 
 
-@pytest.mark.parametrize("kind", ["hemisphere", "disc", "strip", "one blob"])
+@pytest.mark.parametrize("kind", NOISE_KINDS)
 def test_noise_supports_nothing(kind: str) -> None:
     choice = recommend_for(scatter_noise(500, kind, 400))
     assert choice.criterion == "silhouette"

@@ -138,6 +138,13 @@ def test_two_clusters_need_more_as_there_are_no_fewer() -> None:
     assert judge(resample(silhouette=apart), apart)[2].is_supported
 
 
+def test_two_halves_of_a_rectangle_of_noise_are_no_scale() -> None:
+    halves = {k: 0.52 - 0.01 * k for k in range(2, 11)}
+    found = judge(resample(bic=peak_at(2), silhouette=halves), halves)
+    assert found[2].why.endswith("but clusters are not apart (silhouette 0.50 < 0.65)")
+    assert choose_scale([*found.values()]) is None
+
+
 def test_highest_bic_is_a_scale_without_a_peak_and_the_last_one() -> None:
     found = judge(resample(bic=peak_at(5)))
     assert (found[5].scale, found[5].is_bic_best, found[5].is_supported) == (STORM_LIKE, True, True)

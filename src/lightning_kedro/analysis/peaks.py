@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 LEAST_PROMINENCE: Final = 0.02
-"""Of a peak of the silhouette; peaks that differ by less are one. Noise adds to it (below)."""
+"""Of a peak of the silhouette: peaks that differ by less are one. Few flashes need more."""
 
 SAME_STABILITY: Final = 0.02
 """Stabilities that differ by less are equal; with the seed of the samples they vary by 0.03."""

@@ -23,7 +23,8 @@ from lightning_kedro.analysis.sums import sum_groups
 from lightning_kedro.analysis.threads import map_threads
 
 _N_FLASHES: Final = 1200  # flashes in a pair of halves
-_N_PAIRS: Final = 2  # pairs of halves; with both, about the time that the fits of all flashes take
+_N_PAIRS: Final = 2  # pairs of halves: they take about as long as the fits of all flashes
+_FEW_FLASHES: Final = 3000  # of so many the fits take half the time, and one pair must do
 _NEIGHBOR: Final = 5  # to which neighbour the distance is taken, and
 _ISOLATED: Final = 5.0  # at how many times its median a flash is isolated
 
@@ -93,7 +94,8 @@ def resample_partitions(
     """
     counts = np.rint(weights).astype(np.int64)
     random = np.random.default_rng([random_state, k_max])
-    samples = [_draw_sample(points, counts, random) for _ in range(_N_PAIRS)]
+    n_pairs = 1 if counts.sum() <= _FEW_FLASHES else _N_PAIRS
+    samples = [_draw_sample(points, counts, random) for _ in range(n_pairs)]
     dense = [sample[~_find_isolated(sample)] for sample in samples]
     halves = [half for sample in dense for half in (sample[::2], sample[1::2])]
     fits = map_threads(

@@ -22,7 +22,8 @@ LEAST_SILHOUETTE: Final = 0.5
 reasonable; K-means cuts even noise in the plane to a silhouette of 0.35 to 0.45."""
 
 LEAST_END_SILHOUETTE: Final = 0.65
-"""For two clusters, which have no fewer to stand out from: even noise on a line is cut to 0.63."""
+"""For two clusters, which have no fewer to stand out from: even noise on a line is cut to 0.63,
+and two halves of a rectangle of noise have a better BIC than the whole."""
 
 LEAST_STABILITY: Final = 0.9
 """Adjusted Rand index of two samples: near 1 where clusters are apart, 0.4 to 0.8 on noise."""
@@ -204,9 +205,7 @@ def _find_doubt(candidate: Candidate, k_below: int | None) -> str:
     score = candidate.silhouette
     if candidate.dense_silhouette is not None:
         score = candidate.dense_silhouette
-    least = LEAST_SILHOUETTE
-    if candidate.k == _TWO and not candidate.is_bic_best:
-        least = LEAST_END_SILHOUETTE
+    least = LEAST_END_SILHOUETTE if candidate.k == _TWO else LEAST_SILHOUETTE
     if candidate.stability is None:
         return "there are too few flashes for samples"
     if k_below is not None:
