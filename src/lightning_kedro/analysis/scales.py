@@ -202,10 +202,12 @@ def _explain_no_peak(candidate: Candidate, plateaus: list[Plateau], least: float
 
 def _find_doubt(candidate: Candidate, k_below: int | None) -> str:
     """What speaks against a peak being a scale; empty if nothing does."""
-    score = candidate.silhouette
-    if candidate.dense_silhouette is not None:
-        score = candidate.dense_silhouette
-    least = LEAST_END_SILHOUETTE if candidate.k == _TWO else LEAST_SILHOUETTE
+    dense, score = candidate.dense_silhouette, candidate.silhouette
+    least = LEAST_SILHOUETTE
+    if candidate.k == _TWO:
+        least, score = LEAST_END_SILHOUETTE, min(score, score if dense is None else dense)
+    elif dense is not None:
+        score = dense
     if candidate.stability is None:
         return "there are too few flashes for samples"
     if k_below is not None:
