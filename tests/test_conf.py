@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lightning_kedro.hooks import REPORTS
 from lightning_kedro.parameters import check_parameters
 from lightning_kedro.schemas import TABLES
 from tests.conftest import PROJECT, Project
@@ -57,7 +58,7 @@ def test_every_dataset_of_the_pipelines_is_in_the_catalog() -> None:
         for name in pipeline.datasets()
         if not name.startswith("param")
     }
-    assert used == set(catalog())
+    assert used == {*catalog(), *REPORTS}, "reports stay in memory"
 
 
 def test_nodes_bear_their_names() -> None:

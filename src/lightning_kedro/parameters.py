@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import (
     BaseModel,
@@ -27,8 +27,13 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from lightning_kedro.exceptions import ParameterError
-from lightning_kedro.glm.orbital_slot import ORBITAL_SLOTS
+from lightning_kedro.glm.satellites import PLATFORMS, SLOTS
 from lightning_kedro.selection import DEFAULT_LABEL, Selection
+
+if TYPE_CHECKING:  # mypy wants to see each choice; pydantic makes them of the table
+    Satellite = str
+else:
+    Satellite = Literal[(*PLATFORMS, *SLOTS)]
 
 _NOW: Final = re.compile(r"now(?:\s*-\s*(?P<count>\d{1,6})\s*(?P<unit>[mhd]))?", re.IGNORECASE)
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
@@ -173,7 +178,7 @@ class Clustering(_Strict):
 class Parameters(_Strict):
     """The whole tree."""
 
-    satellite: Literal["G16", "G17", "G18", "G19", "east", "west"]
+    satellite: Satellite
     window: Window
     ingestion: Ingestion = Ingestion()
     preprocessing: Preprocessing = Preprocessing()
@@ -189,7 +194,7 @@ class Parameters(_Strict):
         if match is not None:
             return f"G{match[1] or match[2]}"
         slot = re.sub(r"^goes[\s_-]*", "", text, flags=re.IGNORECASE).lower()
-        return slot if slot in ORBITAL_SLOTS else value
+        return slot if slot in SLOTS else value
 
 
 def parse_utc(value: object, *, now: datetime) -> datetime:

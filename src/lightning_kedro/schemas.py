@@ -36,7 +36,7 @@ class Table:
 
 
 COLUMNS: Final = {
-    "platform": Column("VARCHAR", "satellite, G16 to G19; joined by + where a slot changed hands"),
+    "platform": Column("VARCHAR", "satellite; several, joined by +, where a slot changed hands"),
     "granule_start": Column("TIMESTAMP", "start of the granule, UTC; with platform its key"),
     "granule_end": Column("TIMESTAMP", "end of the granule, UTC, exclusive"),
     "created": Column(
@@ -47,7 +47,7 @@ COLUMNS: Final = {
     "file_bytes": Column("BIGINT", "size of the granule's file in bytes"),
     "flash_count": Column("INTEGER", "number of flashes"),
     "declared_flash_count": Column("INTEGER", "number of flashes the granule says it has"),
-    "status": Column("VARCHAR", "loaded, empty (no flashes) or corrupt"),
+    "status": Column("VARCHAR", "loaded, empty (no flashes) or corrupt; in CSV files also failed"),
     "flash_id": Column("INTEGER", "0 to 65535, unique within its granule only"),
     "time": Column("TIMESTAMP", "first event of the flash, UTC; may precede its granule"),
     "time_end": Column("TIMESTAMP", "last event of the flash, UTC"),
@@ -64,7 +64,7 @@ COLUMNS: Final = {
     "found": Column("INTEGER", "granules of the hour that were found, corrupt ones included"),
     "corrupt": Column("INTEGER", "granules of the hour that are corrupt"),
     "missing": Column("INTEGER", "granules of the hour that were not found"),
-    "flash_platform": Column("VARCHAR", "satellite that saw the flash, G16 to G19"),
+    "flash_platform": Column("VARCHAR", "satellite that saw the flash"),
     "cluster": Column("INTEGER", "0 is the cluster with the most flashes"),
     "silhouette_coefficient": Column(
         "DOUBLE", "-1 to 1: of a flash (or its cell), or the mean over a cluster or a fit"
@@ -118,7 +118,9 @@ COLUMNS: Final = {
     "inertia_error": Column("DOUBLE", "measured relative error of the inertia due to merging"),
     "silhouette_error": Column("DOUBLE", "measured error of the silhouette due to merging"),
     "relabelled_share": Column("DOUBLE", "share of flashes whose cell is nearer another centre"),
-    "satellite": Column("VARCHAR", "the parameter satellite as asked for: G18, or east, west"),
+    "satellite": Column(
+        "VARCHAR", "the parameter satellite as it was asked for: a platform or a slot"
+    ),
     "west": Column("DOUBLE", "western side of the region in degrees east; null without a region"),
     "south": Column("DOUBLE", "southern side of the region in degrees north"),
     "east": Column("DOUBLE", "eastern side of the region in degrees east; less than west at 180"),

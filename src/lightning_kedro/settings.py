@@ -5,9 +5,16 @@ from lightning_kedro.hooks import (
     LockData,
     LogSteps,
     SummariseIngestion,
+    SummariseReport,
 )
 
-HOOKS = (CheckParameters(), LockData(), LogSteps(), SummariseIngestion())
+HOOKS = (
+    CheckParameters(),
+    LockData(),
+    LogSteps(),
+    SummariseIngestion(),
+    SummariseReport(),
+)
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",

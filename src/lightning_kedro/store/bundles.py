@@ -12,7 +12,7 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -22,6 +22,20 @@ PACKAGE: Final = "lightning_kedro."
 VALUE: Final = "value.json"
 
 _PLAIN: Final = (str, int, float, bool, type(None))
+
+
+@runtime_checkable
+class Packed(Protocol):
+    """A dataclass that has a form of its own for disk, because it holds very many small values."""
+
+    def pack(self) -> Any:  # noqa: ANN401  (whatever a bundle can hold)
+        """The value as few large ones, such as tables."""
+        ...
+
+    @classmethod
+    def unpack(cls, packed: Any) -> Self:  # noqa: ANN401
+        """Build it anew."""
+        ...
 
 
 def write_bundle(folder: Path, value: object) -> None:
@@ -63,7 +77,7 @@ class _Writer:
         self._folder = folder
         self._count = 0
 
-    def encode(self, value: Any) -> Any:  # noqa: ANN401, PLR0911  (one branch a kind)
+    def encode(self, value: Any) -> Any:  # noqa: ANN401, C901, PLR0911  (one branch a kind)
         if isinstance(value, np.generic):
             value = value.item()
         if isinstance(value, _PLAIN):
@@ -83,6 +97,9 @@ class _Writer:
             items = sorted(value) if isinstance(value, set | frozenset) else value
             kind = type(value).__name__ if type(value) in _COLLECTIONS.values() else "tuple"
             return {kind: [self.encode(item) for item in items]}
+        if isinstance(value, Packed):
+            name = f"{type(value).__module__}:{type(value).__qualname__}"
+            return {"packed": name, "of": self.encode(value.pack())}
         if is_dataclass(value) and type(value).__module__.startswith(PACKAGE):
             parts = {field.name: self.encode(getattr(value, field.name)) for field in fields(value)}
             return {"class": f"{type(value).__module__}:{type(value).__qualname__}", "of": parts}
@@ -131,6 +148,8 @@ def _decode(folder: Path, encoded: Any) -> Any:  # noqa: ANN401, PLR0911  (one b
     if kind == "class":
         parts = {name: _decode(folder, part) for name, part in encoded["of"].items()}
         return _find_class(content)(**parts)
+    if kind == "packed":
+        return _find_class(content).unpack(_decode(folder, encoded["of"]))
     if kind == "mapping":
         return {_decode(folder, key): _decode(folder, item) for key, item in content}
     if kind in _COLLECTIONS:

@@ -15,7 +15,6 @@ from lightning_kedro.pipelines.reporting.flash_rate import tidy_axes
 from lightning_kedro.pipelines.reporting.palette import LIGHT
 from lightning_kedro.pipelines.reporting.window import (
     Window,
-    is_simulated,
     mark_simulated,
 )
 
@@ -53,22 +52,6 @@ class Evaluation:
         if self.curve["rms_distance_km"].isna().all():
             return self.curve["inertia"], "inertia (squared degrees)"
         return self.curve["rms_distance_km"], "RMS distance to the nearest center (km)"
-
-
-def pick_evaluation(
-    silhouette_scores: "pd.DataFrame",
-    elbow_curve: "pd.DataFrame",
-    k_selection: "pd.DataFrame",
-    window: Window,
-) -> Evaluation:
-    """Pick a window's rows of the three tables."""
-    scores = window.key.pick_rows(silhouette_scores).sort_values("k")
-    curve = window.key.pick_rows(elbow_curve).sort_values("k")
-    chosen = window.key.pick_rows(k_selection)
-    rows = chosen.astype(object).where(chosen.notna(), None).to_dict("records")
-    selection = rows[0] if rows else None
-    simulated = is_simulated(silhouette_scores, elbow_curve, k_selection)
-    return Evaluation(window, scores, curve, selection, simulated)
 
 
 def explain_choice(evaluation: Evaluation) -> str:
