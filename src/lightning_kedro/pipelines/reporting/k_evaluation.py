@@ -66,8 +66,8 @@ def explain_choice(evaluation: Evaluation) -> str:
     if choice["criterion"] == "fixed":
         return f"k = {choice['k']} was asked for; {silhouette}, and {elbow}."
     if choice["criterion"] == "multiscale":
-        found = f"k = {choice['k']} is the finest scale that is supported"
-        return f"{found}; {silhouette}, and {elbow}."
+        found = f"k = {choice['k']} is the finest supported scale"
+        return f"{found}; {silhouette}, {elbow}."
     decided, other = (elbow, silhouette) if choice["criterion"] == "elbow" else (silhouette, elbow)
     return f"k = {choice['k']} because {decided}; {other}."
 
