@@ -106,7 +106,7 @@ def test_what_failed_is_named_when_a_later_node_ends_the_run(
     with serve_folder(buckets, Schedule(doomed=frozenset(names))) as server:
         remote(server)
         error = project.fail("--pipelines", "ingestion,clustering", "--params", WINDOW)
-    assert "no flashes" in error
+    assert "No granule of the window" in error
     reports = [text for text in caplog.messages if text.startswith("Before the run ended, 40 ")]
     assert len(reports) == 1
     assert names[0] in reports[0]

@@ -185,14 +185,15 @@ def test_series_files_hold_every_flash_and_join_by_key(
 @needs_real_granules
 def test_single_nodes_run_one_after_the_other(project: Project, real_archive: Path) -> None:
     params = ("--params", f"archive={real_archive},{JULY_2018}")
-    # What transform and load need besides data on disk is a report that only the run itself has.
-    project.succeed("--nodes", "extract", *params)
-    project.succeed("--nodes", "extract,transform", *params)
-    project.succeed("--nodes", "extract,transform,load", *params)
-    for node in ("preprocessor", "kmeans_candidates"):
+    for node in ("extract", "transform", "load", "preprocessor", "kmeans_candidates"):
         project.succeed("--nodes", node, *params)
     project.succeed("--nodes", "silhouette_evaluator,elbow_evaluator,kmeans_cluster", *params)
     assert len(project.query("SELECT * FROM clustered_flashes")) == 842
+    for node in ("select_result", "cluster_map", "cluster_animation", "density_map"):
+        project.succeed("--nodes", node, *params)
+    assert not (project.folder / "data" / "08_reporting").exists(), "nothing before all of it"
+    project.succeed("--nodes", "flash_rate,k_evaluation,report", *params)
+    assert (project.folder / "data" / "08_reporting" / "report.html").is_file()
 
 
 @needs_real_granules

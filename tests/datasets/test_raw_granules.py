@@ -17,7 +17,7 @@ from tests.store.test_storage import HOUR, fill
 
 from lightning_kedro.datasets.raw_granules import WRITERS, RawGranulesDataset
 from lightning_kedro.datasets.simulated_archive import Simulation
-from lightning_kedro.exceptions import StorageError
+from lightning_kedro.exceptions import ArchiveError, StorageError
 from lightning_kedro.glm.granule import hour_prefix
 from lightning_kedro.granules.archive import GranuleArchive, GranuleSelection
 from lightning_kedro.granules.hours import ArchiveHour
@@ -159,9 +159,9 @@ def test_note_of_another_run_goes_with_the_granule_that_is_here(
     raw: RawGranulesDataset, selection: GranuleSelection
 ) -> None:
     raw.save(selection)
-    raw.load().note_missed(selection.granules[0], "503 for\nthe other run")
+    raw.load().note_missed(selection.granules[0], ArchiveError("503 for\nthe other run"))
     (note,) = raw.load().folder.rglob(".*.missed")
-    assert note.read_text() == "503 for the other run\n"
+    assert note.read_text() == "503 for\\nthe other run\n"
     raw.save(selection)
     assert not note.exists()
 

@@ -9,7 +9,7 @@ save of the last one commits them.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from lightning_kedro.datasets.duckdb_table import DuckDBTableDataset
+from lightning_kedro.datasets.duckdb_table import DuckDBTableDataset, Rows
 from lightning_kedro.exceptions import TableError
 from lightning_kedro.granules.bundle import LoadedHours
 from lightning_kedro.schemas import TABLES
@@ -18,8 +18,8 @@ from lightning_kedro.store.loaded import HANDLES, StoredTable
 from lightning_kedro.store.loading import MEMBERS, load_hours
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import pyarrow as pa
+    from lightning_kedro.results import Result
+    from lightning_kedro.store.tables import TableHandle
 
 LAST: Final = MEMBERS[-1]
 """The table whose save commits all three: ``load`` names it last, so that it is saved last."""
@@ -83,7 +83,7 @@ class GranuleTableDataset(DuckDBTableDataset):
         """A handle on the table."""
         return HANDLES[self._table](self._path, self._lock_timeout)
 
-    def save(self, data: "LoadedHours | StoredTable | pd.DataFrame | pa.Table") -> None:
+    def save(self, data: "LoadedHours | Result | Rows | TableHandle") -> None:
         """Commit what ``load`` gives with the last table; or replace rows by the table's key."""
         if isinstance(data, LoadedHours):
             self._save_hours(data)

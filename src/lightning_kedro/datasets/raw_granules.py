@@ -119,7 +119,7 @@ class RawGranulesDataset(AbstractDataset[GranuleSelection, GranuleCopies], HourF
     def _keep(self, granule: StoredGranule, content: Content) -> bool:
         """Write a granule that came, or a note why it did not; whether it came."""
         if isinstance(content, ArchiveError):
-            self._copies.note_missed(granule, str(content))
+            self._copies.note_missed(granule, content)
             return False
         if isinstance(content, bytes):
             self._copies.keep(granule, content)

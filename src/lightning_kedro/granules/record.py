@@ -274,8 +274,3 @@ def find_readable_starts(series: HourSeries) -> set[tuple[str, datetime]]:
     is_read = pc.is_in(series.granules["status"], value_set=pa.array([LOADED, EMPTY]))
     read = series.granules.filter(is_read)
     return set(zip(read["platform"].to_pylist(), read["granule_start"].to_pylist(), strict=True))
-
-
-def one_line(text: str) -> str:
-    """A text without line breaks or control characters: it goes into CSV files and notes."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())

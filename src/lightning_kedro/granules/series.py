@@ -24,7 +24,6 @@ from lightning_kedro.granules.record import (
     Content,
     HourSeries,
     StoredGranule,
-    one_line,
 )
 from lightning_kedro.schemas import TABLES
 
@@ -62,12 +61,14 @@ def read_series(
     records: list[dict[str, Any]] = []
     for granule, content in contents:
         if isinstance(content, ArchiveError):
-            records.append(_make_record(granule, FAILED, one_line(str(content))))
+            records.append(_make_record(granule, FAILED, str(content)))
             continue
         try:
             flashes = _read_or_refuse(content, granule.name)
         except ArchiveError as error:
-            records.append(_make_record(granule, FAILED, one_line(f"{granule.url} {error}")))
+            records.append(
+                _make_record(granule, FAILED, str(ArchiveError(f"{granule.url} {error}")))
+            )
         except CorruptGranuleError as error:
             records.append(_make_record(granule, CORRUPT, str(error)))
         else:

@@ -12,7 +12,7 @@ from pathlib import Path
 from lightning_kedro.exceptions import ArchiveError
 from lightning_kedro.glm.granule import hour_prefix
 from lightning_kedro.granules.ports import GranuleReader, RawGranules
-from lightning_kedro.granules.record import Content, StoredGranule, one_line
+from lightning_kedro.granules.record import Content, StoredGranule
 from lightning_kedro.store.files import write_whole
 
 
@@ -79,10 +79,10 @@ class GranuleCopies(GranuleReader, RawGranules):
             partial_file.write_bytes(content)
         self.forget_missed(granule)
 
-    def note_missed(self, granule: StoredGranule, reason: str) -> None:
-        """Leave a note why a granule did not come."""
+    def note_missed(self, granule: StoredGranule, reason: ArchiveError) -> None:
+        """Leave a note why a granule did not come: such an error is one printable line."""
         with write_whole(self._note_of(granule)) as partial_file:
-            partial_file.write_text(f"{one_line(reason)}\n", encoding="utf-8")
+            partial_file.write_text(f"{reason}\n", encoding="utf-8")
 
     def forget_missed(self, granule: StoredGranule) -> None:
         """Remove the note of a granule that came."""
