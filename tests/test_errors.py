@@ -40,7 +40,7 @@ def assert_nothing_changed(project: Project) -> None:
         ("clustering.kmax=9", r"clustering\.kmax does not exist; did you mean clustering\.k_max"),
         ("satelite=G16", r"Parameter satelite does not exist; did you mean satellite"),
         ("windw.start=2018-07-02", r"Parameter windw does not exist"),
-        ("clustering.criterion=best", r"expected 'silhouette' or 'elbow'"),
+        ("clustering.criterion=best", r"expected 'multiscale', 'silhouette' or 'elbow'"),
         ("preprocessing.region.west=10", r"Parameter preprocessing\.region: a region needs all of"),
         (
             "satellite=west,window.start=2018-01-01,window.end=2018-01-02",

@@ -92,7 +92,9 @@ def test_real_granules_behind_s3_are_fetched_and_ingested(
 
 @needs_real_granules
 def test_whole_job_clusters_the_flashes_of_the_window(project: Project, real_archive: Path) -> None:
-    project.succeed("--params", f"archive={real_archive},{JULY_2018}")
+    project.succeed(
+        "--params", f"archive={real_archive},{JULY_2018},clustering.criterion=silhouette"
+    )
     inside = "time >= '2018-07-02 04:33' AND time < '2018-07-02 04:34'"
     expected = project.query(f"SELECT count(*) AS n FROM flashes WHERE {inside}")["n"].item()
     assert expected == 842

@@ -142,7 +142,7 @@ class Clustering(_Strict):
     k_min: Annotated[int, Field(ge=2)] = 2
     k_max: Annotated[int, Field(ge=2)] = 23
     k: Annotated[Literal["auto"] | int, BeforeValidator(_read_k)] = "auto"
-    criterion: Literal["silhouette", "elbow"] = "silhouette"
+    criterion: Literal["multiscale", "silhouette", "elbow"] = "multiscale"
     max_cells: Annotated[int, Field(ge=3, le=MOST_CELLS)] = 20_000
     random_state: Annotated[int, Field(ge=0, le=2**32 - 1)] = 60
     time_scale_km_per_hour: Annotated[float | None, Field(ge=1e-6, le=1e7)] = None

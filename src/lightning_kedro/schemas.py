@@ -81,11 +81,27 @@ COLUMNS: Final = {
     "davies_bouldin": Column("DOUBLE", "Davies-Bouldin index: less is better"),
     "smallest_cluster": Column("BIGINT", "flashes in the smallest cluster"),
     "largest_cluster": Column("BIGINT", "flashes in the largest cluster"),
-    "criterion": Column("VARCHAR", "what decided: silhouette, elbow or fixed"),
+    "dense_silhouette": Column("DOUBLE", "-1 to 1: of samples without isolated flashes"),
+    "prominence": Column(
+        "DOUBLE", "0 to 2: how far a peak of the silhouette stands out; null where it has none"
+    ),
+    "is_elbow": Column("BOOLEAN", "whether the inertia has its elbow at this k"),
+    "bic_gain": Column(
+        "DOUBLE", "BIC/2 per flash of samples, over that of a single cluster, in nats"
+    ),
+    "is_bic_best": Column("BOOLEAN", "whether the BIC is highest at this k, and falls beyond it"),
+    "stability": Column("DOUBLE", "adjusted Rand index of the partitions by two samples, up to 1"),
+    "scale": Column(
+        "VARCHAR", "coarse, storm-like (finest supported), fine or unsupported; null: no scale"
+    ),
+    "is_supported": Column("BOOLEAN", "whether so many clusters are a scale of the flashes"),
+    "criterion": Column("VARCHAR", "what decided: multiscale, silhouette, elbow or fixed"),
     "k_silhouette": Column("INTEGER", "k that the silhouette recommends"),
     "k_elbow": Column("INTEGER", "k that the elbow recommends; null if the curve has no elbow"),
     "at_range_end": Column("BOOLEAN", "whether the chosen k is an end of the range evaluated"),
-    "reason": Column("VARCHAR", "why: a granule, or a newer file of it, is corrupt, or a k chosen"),
+    "reason": Column(
+        "VARCHAR", "why: a granule, or a newer file of it, is corrupt, or a k chosen or a scale"
+    ),
     "coordinates": Column("VARCHAR", "sphere or degrees"),
     "standardize": Column("BOOLEAN", "whether degrees were scaled to unit variance"),
     "time_scale_km_per_hour": Column("DOUBLE", "km that an hour counts as; null without time"),
@@ -225,6 +241,25 @@ TABLES: Final = {
             "davies_bouldin",
             "smallest_cluster",
             "largest_cluster",
+        ),
+        (*RESULT_KEY, "k"),
+    ),
+    "k_candidates": Table(
+        "one k evaluated for a result, by all criteria, and whether it is a scale of the flashes",
+        (
+            *RESULT_KEY,
+            "k",
+            "silhouette_coefficient",
+            "dense_silhouette",
+            "prominence",
+            "is_elbow",
+            "calinski_harabasz",
+            "bic_gain",
+            "is_bic_best",
+            "stability",
+            "scale",
+            "is_supported",
+            "reason",
         ),
         (*RESULT_KEY, "k"),
     ),

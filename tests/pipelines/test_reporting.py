@@ -482,6 +482,11 @@ def test_numbers_avoid_each_other_and_the_flashes_where_there_is_room() -> None:
             "",
         ),
         ({"criterion": "fixed", "k": 5}, "k = 5 was asked for; the silhouette is highest", ""),
+        (
+            {"criterion": "multiscale", "k": 5},
+            "k = 5 is the finest supported scale; the silhouette is highest at k = 4, the elbow",
+            "",
+        ),
         ({"k_elbow": pd.NA}, "the curve has no elbow", ""),
         ({"k": 6, "at_range_end": True}, "k = 6", "raise clustering.k_max"),
         ({"k": 2, "at_range_end": True}, "k = 2", "the fewest that a silhouette can judge"),

@@ -47,7 +47,7 @@ def read_result(connection: "duckdb.DuckDBPyConnection", selection: Selection) -
     if row.num_rows == 0:
         return None
     tables = {
-        table: row if table == "k_selection" else read_key(connection, table, selection)
+        table: row if table == "k_selection" else _read_rows(connection, table, selection)
         for table in RESULT_TABLES
     }
     for handle in (GranuleTable, CoverageTable):
@@ -73,12 +73,25 @@ def replace_result(
             connection.unregister("incoming")
 
 
+def _read_rows(
+    connection: "duckdb.DuckDBPyConnection", table: str, selection: Selection
+) -> "pa.Table":
+    """A result's rows of a table; none in a database of before the table was thought of."""
+    if not table_columns(connection, table):
+        return _make_empty(connection, table)
+    return read_key(connection, table, selection)
+
+
 def _read_window(
     connection: "duckdb.DuckDBPyConnection", handle: type[StoredTable], selection: Selection
 ) -> "pa.Table":
     """The window's rows of a table of ingestion; none if it is not there."""
-    if table_columns(connection, handle.name):
-        return handle.read_from(connection, selection)
-    types = TABLES[handle.name].types.items()
-    columns = ", ".join(f"NULL::{kind} AS {name}" for name, kind in types)
+    if not table_columns(connection, handle.name):
+        return _make_empty(connection, handle.name)
+    return handle.read_from(connection, selection)
+
+
+def _make_empty(connection: "duckdb.DuckDBPyConnection", table: str) -> "pa.Table":
+    """A table of the registry without rows."""
+    columns = ", ".join(f"NULL::{kind} AS {name}" for name, kind in TABLES[table].types.items())
     return connection.sql(f"SELECT {columns}, false AS simulated LIMIT 0").to_arrow_table()

@@ -50,10 +50,14 @@ def fit_candidates(
 
 
 def evaluate_silhouette(
-    cluster_features: PreparedFlashes, candidates: Sequence[KMeansFit], k_min: int
+    cluster_features: PreparedFlashes,
+    candidates: Sequence[KMeansFit],
+    k_min: int,
+    random_state: int,
 ) -> SilhouetteEvaluation:
-    """Score every k from ``k_min`` that was fitted by its silhouette."""
-    return evaluation.evaluate_silhouettes(cluster_features.features, candidates, k_min)
+    """Score every k from ``k_min`` that was fitted by its silhouette, and by samples."""
+    features = cluster_features.features
+    return evaluation.evaluate_silhouettes(features, candidates, k_min, random_state)
 
 
 def evaluate_elbow(
@@ -80,7 +84,8 @@ def cluster_flashes(
     """
     scores = silhouette_evaluation.scores
     options = ClusteringOptions.from_parameters(clustering)
-    choice = evaluation.choose_k(scores, elbow_evaluation, options)
+    n_flashes = cluster_features.features.n_flashes
+    choice = evaluation.choose_k(silhouette_evaluation, elbow_evaluation, options, n_flashes)
     clustered = evaluation.cluster_table(
         cluster_features, candidates, silhouette_evaluation.samples, choice
     )

@@ -65,6 +65,9 @@ def explain_choice(evaluation: Evaluation) -> str:
         elbow = f"the elbow of the curve is at k = {choice['k_elbow']}"
     if choice["criterion"] == "fixed":
         return f"k = {choice['k']} was asked for; {silhouette}, and {elbow}."
+    if choice["criterion"] == "multiscale":
+        found = f"k = {choice['k']} is the finest supported scale"
+        return f"{found}; {silhouette}, {elbow}."
     decided, other = (elbow, silhouette) if choice["criterion"] == "elbow" else (silhouette, elbow)
     return f"k = {choice['k']} because {decided}; {other}."
 
