@@ -70,12 +70,12 @@ COLUMNS: Final = {
         "DOUBLE", "-1 to 1: of a flash (or its cell), or the mean over a cluster or a fit"
     ),
     "mean_time": Column("TIMESTAMP", "mean time of the cluster's flashes, UTC"),
-    "rms_radius_km": Column("DOUBLE", "root mean square distance to the centre in km"),
-    "rms_distance_km": Column("DOUBLE", "root mean square distance to the nearest centre in km"),
+    "rms_radius_km": Column("DOUBLE", "root mean square distance to the center in km"),
+    "rms_distance_km": Column("DOUBLE", "root mean square distance to the nearest center in km"),
     "k": Column("INTEGER", "number of clusters"),
     "inertia": Column(
         "DOUBLE",
-        "sum over flashes of the squared distance to the nearest centre: km2 on the sphere",
+        "sum over flashes of the squared distance to the nearest center: km2 on the sphere",
     ),
     "calinski_harabasz": Column("DOUBLE", "Calinski-Harabasz index: more is better"),
     "davies_bouldin": Column("DOUBLE", "Davies-Bouldin index: less is better"),
@@ -117,7 +117,7 @@ COLUMNS: Final = {
     "cell_size_km": Column("DOUBLE", "side of a cell in km; null if nothing was merged"),
     "inertia_error": Column("DOUBLE", "measured relative error of the inertia due to merging"),
     "silhouette_error": Column("DOUBLE", "measured error of the silhouette due to merging"),
-    "relabelled_share": Column("DOUBLE", "share of flashes whose cell is nearer another centre"),
+    "relabelled_share": Column("DOUBLE", "share of flashes whose cell is nearer another center"),
     "satellite": Column(
         "VARCHAR", "the parameter satellite as it was asked for: a platform or a slot"
     ),
