@@ -92,7 +92,7 @@ def ingested(project: Project, real_archive: Path) -> tuple[Project, str]:
 
 
 @needs_real_granules
-@pytest.mark.parametrize("table", ["silhouette_scores", "clustered_flashes", "k_selection"])
+@pytest.mark.parametrize("table", ["clustered_flashes", "k_selection"])
 def test_run_killed_between_saves_leaves_the_former_result_whole(
     ingested: tuple[Project, str], table: str
 ) -> None:
@@ -109,7 +109,7 @@ def test_run_killed_between_saves_leaves_the_former_result_whole(
 
 
 @needs_real_granules
-@pytest.mark.parametrize("entry", ["cluster_map", "flash_rate", "report"])
+@pytest.mark.parametrize("entry", ["flash_rate", "report"])
 def test_run_killed_between_saves_leaves_the_former_report_whole(
     ingested: tuple[Project, str], entry: str
 ) -> None:
