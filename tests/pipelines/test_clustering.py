@@ -23,9 +23,14 @@ from tests.planted import plant_blobs
 from lightning_kedro import __version__
 from lightning_kedro.analysis.features import FeatureSpace
 from lightning_kedro.analysis.sphere import to_lat_lon, to_unit_vectors
-from lightning_kedro.exceptions import NoFlashesError, ParameterError, TableError
+from lightning_kedro.exceptions import (
+    NoFlashesError,
+    ParameterError,
+    PartialRunError,
+    TableError,
+)
 from lightning_kedro.parameters import check_parameters
-from lightning_kedro.pipelines.clustering import create_pipeline
+from lightning_kedro.pipelines.clustering import create_pipeline, nodes
 from lightning_kedro.pipelines.clustering.flashes import fingerprint_flashes
 from lightning_kedro.results import RESULT_TABLES, Result
 from lightning_kedro.schemas import TABLES
@@ -540,3 +545,30 @@ def test_inputs_are_not_changed(flashes: Flashes) -> None:
     run(flashes, parameters)
     assert parameters == make_parameters()
     assert flashes._table.equals(before)
+
+
+@pytest.mark.parametrize("stale", ["candidates", "silhouette_evaluation", "elbow_evaluation"])
+def test_what_was_made_of_other_flashes_is_refused(stale: str) -> None:
+    parameters = make_parameters()
+    options = parameters["clustering"]
+
+    def make(flashes: Flashes) -> dict[str, Any]:
+        prepared = nodes.preprocess_flashes(
+            flashes, parameters["selection"], "sphere", False, options["max_cells"], None
+        )
+        fits = nodes.fit_candidates(prepared, 4, 60)
+        return {
+            "cluster_features": prepared,
+            "candidates": fits,
+            "silhouette_evaluation": nodes.evaluate_silhouette(prepared, fits, 2, 60),
+            "elbow_evaluation": nodes.evaluate_elbow(prepared, fits),
+        }
+
+    before, now = make(simulate(200)), make(simulate(201))
+    others = {
+        name: parameters[name] for name in ("selection", "clustering", "satellite", "run_time")
+    }
+    with pytest.raises(PartialRunError, match="made of other flashes"):
+        nodes.cluster_flashes(**{**now, stale: before[stale]}, **others)
+    with pytest.raises(PartialRunError, match="made of other flashes"):
+        nodes.evaluate_elbow(now["cluster_features"], before["candidates"])

@@ -3,14 +3,14 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from lightning_kedro.analysis.features import ClusterFeatures
 from lightning_kedro.analysis.sphere import FloatArray
-from lightning_kedro.exceptions import NoFlashesError, TableError
+from lightning_kedro.exceptions import NoFlashesError, PartialRunError, TableError
 from lightning_kedro.selection import Selection
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ FLASH_COLUMNS: Final = (
     "quality_flag",
 )
 """What is read of each flash."""
+
+_Value = TypeVar("_Value")
 
 _MICROSECONDS_PER_HOUR: Final = 3.6e9
 _HIGHEST_LAT: Final = 90.0
@@ -54,6 +56,43 @@ class PreparedFlashes:
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """The flashes themselves: they never change."""
         return self
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Derived(Generic[_Value]):
+    """What was made of prepared flashes, and of which.
+
+    Options are told apart by where it is kept; the flashes themselves may change between two runs
+    of single nodes, because a late granule has come.
+
+    Attributes:
+        fingerprint: Digest of the flashes, as in ``PreparedFlashes``.
+        value: What was made of them.
+    """
+
+    fingerprint: str
+    value: _Value
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """The same: it never changes."""
+        return self
+
+    def of(self, prepared: PreparedFlashes) -> _Value:
+        """What was made, if it was made of these flashes.
+
+        Only runs of some of the nodes can bring others together.
+
+        Raises:
+            PartialRunError: If it was made of other flashes.
+        """
+        if self.fingerprint != prepared.fingerprint:
+            message = (
+                f"What is kept of an earlier node was made of other flashes ({self.fingerprint}) "
+                f"than the features ({prepared.fingerprint}) of {prepared.selection}: run "
+                f"`kedro run --pipelines clustering` from its first node."
+            )
+            raise PartialRunError(message)
+        return self.value
 
 
 def read_flashes(flashes: Any, selection: Selection) -> "pa.Table":  # noqa: ANN401

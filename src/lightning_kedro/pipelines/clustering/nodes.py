@@ -8,6 +8,7 @@ from lightning_kedro.analysis.kmeans import KMeansFit
 from lightning_kedro.pipelines.clustering import evaluation, tables
 from lightning_kedro.pipelines.clustering.evaluation import SilhouetteEvaluation
 from lightning_kedro.pipelines.clustering.flashes import (
+    Derived,
     PreparedFlashes,
     fingerprint_flashes,
     read_flashes,
@@ -44,34 +45,38 @@ def preprocess_flashes(
 
 def fit_candidates(
     cluster_features: PreparedFlashes, k_max: int, random_state: int
-) -> list[KMeansFit]:
+) -> Derived[Sequence[KMeansFit]]:
     """Fit every k from 1 to ``k_max`` once, for both evaluators."""
-    return evaluation.fit_candidates(cluster_features, k_max, random_state)
+    fits = evaluation.fit_candidates(cluster_features, k_max, random_state)
+    return Derived(cluster_features.fingerprint, fits)
 
 
 def evaluate_silhouette(
     cluster_features: PreparedFlashes,
-    candidates: Sequence[KMeansFit],
+    candidates: Derived[Sequence[KMeansFit]],
     k_min: int,
     random_state: int,
-) -> SilhouetteEvaluation:
+) -> Derived[SilhouetteEvaluation]:
     """Score every k from ``k_min`` that was fitted by its silhouette, and by samples."""
-    features = cluster_features.features
-    return evaluation.evaluate_silhouettes(features, candidates, k_min, random_state)
+    features, fits = cluster_features.features, candidates.of(cluster_features)
+    scored = evaluation.evaluate_silhouettes(features, fits, k_min, random_state)
+    return Derived(cluster_features.fingerprint, scored)
 
 
 def evaluate_elbow(
-    cluster_features: PreparedFlashes, candidates: Sequence[KMeansFit]
-) -> dict[int, float]:
+    cluster_features: PreparedFlashes, candidates: Derived[Sequence[KMeansFit]]
+) -> Derived[Mapping[int, float]]:
     """Give the inertia of every k that was fitted, from 1."""
-    return evaluation.measure_inertia(cluster_features.features, candidates)
+    fits = candidates.of(cluster_features)
+    inertia = evaluation.measure_inertia(cluster_features.features, fits)
+    return Derived(cluster_features.fingerprint, inertia)
 
 
 def cluster_flashes(
     cluster_features: PreparedFlashes,
-    candidates: Sequence[KMeansFit],
-    silhouette_evaluation: SilhouetteEvaluation,
-    elbow_evaluation: Mapping[int, float],
+    candidates: Derived[Sequence[KMeansFit]],
+    silhouette_evaluation: Derived[SilhouetteEvaluation],
+    elbow_evaluation: Derived[Mapping[int, float]],
     selection: Mapping[str, Any],
     clustering: Mapping[str, Any],
     satellite: str,
@@ -81,17 +86,20 @@ def cluster_flashes(
 
     Returns:
         The result, once for each of its tables: their entries commit it as a whole.
+
+    Raises:
+        PartialRunError: If what earlier nodes made is not of the same flashes.
     """
-    scores = silhouette_evaluation.scores
+    fits = candidates.of(cluster_features)
+    evaluated = silhouette_evaluation.of(cluster_features)
+    inertia = elbow_evaluation.of(cluster_features)
     options = ClusteringOptions.from_parameters(clustering)
     n_flashes = cluster_features.features.n_flashes
-    choice = evaluation.choose_k(silhouette_evaluation, elbow_evaluation, options, n_flashes)
-    clustered = evaluation.cluster_table(
-        cluster_features, candidates, silhouette_evaluation.samples, choice
-    )
+    choice = evaluation.choose_k(evaluated, inertia, options, n_flashes)
+    clustered = evaluation.cluster_table(cluster_features, fits, evaluated.samples, choice)
     request = {"clustering": clustering, "satellite": satellite, "run_time": run_time}
     chosen = Selection.from_plain(selection)
     result = tables.collect_result(
-        chosen, cluster_features, candidates, scores, elbow_evaluation, clustered, request
+        chosen, cluster_features, fits, evaluated.scores, inertia, clustered, request
     )
     return (result,) * len(RESULT_TABLES)
