@@ -74,6 +74,13 @@ def test_now_is_the_same_for_both_ends() -> None:
             {"preprocessing": {"region": {"west": 0, "south": 9, "east": 1, "north": 2}}},
             r"Parameter preprocessing\.region: south \(9\) must be less than north \(2\)",
         ),
+        *(
+            (
+                {"preprocessing": {"region": {"west": w, "south": 1, "east": e, "north": 2}}},
+                r"Parameter preprocessing\.region: west .* are the same meridian: for all",
+            )
+            for w, e in ((180, -180), (5, 5), (-180, -180), (-0.0, 0.0))
+        ),
         ({"clustering": {"standardize": True}}, "standardize works with coordinates: degrees"),
         (
             {
@@ -127,3 +134,15 @@ def test_satellite_is_understood_as_people_write_it(given: object, meant: str) -
 def test_satellite_that_does_not_exist_is_refused(given: object) -> None:
     with pytest.raises(ParameterError, match=r"Parameter satellite: .* cannot be used, expected"):
         check_parameters(tree(satellite=given), now=NOW)
+
+
+def test_negative_zero_makes_no_other_region() -> None:
+    boxes = [
+        {"west": west, "south": south, "east": 10, "north": 10}
+        for west, south in ((0, 0), (-0.0, -0.0), (-0.0, 0))
+    ]
+    made = [check_parameters(tree(preprocessing={"region": box}), now=NOW) for box in boxes]
+    assert {one["selection"]["name"] for one in made} == {made[0]["selection"]["name"]}
+    assert {str(one["selection"]["region"]) for one in made} == {
+        "{'west': 0.0, 'south': 0.0, 'east': 10.0, 'north': 10.0}"
+    }

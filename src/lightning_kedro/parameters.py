@@ -51,6 +51,9 @@ LAST_TIME: Final = datetime(2100, 1, 1, tzinfo=UTC)
 MOST_CELLS: Final = 10_000_000
 """More points than this do not fit into memory with the distances that fits need."""
 
+_NOWHERE: Final = (180.0, -180.0)
+"""West and east of a box that begins and ends at the 180 degree meridian, eastward of it."""
+
 _SATELLITE: Final = re.compile(r"g(?:oes)?[\s_-]*(\d{2})|(\d{2})", re.IGNORECASE)
 """How people write a satellite: ``g18``, ``GOES-18``, ``goes18``, ``18``."""
 
@@ -105,6 +108,12 @@ class RegionBox(_Strict):
     east: Annotated[float | None, Field(ge=-180, le=180)] = None
     north: Annotated[float | None, Field(ge=-90, le=90)] = None
 
+    @field_validator("west", "south", "east", "north")
+    @classmethod
+    def _drop_sign_of_zero(cls, value: float | None) -> float | None:
+        """Make -0.0 what it equals: a box has one key, however it is written."""
+        return None if value is None else value + 0.0
+
     @model_validator(mode="after")
     def _check_sides(self) -> "RegionBox":
         sides = (self.west, self.south, self.east, self.north)
@@ -114,6 +123,12 @@ class RegionBox(_Strict):
             raise ValueError(message)
         if self.south is not None and self.north is not None and self.south >= self.north:
             message = f"south ({self.south:g}) must be less than north ({self.north:g})"
+            raise ValueError(message)
+        if self.west is not None and (self.west == self.east or (self.west, self.east) == _NOWHERE):
+            message = (
+                f"west ({self.west:g}) and east ({self.east:g}) are the same meridian: for all "
+                f"longitudes give west -180 and east 180"
+            )
             raise ValueError(message)
         return self
 
