@@ -80,7 +80,7 @@ def connect(
         StorageError: If the disk is full, or the file or its folder may not be written to.
     """
     if read_only and not database_exists(path):
-        message = f"There is no database {path} yet: run `kedro run --pipeline ingestion` first."
+        message = f"There is no database {path} yet: run `kedro run --pipelines ingestion` first."
         raise TableError(message)
     if set(path.as_posix()) & set(_UNUSABLE):
         message = (
