@@ -1,5 +1,6 @@
 """The project's tables among what else people keep in the same file."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -135,3 +136,17 @@ def test_types_of_the_registry_are_called_as_duckdb_calls_them(path: Path) -> No
         for column in (*COLUMNS.values(), SIMULATED):
             query = f"SELECT typeof(NULL::{column.type})"
             assert connection.execute(query).fetchall() == [(column.type,)]
+
+
+@pytest.mark.parametrize("read", ["coverage", "granules"])
+def test_table_of_a_person_is_never_given_columns(path: Path, read: str) -> None:
+    make(path, "CREATE OR REPLACE TABLE coverage AS SELECT 'Ulm' AS town, 118.7 AS km2")
+    if read == "coverage":
+        words = r"has a table called coverage without the key .* RENAME TO my_coverage"
+        with pytest.raises(DatasetError, match=words):
+            DuckDBTableDataset(path=str(path), table=read).load()
+    else:
+        with pytest.raises(DatasetError, match="no table granules yet"):
+            DuckDBTableDataset(path=str(path), table=read).load()
+    with duckdb.connect(str(path)) as connection:
+        assert connection.execute("FROM coverage").fetchall() == [("Ulm", Decimal("118.7"))]

@@ -6,6 +6,7 @@ quality were ``all``; elsewhere they were chosen by a region or a quality that n
 and ``unknown`` is what the key says.
 """
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
 from lightning_kedro.schemas import COLUMNS, SIMULATED, TABLES, Column
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     import duckdb
 
 UNKNOWN: Final = "unknown"
+
+_ADDED_TO_KEYS: Final = {"region", "min_quality", "label"}
+"""What the keys of version 0.1 lack."""
 
 _FLASHES_OF_WINDOW: Final = """
     SELECT platform, granule_start, flash_id FROM main.flashes
@@ -73,9 +77,21 @@ def _find_lacking(connection: "duckdb.DuckDBPyConnection") -> dict[str, dict[str
     for table in sorted(present.keys() & TABLES.keys()):
         wanted = {name: COLUMNS[name] for name in TABLES[table].columns} | {"simulated": SIMULATED}
         missing = {name: column for name, column in wanted.items() if name not in present[table]}
-        if missing:
+        if missing and is_ours(table, present[table]):
             lacking[table] = missing
     return lacking
+
+
+def is_ours(table: str, present: Collection[str]) -> bool:
+    """Whether what has the name of a table is one of this project's: it has the table's first key.
+
+    A table of a person's own must not be given columns.
+
+    Args:
+        table: A table of the registry.
+        present: The columns that it has.
+    """
+    return {*TABLES[table].key} - _ADDED_TO_KEYS <= {*present}
 
 
 def _list_windows(

@@ -14,7 +14,7 @@ from lightning_kedro.exceptions import TableError
 from lightning_kedro.schemas import COLUMNS, KEY_DEFAULTS, RESULT_KEY, SIMULATED, TABLES
 from lightning_kedro.selection import Selection
 from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS, connect, transaction
-from lightning_kedro.store.migration import is_older, migrate
+from lightning_kedro.store.migration import is_older, is_ours, migrate
 
 if TYPE_CHECKING:
     import duckdb
@@ -191,6 +191,9 @@ def check_table(connection: "duckdb.DuckDBPyConnection", table: str) -> dict[str
     if present and _is_view(connection, table):
         fault = f"has a view called {table}, which is the name of a table of this project"
         raise TableError(_advise_rename(connection, table, fault, "VIEW"))
+    if present and not is_ours(table, present):
+        fault = f"has a table called {table} without the key of this project's table of that name"
+        raise TableError(_advise_rename(connection, table, fault, "TABLE"))
     for name, expected in (TABLES[table].types | {"simulated": SIMULATED.type}).items():
         found = present.get(name, expected)
         if found != expected:
