@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from lightning_kedro.selection import Selection
+
 Fact = str | int | float | bool | None
 """What a card holds: what JSON can say in one word."""
 
@@ -22,12 +24,14 @@ class Publication:
         files: Content by file name, pictures first; these are also kept as the latest.
         extras: Content by file name of what stands in its folder only.
         card: What the list of all reports says of it; see ``lightning_kedro.store.reports.Card``.
+        selection: What the result is of, if it is one that a database holds.
     """
 
     name: str
     files: Mapping[str, bytes]
     extras: Mapping[str, bytes]
     card: Mapping[str, Fact]
+    selection: Selection | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """The publication itself: it never changes."""

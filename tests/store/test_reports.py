@@ -225,3 +225,24 @@ def test_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="A file has the name of the folder: move it away"):
         publish(place, make())
     assert place.read_text() == "mine"
+
+
+def test_run_that_read_first_and_comes_last_leaves_the_report_of_the_stored_result(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    early, late = make(mark="1", identity="one@1"), make(mark="2", identity="one@2")
+    publish(tmp_path, late, lambda: "one@2")
+    with caplog.at_level(logging.INFO):
+        publish(tmp_path, early, lambda: "one@2")
+    assert_published(tmp_path, late)
+    assert "The report of one@2, which was made meanwhile, stands" in caplog.text
+
+
+@pytest.mark.parametrize("stored", ["one@1", "one@3", None])
+def test_report_of_another_result_than_the_stored_one_is_replaced(
+    tmp_path: Path, stored: str | None
+) -> None:
+    publish(tmp_path, make(mark="2", identity="one@2"), lambda: stored)
+    again = make(mark="1", identity="one@1")
+    publish(tmp_path, again, lambda: stored)
+    assert_published(tmp_path, again)

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,8 +11,11 @@ from kedro.io import AbstractDataset
 from kedro_datasets._typing import ImagePreview, PlotlyPreview  # Kedro-Viz goes by these names
 
 from lightning_kedro.publication import Publication
+from lightning_kedro.results import RESULT_TABLES, Result
+from lightning_kedro.store.database import database_exists
 from lightning_kedro.store.files import write_atomic
 from lightning_kedro.store.reports import finish_publication, publish
+from lightning_kedro.store.tables import TableHandle
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -41,14 +45,23 @@ class ReportDataset(AbstractDataset[str | Publication, str]):
         '<!DOCTYPE html>'
     """
 
-    def __init__(self, *, path: str, metadata: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        path: str,
+        database: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
         """Describe the report; nothing is opened.
 
         Args:
             path: The file of the latest report; its folder is that of all reports.
+            database: The DuckDB file with the results, by which runs at the same time see whose
+                report stands.
             metadata: For plugins such as Kedro-Viz.
         """
         self._path = Path(path)
+        self._database = None if database is None else Path(database)
         self.metadata = metadata
 
     @property
@@ -68,10 +81,18 @@ class ReportDataset(AbstractDataset[str | Publication, str]):
             StorageError: If the disk is full or the folder cannot be written to, or others keep it.
         """
         if isinstance(data, Publication):
-            publish(self.folder, data)
+            publish(self.folder, data, partial(self._find_stored, data))
             return
-        with write_atomic(self._path) as partial:
-            partial.write_bytes(data.encode("utf-8"))
+        with write_atomic(self._path) as file:
+            file.write_bytes(data.encode("utf-8"))
+
+    def _find_stored(self, publication: Publication) -> str | None:
+        """The identity of the result that the database holds of a publication's selection."""
+        selection = publication.selection
+        if self._database is None or selection is None or not database_exists(self._database):
+            return None
+        row = TableHandle(self._database, RESULT_TABLES[-1]).read(selection)
+        return Result(selection, {RESULT_TABLES[-1]: row}).identity if row.num_rows else None
 
     def preview(self) -> ImagePreview:
         """The cluster map of the latest report, for Kedro-Viz."""

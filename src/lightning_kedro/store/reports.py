@@ -16,7 +16,7 @@ whoever comes next completes them if a kill came between (``finish_publication``
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
 from pathlib import Path
@@ -104,12 +104,19 @@ class Entry:
         return quote(self.name, safe="")
 
 
-def publish(root: Path, publication: Publication) -> Path:
+def publish(
+    root: Path, publication: Publication, find_stored: Callable[[], str | None] = lambda: None
+) -> Path:
     """Make a report visible: its own folder, the list of all, and the latest at fixed names.
+
+    Of runs at the same time the one that read the result first may come last. It leaves a report
+    alone that is of the very result that is stored by now: as if it had been the first in all.
 
     Args:
         root: The folder of all reports; made if it is not there.
         publication: The report.
+        find_stored: Gives the identity of the result that a database holds now of the same
+            selection; None if it holds none, or there is none to ask.
 
     Returns:
         The page of the report, in its own folder.
@@ -119,6 +126,12 @@ def publish(root: Path, publication: Publication) -> Path:
     """
     with lock_folder(root), explain_disk(root):
         _complete(root)
+        standing = read_card(root / publication.name)
+        identity = publication.card.get("identity")
+        is_other = standing is not None and standing.identity not in ("", identity)
+        if standing and is_other and find_stored() == standing.identity:
+            logger.info("The report of %s, which was made meanwhile, stands", standing.identity)
+            return root / publication.name / PAGE
         _prepare(root, publication)
         (root / _PREPARED).rename(root / _JOURNAL)
         _complete(root)

@@ -84,7 +84,7 @@ def gather_publication(
     files |= {CHART: chart, PAGE: page.encode("utf-8")}
     selection = reported.window.selection
     extras = {THUMBNAIL: shrink(named["cluster_map"])}
-    return Publication(selection.name, files, extras, write_card(reported))
+    return Publication(selection.name, files, extras, write_card(reported), selection)
 
 
 def write_card(reported: ReportedResult) -> dict[str, Fact]:
