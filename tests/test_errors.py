@@ -224,3 +224,9 @@ def test_file_that_is_no_granule_is_ignored(project: Project, real_archive: Path
     shutil.copytree(folder, folder / "OR_GLM-L2-LCFA_G16_s20181830433400_e20181830434000_c2.nc")
     project.succeed("--pipelines", "ingestion", "--params", f"archive={real_archive},{JULY_2018}")
     assert len(project.query("SELECT * FROM granules")) == 3
+
+
+def test_single_node_on_what_stays_in_memory_is_refused(project: Project) -> None:
+    error = project.fail("--env", "stream", "--nodes", "transform")
+    assert "raw_granules stays in memory in this environment" in error
+    assert "run the nodes before it too" in error

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from kedro.framework.hooks import hook_impl
 
-from lightning_kedro.exceptions import IncompleteRunError
+from lightning_kedro.exceptions import IncompleteRunError, PartialRunError
 from lightning_kedro.granules.hours import archive_hours
 from lightning_kedro.parameters import check_parameters, name_intermediates
 from lightning_kedro.selection import read_segments
@@ -54,6 +54,30 @@ class CheckParameters:
         if checked["archive"] is not None:  # it may stand in a file of parameters too
             facts["archive"] = checked["archive"]
         loader.runtime_params = {**(loader.runtime_params or {}), **facts}
+
+
+class CheckInputs:
+    """Refuses a run of some nodes on what only stays in memory, before anything runs."""
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(
+        self, pipeline: "Pipeline", catalog: "CatalogProtocol[Any, Any]"
+    ) -> None:
+        """Look at what the run takes and does not make.
+
+        Raises:
+            PartialRunError: If something of it stays in memory, and nobody has put it there.
+        """
+        from kedro.io import MemoryDataset
+
+        for name in sorted(pipeline.inputs()):
+            entry = catalog.get(name)
+            if isinstance(entry, MemoryDataset) and not entry.exists():
+                message = (
+                    f"{name} stays in memory in this environment, so that only a run which makes it "
+                    f"can use it: run the nodes before it too, or the whole pipeline (`kedro run`)."
+                )
+                raise PartialRunError(message)
 
 
 class LogSteps:

@@ -1,6 +1,7 @@
 """Settings of the Kedro project: https://docs.kedro.org/en/stable/configure/configuration_basics/."""
 
 from lightning_kedro.hooks import (
+    CheckInputs,
     CheckParameters,
     LockData,
     LogSteps,
@@ -10,6 +11,7 @@ from lightning_kedro.hooks import (
 
 HOOKS = (
     CheckParameters(),
+    CheckInputs(),
     LockData(),
     LogSteps(),
     SummariseIngestion(),
