@@ -24,11 +24,12 @@ from tests.ingesting import (
 
 from lightning_kedro.datasets.flash_series import FlashSeriesDataset
 from lightning_kedro.datasets.granule_tables import GranuleTableDataset
-from lightning_kedro.exceptions import ArchiveError, TableError
+from lightning_kedro.exceptions import ArchiveError, ParameterError, TableError
 from lightning_kedro.glm.granule import GranuleName
 from lightning_kedro.granules import series as series_module
 from lightning_kedro.pipelines.ingestion.nodes import load_flashes
 from lightning_kedro.store import loading
+from lightning_kedro.store.loaded import FlashTable
 from lightning_kedro.store.series_files import SelectedSeries, SeriesFolder
 
 GRANULES = make_granules()
@@ -519,3 +520,19 @@ def test_handles_give_the_rows_of_a_window(tmp_path: Path) -> None:
 def test_other_table_is_no_table_of_ingestion() -> None:
     with pytest.raises(TableError, match="Table elbow_curve is not filled by ingestion; that are"):
         GranuleTableDataset(path="x.duckdb", table="elbow_curve")
+
+
+@pytest.mark.parametrize(
+    ("window", "message"),
+    [
+        (("GOES-18", "2024-07-14T10:00", "2024-07-14T11:00"), "no satellite 'GOES-18': give G16"),
+        (("g18", "2024-07-14T10:00", "2024-07-14T11:00"), "no satellite 'g18': give G16"),
+        (("G18", "2024-07-14T11:00", "2024-07-14T10:00"), "2024-07-14T11:00:00 must end after"),
+        (("G18", "2024-07-14T11:00", "2024-07-14T11:00"), "2024-07-14T11:00:00 must end after"),
+    ],
+)
+def test_window_that_cannot_be_is_refused_and_not_empty(
+    tmp_path: Path, window: tuple[str, str, str], message: str
+) -> None:
+    with pytest.raises(ParameterError, match=message):
+        FlashTable(tmp_path / "none.duckdb").window(*window)

@@ -306,3 +306,16 @@ def test_prefetch_stops_at_an_error_and_cancels_the_rest() -> None:
         next(results)
     assert len(futures) <= 8
     assert all(future.cancelled() for future in futures[3:])
+
+
+def test_file_system_that_connects_at_once_and_cannot_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(111, "Connection refused")
+
+    monkeypatch.setattr("fsspec.core.url_to_fs", refuse)
+    with pytest.raises(
+        ArchiveError, match=r"Archive 'ftp://a/b' cannot be reached, .*refused: check"
+    ):
+        Storage("ftp://a/b").locate("G18")

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from lightning_kedro.exceptions import ParameterError
-from lightning_kedro.glm.satellites import SATELLITES, SLOTS
+from lightning_kedro.glm.satellites import PLATFORMS, SATELLITES, SLOTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,12 @@ def find_segments(satellite: str, start: datetime, end: datetime) -> tuple[Segme
         where a slot changed hands inside the window.
 
     Raises:
-        ParameterError: If no satellite held the slot yet when the window starts.
+        ParameterError: If there is no such satellite, or if no satellite held the slot yet when the
+            window starts.
     """
+    if satellite not in (*PLATFORMS, *SLOTS):
+        message = f"There is no satellite {satellite!r}: give {', '.join((*PLATFORMS, *SLOTS))}."
+        raise ParameterError(message)
     if satellite not in SLOTS:
         return (Segment(satellite, start, end),)
     holders = list_holders(satellite)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lightning_kedro.exceptions import ParameterError
 from lightning_kedro.glm.granule import HOUR, MAX_LENGTH
 from lightning_kedro.glm.orbital_slot import find_segments
 from lightning_kedro.granules.creations import KnownGranules
@@ -116,11 +117,19 @@ class StoredTable(TableHandle, ABC):
             columns: The columns wanted; all if None.
             region: West, south, east and north in degrees, of flashes; everywhere if None.
 
+        Raises:
+            ParameterError: If there is no such satellite, or the window does not end after its
+                start.
+
         Example:
             ``catalog.load("flashes").window("G18", "2024-07-14T22:00", "2024-07-14T23:00")``
         """
+        first, last = _read_utc(start), _read_utc(end)
+        if first >= last:
+            message = f"The window from {first:%Y-%m-%dT%H:%M:%S} must end after its start."
+            raise ParameterError(message)
         box = region if region is None or isinstance(region, Region) else Region(*region)
-        segments = find_segments(satellite, _read_utc(start), _read_utc(end))
+        segments = find_segments(satellite, first, last)
         frame: pd.DataFrame = self.read(Selection(segments, box), columns).to_pandas()
         return frame
 

@@ -41,6 +41,9 @@ def open_remote(root: str, fs_args: Mapping[str, Any], deadlines: Deadlines) -> 
             f"file system that fsspec knows such as s3://bucket."
         )
         raise ArchiveError(message) from error
+    except OSError as error:  # some file systems connect at once
+        message = f"Archive {root!r} cannot be reached, {error}: check the parameter archive."
+        raise ArchiveError(message) from error
     except (KeyError, TypeError) as error:
         raise ConfigurationError(explain_client(error)) from error
     if protocol in S3:
