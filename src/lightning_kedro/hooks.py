@@ -74,8 +74,9 @@ class CheckInputs:
             entry = catalog.get(name)
             if isinstance(entry, MemoryDataset) and not entry.exists():
                 message = (
-                    f"{name} stays in memory in this environment, so that only a run which makes it "
-                    f"can use it: run the nodes before it too, or the whole pipeline (`kedro run`)."
+                    f"{name} stays in memory in this environment, so that only a run which "
+                    f"makes it can use it: run the nodes before it too, or the whole "
+                    f"pipeline (`kedro run`)."
                 )
                 raise PartialRunError(message)
 

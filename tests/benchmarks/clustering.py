@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,6 @@ FloatArray = npt.NDArray[np.float64]
 Places = tuple[FloatArray, FloatArray]
 
 K_RANGE = range(2, 24)
-TABLES = ("clustered_flashes", "cluster_centers", "cluster_quality", "k_selection")
 PARAMETERS = {
     "satellite": "G18",
     "window": {"start": "2023-01-26T15:00:00", "end": "2023-01-26T16:00:00"},
@@ -173,32 +173,42 @@ def write_flashes(path: Path, n: int) -> None:
         connection.execute("INSERT INTO flashes BY NAME SELECT * FROM incoming")
 
 
+def read_parameters() -> dict[str, Any]:
+    """The parameters as a run gives them to the nodes."""
+    from lightning_kedro.parameters import check_parameters
+
+    return check_parameters(PARAMETERS, now=datetime(2023, 1, 27, tzinfo=UTC))
+
+
 def cluster_database(path: Path) -> dict[str, float]:
     """Run the pipeline's nodes from the table of flashes to the stored result."""
     from lightning_kedro.datasets.duckdb_table import DuckDBTableDataset
     from lightning_kedro.datasets.granule_tables import GranuleTableDataset
     from lightning_kedro.pipelines.clustering import nodes
 
-    def save(name: str, frame: Any) -> None:
-        keys = ["platform", "window_start", "window_end"]
-        DuckDBTableDataset(path=str(path), table=name, replace_by=keys).save(frame)
-
+    parameters = read_parameters()
+    options = parameters["clustering"]
     start = time.perf_counter()
-    flashes = GranuleTableDataset(path=str(path), table="flashes").load()
-    features = nodes.preprocess_flashes(flashes, PARAMETERS)
-    candidates = nodes.fit_candidates(features, PARAMETERS)
-    scores, samples = nodes.evaluate_silhouette(features, candidates, PARAMETERS)
-    curve = nodes.evaluate_elbow(features, candidates, PARAMETERS)
-    save("silhouette_scores", scores)
-    save("elbow_curve", curve)
-    results = nodes.cluster_flashes(
-        flashes, features, candidates, scores, samples, curve, PARAMETERS
+    prepared = nodes.preprocess_flashes(
+        GranuleTableDataset(path=str(path), table="flashes").load(),
+        parameters["selection"],
+        options["coordinates"],
+        options["standardize"],
+        options["max_cells"],
+        options["time_scale_km_per_hour"],
     )
-    for name, frame in zip(TABLES, results, strict=True):
-        save(name, frame)
+    fits = nodes.fit_candidates(prepared, options["k_max"], options["random_state"])
+    (result, *_) = nodes.cluster_flashes(
+        prepared,
+        fits,
+        nodes.evaluate_silhouette(prepared, fits, options["k_min"], options["random_state"]),
+        nodes.evaluate_elbow(prepared, fits),
+        *(parameters[name] for name in ("selection", "clustering", "satellite", "run_time")),
+    )
+    DuckDBTableDataset(path=str(path), table="k_selection").save(result)
     seconds = time.perf_counter() - start
     peak = read_peak_gb()
-    selection = results[-1].iloc[0]
+    selection = result.row
     errors = ("inertia_error", "silhouette_error", "cell_size_km")
     return {"seconds": seconds, "peak": peak, **{name: float(selection[name]) for name in errors}}
 
@@ -215,24 +225,22 @@ def time_database(path: Path) -> dict[str, float]:
 
     from lightning_kedro.datasets.duckdb_table import DuckDBTableDataset
     from lightning_kedro.datasets.granule_tables import GranuleTableDataset
-    from lightning_kedro.pipelines.clustering.tables import FLASH_COLUMNS
+    from lightning_kedro.pipelines.clustering.flashes import FLASH_COLUMNS
     from lightning_kedro.selection import Selection
 
-    selection = Selection.from_parameters(PARAMETERS)
+    selection = Selection.from_plain(read_parameters()["selection"])
     start = time.perf_counter()
     flashes = GranuleTableDataset(path=str(path), table="flashes").load()
     flashes.read(selection, ["lat", "lon"])
     table = flashes.read(selection, list(FLASH_COLUMNS))
     n = table.num_rows
     table = table.append_column("flash_platform", table["platform"])
-    for name, moment in (("window_start", selection.start), ("window_end", selection.end)):
-        value = pa.scalar(moment.replace(tzinfo=None), pa.timestamp("us"))
-        table = table.append_column(name, pa.repeat(value, n))
+    for name, value in selection.key._asdict().items():
+        if name != "platform":
+            table = table.append_column(name, pa.repeat(pa.scalar(value), n))
     table = table.append_column("cluster", pa.array(np.zeros(n, dtype=np.int32)))
     table = table.append_column("silhouette_coefficient", pa.array(np.zeros(n, dtype=np.float32)))
-    keys = ["platform", "window_start", "window_end"]
-    dataset = DuckDBTableDataset(path=str(path), table="clustered_flashes", replace_by=keys)
-    dataset.save(table)
+    DuckDBTableDataset(path=str(path), table="clustered_flashes").save(table)
     return {"seconds": time.perf_counter() - start}
 
 
