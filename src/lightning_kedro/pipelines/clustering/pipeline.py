@@ -19,7 +19,7 @@ _PREPARED_BY: Final = ("coordinates", "standardize", "max_cells", "time_scale_km
 def create_pipeline() -> Pipeline:
     """The pipeline ``clustering``: from flashes to clusters and an evaluated number of them.
 
-    What passes between its nodes stays in memory and is of one run; only ``kmeans_cluster``, which
+    What passes between its nodes is kept by what it was made for; only ``kmeans_cluster``, which
     completes a result, has tables as outputs, so that they change together.
     """
     return Pipeline(
