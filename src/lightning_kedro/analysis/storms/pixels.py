@@ -1,0 +1,86 @@
+"""Pixels of nearly equal area on the sphere, which need no neighbors across a seam.
+
+The sphere is cut into rows of equal latitude, and each row into pixels that are at most as wide as
+they are high. Neighbors are found by the distance of places in space, so that nothing special
+happens at 180 degrees or at the poles.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_kedro.analysis.sphere import EARTH_RADIUS_KM, FloatArray, to_unit_vectors
+
+IntArray = npt.NDArray[np.int64]
+
+_SLACK: Final = 1e-9
+"""Two points of a pixel are nearer than its diagonal by this share at least, rounding included."""
+
+
+@dataclass(frozen=True, slots=True)
+class PixelGrid:
+    """Pixels whose diagonal is at most some length.
+
+    Attributes:
+        diagonal_km: Two places in one pixel are never farther apart than this, as a chord, km.
+    """
+
+    diagonal_km: float
+
+    @property
+    def height_deg(self) -> float:
+        """Height of a row, degrees of latitude."""
+        side_km = self.diagonal_km * (1.0 - _SLACK) / np.sqrt(2.0)
+        return float(np.degrees(side_km / EARTH_RADIUS_KM))
+
+    def find_keys(self, lat: npt.ArrayLike, lon: npt.ArrayLike) -> IntArray:
+        """Number the pixels in which places lie.
+
+        Args:
+            lat: Latitudes, shape (n,), degrees in [-90, 90].
+            lon: Longitudes, shape (n,), degrees, any turn.
+
+        Returns:
+            Shape (n,), int64: the same key for the places of one pixel, on every call.
+        """
+        row = np.floor((np.asarray(lat, dtype=np.float64) + 90.0) / self.height_deg)
+        columns = self._count_columns(row)
+        turn = np.mod(np.asarray(lon, dtype=np.float64) / 360.0, 1.0)
+        column = np.minimum(np.floor(turn * columns), columns - 1.0)
+        return row.astype(np.int64) * self._stride + column.astype(np.int64)
+
+    def find_centers(self, keys: IntArray) -> FloatArray:
+        """Middles of pixels, km from the center of the Earth, shape (n, 3)."""
+        row, column = np.divmod(keys, self._stride)
+        lat = np.minimum((row + 0.5) * self.height_deg - 90.0, 90.0)
+        lon = (column + 0.5) * 360.0 / self._count_columns(row.astype(np.float64))
+        return EARTH_RADIUS_KM * to_unit_vectors(lat, lon)
+
+    @property
+    def _stride(self) -> int:
+        """More than there are pixels in any row."""
+        return int(360.0 / self.height_deg) + 2
+
+    def _count_columns(self, row: FloatArray) -> FloatArray:
+        """Pixels in a row: so many that none is wider, where the row is longest, than high."""
+        south = row * self.height_deg - 90.0
+        north = south + self.height_deg
+        widest = np.where(south * north <= 0.0, 0.0, np.minimum(np.abs(south), np.abs(north)))
+        return np.maximum(np.ceil(np.cos(np.radians(widest)) * 360.0 / self.height_deg), 1.0)
+
+
+def list_ranges(starts: IntArray, counts: IntArray) -> IntArray:
+    """All whole numbers of ranges one after the other.
+
+    Args:
+        starts: First number of each range, shape (m,).
+        counts: Length of each range, shape (m,).
+
+    Returns:
+        Shape (sum of counts,).
+    """
+    ends = np.cumsum(counts)
+    shifts = np.repeat(starts - ends + counts, counts)
+    return np.arange(shifts.size, dtype=np.int64) + shifts
