@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_kedro.analysis.sphere import FloatArray
-from lightning_kedro.analysis.storms.pixels import IntArray, PixelGrid, list_ranges
+from lightning_kedro.analysis.storms.pixels import IntArray, PixelGrid, find_near, list_ranges
 
 if TYPE_CHECKING:
     from lightning_kedro.analysis.storms.dbscan import Density
@@ -33,7 +33,7 @@ class Boxes:
         pixel: The pixel of each box, from 0, shape (m,).
         slot: The slot of time of each box, from 0, shape (m,).
         near_starts: Where the pixels near each pixel begin in ``near``, shape (pixels + 1,).
-        near: Pixels near each pixel, itself included.
+        near: Pixels near each pixel, itself not included.
     """
 
     density: "Density"
@@ -70,17 +70,19 @@ class Boxes:
         first, second = self._list_near(wanted)
         kept = (self.counts[second] > 0) & (itself | (first != second))
         first, second = first[kept], second[kept]
-        low, high = self._bound(points)
-        early, late = self._bound(minutes[:, np.newaxis])
-        nearest = np.maximum(low[first] - high[second], low[second] - high[first])
-        farthest = np.maximum(high[first] - low[second], high[second] - low[first])
-        gap = np.maximum(early[first] - late[second], early[second] - late[first])[:, 0]
-        span = np.maximum(late[first] - early[second], late[second] - early[first])[:, 0]
+        times = self._bound(minutes)
+        gap, _ = _measure_gap(times, first, second)
+        kept = gap <= self.density.eps_minutes
+        first, second = first[kept], second[kept]
+        _, span = _measure_gap(times, first, second)
+        nearest, farthest = np.zeros(first.size), np.zeros(first.size)
+        for values in points.T:
+            gap, reach = _measure_gap(self._bound(values), first, second)
+            nearest += np.maximum(gap, 0.0) ** 2
+            farthest += reach**2
         eps2 = self.density.eps_km**2
-        may = (np.maximum(nearest, 0.0) ** 2).sum(axis=1) <= eps2 * (1.0 + _ROUNDING)
-        may &= gap <= self.density.eps_minutes
-        whole = (farthest**2).sum(axis=1) <= eps2 * (1.0 - _ROUNDING)
-        whole &= span <= self.density.eps_minutes
+        may = nearest <= eps2 * (1.0 + _ROUNDING)
+        whole = (farthest <= eps2 * (1.0 - _ROUNDING)) & (span <= self.density.eps_minutes)
         return first[may], second[may], whole[may]
 
     def expand(
@@ -121,21 +123,34 @@ class Boxes:
         table[self.pixel, self.slot + 1] = np.arange(self.counts.size)
         pixel = self.pixel[wanted]
         counts = self.near_starts[pixel + 1] - self.near_starts[pixel]
-        near = self.near[list_ranges(self.near_starts[pixel], counts)]
-        first = np.repeat(wanted, counts)
-        found = table[near[:, np.newaxis], self.slot[first][:, np.newaxis] + np.arange(3)]
-        row, column = np.nonzero(found >= 0)
-        return first[row], found[row, column].astype(np.int64)
+        near = np.concatenate([pixel, self.near[list_ranges(self.near_starts[pixel], counts)]])
+        first = np.concatenate([wanted, np.repeat(wanted, counts)])
+        firsts, seconds = [], []
+        for step in range(3):
+            found = table[near, self.slot[first] + step]
+            there = np.flatnonzero(found >= 0)
+            firsts.append(first[there])
+            seconds.append(found[there].astype(np.int64))
+        return np.concatenate(firsts), np.concatenate(seconds)
 
     def _bound(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Least and greatest values of the flashes of each box, shape (m, d) each."""
+        """Least and greatest values of the flashes of each box, shape (m,) each."""
         filled = np.flatnonzero(self.counts > 0)
-        low = np.full((self.counts.size, values.shape[1]), np.inf)
+        low = np.full(self.counts.size, np.inf)
         high = -low
         if filled.size:
-            low[filled] = np.minimum.reduceat(values, self.starts[filled], axis=0)
-            high[filled] = np.maximum.reduceat(values, self.starts[filled], axis=0)
+            low[filled] = np.minimum.reduceat(values, self.starts[filled])
+            high[filled] = np.maximum.reduceat(values, self.starts[filled])
         return low, high
+
+
+def _measure_gap(
+    bounds: tuple[FloatArray, FloatArray], first: IntArray, second: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """Least and greatest distance of the values of boxes, pair by pair; below 0 if they overlap."""
+    low, high = bounds
+    early, late = low[first] - high[second], high[first] - low[second]
+    return np.maximum(early, -late), np.maximum(late, -early)
 
 
 def make_boxes(
@@ -156,8 +171,6 @@ def make_boxes(
         The order of the flashes by box, and within a box by time, shape (n,); and the boxes of the
         flashes in this order.
     """
-    from scipy.spatial import cKDTree
-
     grid = PixelGrid(density.eps_km)
     keys, pixel = np.unique(grid.find_keys(lat, lon), return_inverse=True)
     slots = np.floor(minutes / density.eps_minutes).astype(np.int64)
@@ -170,12 +183,9 @@ def make_boxes(
     counts = np.diff(starts, append=ordered.size)
     of_flash = np.repeat(np.arange(starts.size), counts)
     box_pixel, box_slot = np.divmod(ordered[starts], n_slots)
-    tree = cKDTree(grid.find_centers(keys))
     # A flash is within half a diagonal of its pixel's middle, and half of one of the other's.
-    pairs = tree.query_pairs(2.0 * density.eps_km * (1.0 + _ROUNDING), output_type="ndarray")
-    both = np.concatenate([pairs, pairs[:, ::-1], np.repeat(np.arange(keys.size), 2).reshape(-1, 2)])
-    by_pixel = np.argsort(both[:, 0], kind="stable")
-    near_starts = np.concatenate([[0], np.cumsum(np.bincount(both[:, 0], minlength=keys.size))])
+    reach_km = 2.0 * density.eps_km * (1.0 + _ROUNDING)
+    near_starts, near = find_near(grid.find_centers(keys), reach_km)
     boxes = Boxes(
         density=density,
         of_flash=of_flash,
@@ -184,6 +194,6 @@ def make_boxes(
         pixel=box_pixel,
         slot=box_slot,
         near_starts=near_starts,
-        near=both[by_pixel, 1],
+        near=near,
     )
     return order, boxes

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from lightning_kedro.analysis.sphere import EARTH_RADIUS_KM, FloatArray, to_unit_vectors
 from lightning_kedro.analysis.storms.boxes import Boxes, make_boxes
-from lightning_kedro.analysis.storms.pixels import IntArray
+from lightning_kedro.analysis.storms.pixels import IntArray, connect
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -35,7 +35,7 @@ SLOTS_PER_BLOCK: Final = 24
 _PAIRS: Final = 2**20
 """Pairs of flashes looked at in one go."""
 
-_PROBES: Final = 4
+_PROBES: Final = 2
 """Flashes of either box that are tried before all of them are."""
 
 
@@ -98,7 +98,7 @@ def cluster_dense(
         known = labels[rows]
         mine = np.where(block.parts >= 0, block.parts + n_parts, NOISE)
         both = (known >= 0) & (mine >= 0)
-        links.append(np.unique(np.stack([known[both], mine[both]], axis=1), axis=0))
+        links.append(np.stack([known[both], mine[both]]))
         n_parts += block.n_parts
         new = slice(rows.start + inner.start, rows.start + inner.stop)
         labels[new] = np.where(known[inner] >= 0, known[inner], mine[inner])
@@ -179,11 +179,9 @@ class _Block:
             first, second = first[apart], second[apart]
             for flash, other in boxes.expand(first, second, _PAIRS, probes):
                 near = self._are_near(core[flash], core[other])
-                joined.append(
-                    np.unique(
-                        np.stack([boxes.of_flash[flash[near]], boxes.of_flash[other[near]]]), axis=1
-                    )
-                )
+                ends = np.stack([boxes.of_flash[flash[near]], boxes.of_flash[other[near]]])
+                news = np.diff(ends[0] * boxes.counts.size + ends[1], prepend=-1) != 0
+                joined.append(ends[:, news])
             parts = _connect(joined, boxes.counts.size)
         # A box without core flashes is a part of its own, which no flash has.
         numbers = np.unique(parts[every], return_inverse=True)[1]
@@ -236,13 +234,8 @@ def _square(offsets: FloatArray) -> FloatArray:
 
 
 def _connect(pairs: list[IntArray], n: int) -> IntArray:
-    """Number the parts of a graph: that of each of its n nodes; ``pairs`` have shape (2, m) each."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    first, second = np.concatenate(pairs, axis=1)
-    graph = coo_array((np.ones(first.size, dtype=np.int8), (first, second)), shape=(n, n))
-    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
+    """The part of each of n nodes of a graph; ``pairs`` have shape (2, m) each."""
+    return connect(*np.concatenate(pairs, axis=1), n)[1]
 
 
 def _number_clusters(
@@ -251,7 +244,7 @@ def _number_clusters(
     """Join the parts that blocks share, and number clusters by their first core flashes."""
     if n_parts == 0:
         return parts
-    whole = _connect([pairs.T for pairs in links], n_parts)
+    whole = _connect(links, n_parts)
     core = np.flatnonzero(parts >= 0)
     cluster = whole[parts[core]]
     firsts = np.unique(cluster, return_index=True)

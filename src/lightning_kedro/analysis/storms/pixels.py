@@ -58,6 +58,14 @@ class PixelGrid:
         lon = (column + 0.5) * 360.0 / self._count_columns(row.astype(np.float64))
         return EARTH_RADIUS_KM * to_unit_vectors(lat, lon)
 
+    def find_areas(self, keys: IntArray) -> FloatArray:
+        """Areas of pixels, km2, shape (n,)."""
+        row = np.floor_divide(keys, self._stride).astype(np.float64)
+        south = np.radians(row * self.height_deg - 90.0)
+        north = np.minimum(south + np.radians(self.height_deg), np.pi / 2.0)
+        zone = 2.0 * np.pi * EARTH_RADIUS_KM**2 * (np.sin(north) - np.sin(south))
+        return np.asarray(zone / self._count_columns(row))
+
     @property
     def _stride(self) -> int:
         """More than there are pixels in any row."""
@@ -69,6 +77,46 @@ class PixelGrid:
         north = south + self.height_deg
         widest = np.where(south * north <= 0.0, 0.0, np.minimum(np.abs(south), np.abs(north)))
         return np.maximum(np.ceil(np.cos(np.radians(widest)) * 360.0 / self.height_deg), 1.0)
+
+
+def find_near(centers: FloatArray, reach_km: float) -> tuple[IntArray, IntArray]:
+    """List for each of some places the others near it.
+
+    Args:
+        centers: Shape (n, 3), km.
+        reach_km: Places are near up to this distance, km.
+
+    Returns:
+        Where the list of each place begins, shape (n + 1,), and the near places, one list after
+        the other, rising within a list.
+    """
+    from scipy.spatial import cKDTree
+
+    pairs = cKDTree(centers).query_pairs(reach_km, output_type="ndarray")
+    keys = np.concatenate([pairs @ [len(centers), 1], pairs @ [1, len(centers)]])
+    keys.sort()
+    first, second = np.divmod(keys, max(len(centers), 1))
+    starts = np.concatenate([[0], np.cumsum(np.bincount(first, minlength=len(centers)))])
+    return starts.astype(np.int64), second
+
+
+def connect(first: IntArray, second: IntArray, n: int) -> tuple[int, IntArray]:
+    """Number the parts of a graph.
+
+    Args:
+        first: Nodes, shape (m,).
+        second: Nodes that these are joined to, shape (m,).
+        n: Number of nodes.
+
+    Returns:
+        How many parts there are, and that of each node, shape (n,).
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_array((np.ones(first.size, dtype=np.int8), (first, second)), shape=(n, n))
+    n_parts, parts = connected_components(graph, directed=False)
+    return int(n_parts), parts.astype(np.int64)
 
 
 def list_ranges(starts: IntArray, counts: IntArray) -> IntArray:
