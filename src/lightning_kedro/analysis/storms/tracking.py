@@ -54,6 +54,8 @@ class TrackOptions:
         settle_minutes: A storm younger than this that meets another one may be a part of it.
         settle_flashes: It is, if it has fewer flashes than this in the memory,
         settle_share: or fewer than this share of the other one's.
+        split_km: Where two cells of a storm are farther apart than this, km,
+        split_flashes: and both have so many flashes at least, the lesser one is a storm of its own.
         meet_flashes: A storm with fewer flashes than this in a cell takes no new ones there, if
             there is another one.
     """
@@ -64,6 +66,8 @@ class TrackOptions:
     settle_minutes: float
     settle_flashes: int
     settle_share: float
+    split_km: float
+    split_flashes: int
     meet_flashes: int
 
     @property
@@ -210,7 +214,10 @@ class _Cells:
         known = labels >= 0
         labels[known] = book.into[labels[known]]
         new = ~known
-        votes = _count_votes(part_of[known], labels[known], self.counts[low:high][known])
+        counts = self.counts[low:high][known]
+        votes = _count_votes(part_of[known], labels[known], counts)
+        if self._split(slice(low, high), part_of, votes, step, book):
+            votes = _count_votes(part_of[known], labels[known], counts)
         n_storms = np.bincount(votes[0], minlength=int(part_of.max()) + 1)
         where = np.concatenate([[0], np.cumsum(n_storms)])
         single = new & (n_storms[part_of] == 1)
@@ -236,6 +243,34 @@ class _Cells:
         part_of = parts[self._place[pixel]]
         self._place[filled] = -1
         return np.asarray(part_of)
+
+    def _split(
+        self,
+        memory: slice,
+        part_of: IntArray,
+        votes: tuple[IntArray, IntArray, IntArray],
+        step: int,
+        book: _Book,
+    ) -> bool:
+        """Make cells that have parted from their storms storms of their own: whether any have."""
+        large = votes[2] >= self.options.split_flashes
+        parts, storms, flashes = (column[large] for column in votes)
+        found, counts = np.unique(storms, return_counts=True)
+        labels, pixels = self.labels[memory], self.pixel[memory]
+        any_split = False
+        for storm in found[counts > 1]:
+            mine = np.flatnonzero(storms == storm)
+            main, *rest = parts[mine[np.argsort(-flashes[mine], kind="stable")]]
+            trunk = self.centers[np.unique(pixels[(part_of == main) & (labels == storm)])]
+            for part in rest:
+                branch = np.flatnonzero((part_of == part) & (labels == storm))
+                places = self.centers[np.unique(pixels[branch])]
+                if _measure_gap(trunk, places) > self.options.split_km:
+                    name = int(book.open_storms(1, step)[0])
+                    book.parent[name] = int(storm)
+                    labels[branch] = name
+                    any_split = True
+        return any_split
 
     def _meet(
         self, meeting: IntArray, storms: IntArray, votes: IntArray, step: int, book: _Book
@@ -283,6 +318,12 @@ class _Cells:
             others = [other for other in present if other != storm]
             if others:
                 book.met[storm] = main if storm != main and main in others else others[0]
+
+
+def _measure_gap(first: FloatArray, second: FloatArray) -> float:
+    """Least distance between two sets of places, km."""
+    squares = ((first[:, np.newaxis] - second) ** 2).sum(axis=2)
+    return float(np.sqrt(squares.min()))
 
 
 def _count_votes(
