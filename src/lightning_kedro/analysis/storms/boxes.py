@@ -1,7 +1,8 @@
-"""Boxes in space and time so small that all flashes of one are neighbors, and pairs of near boxes."""
+"""Boxes in space and time whose flashes are all neighbors, and pairs of boxes near each other."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
@@ -103,7 +104,7 @@ class Boxes:
         sizes = taken[first] * taken[second]
         groups = np.cumsum(sizes) // most
         edges = np.flatnonzero(np.diff(groups, prepend=-1, append=groups[-1:] + 1))
-        for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        for start, stop in pairwise(edges.tolist()):
             mine = slice(start, stop)
             one, two = first[mine], second[mine]
             pair = np.repeat(np.arange(one.size), sizes[mine])

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_kedro.analysis.sphere import EARTH_RADIUS_KM, FloatArray, to_unit_vectors
-from lightning_kedro.analysis.storms.boxes import Boxes, make_boxes
+from lightning_kedro.analysis.storms.boxes import make_boxes
 from lightning_kedro.analysis.storms.pixels import IntArray, connect
 
 BoolArray = npt.NDArray[np.bool_]
@@ -196,18 +196,14 @@ class _Block:
         wanted[inner] = True
         border = ~self.is_core & wanted[self.order]
         candidates = np.unique(self.boxes.of_flash[border])
-        first, second, _ = self.boxes.find_pairs(
-            candidates, self.points, self.minutes, itself=True
-        )
+        first, second, _ = self.boxes.find_pairs(candidates, self.points, self.minutes, itself=True)
         has_core = np.bincount(self.boxes.of_flash, self.is_core, self.boxes.counts.size) > 0
         kept = has_core[second]
         best = np.full(self.order.size, np.inf)
         for flash, other in self.boxes.expand(first[kept], second[kept], _PAIRS):
-            use = border[flash] & self.is_core[other]
-            flash, other = flash[use], other[use]
-            near = self._are_near(flash, other)
-            flash, other = flash[near], other[near]
-            self._take_nearer(nearest, best, flash, other)
+            use = np.flatnonzero(border[flash] & self.is_core[other])
+            use = use[self._are_near(flash[use], other[use])]
+            self._take_nearer(nearest, best, flash[use], other[use])
         found = np.full(self.order.size, NOISE, dtype=np.int64)
         found[self.order] = np.where(nearest >= 0, self.order[nearest], NOISE)
         return found[inner]
@@ -235,7 +231,8 @@ def _square(offsets: FloatArray) -> FloatArray:
 
 def _connect(pairs: list[IntArray], n: int) -> IntArray:
     """The part of each of n nodes of a graph; ``pairs`` have shape (2, m) each."""
-    return connect(*np.concatenate(pairs, axis=1), n)[1]
+    first, second = np.concatenate(pairs, axis=1)
+    return connect(first, second, n)[1]
 
 
 def _number_clusters(

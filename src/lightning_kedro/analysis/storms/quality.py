@@ -1,4 +1,6 @@
-"""Tracks judged without a truth, as NSSL does (Lakshmanan & Smith 2010, doi:10.1175/2009WAF2222330.1).
+"""Tracks judged without a truth, as NSSL does.
+
+See Lakshmanan & Smith (2010, doi:10.1175/2009WAF2222330.1).
 
 Good tracks are long, straight, and of storms that keep their size: chance breaks make them short,
 wrong links make them crooked and their sizes jump.
@@ -62,7 +64,8 @@ def score_tracks(
     ]
     if not tracks:
         return TrackQuality(np.nan, np.nan, np.nan, 0)
-    return TrackQuality(*np.median(tracks, axis=0).tolist(), n_tracks=len(tracks))
+    duration, distance, change = np.median(tracks, axis=0).tolist()
+    return TrackQuality(duration, distance, change, len(tracks))
 
 
 _FEWEST_STEPS = 3

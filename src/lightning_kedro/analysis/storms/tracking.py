@@ -33,7 +33,7 @@ NO_STORM: Final = -1
 STEPS_PER_BLOCK: Final = 144
 """Steps are taken in blocks of so many, so that memory does not grow with the window."""
 
-_PIXEL_SHARE: Final = 0.75
+_PIXEL_SHARE: Final = 0.5
 """Diagonal of a pixel, as a share of the distance over which flashes are joined."""
 
 _SMOOTH_SHARE: Final = 0.5

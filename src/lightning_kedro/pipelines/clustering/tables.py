@@ -17,6 +17,7 @@ from lightning_kedro.pipelines.clustering.options import ClusteringOptions
 from lightning_kedro.results import Result, make_table
 from lightning_kedro.selection import Selection
 
+
 def collect_result(
     prepared: PreparedFlashes,
     candidates: Sequence[KMeansFit],

@@ -1,0 +1,319 @@
+"""The tables of storms: what they are, minute by minute, flash by flash, and their jumps."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_kedro import __version__
+from lightning_kedro.analysis.sphere import FloatArray
+from lightning_kedro.analysis.storms.finding import Lives, find_lives
+from lightning_kedro.analysis.storms.jumps import (
+    ALGORITHMS,
+    FOOTPRINT_PERIODS,
+    PERIOD_MINUTES,
+    find_jumps,
+)
+from lightning_kedro.analysis.storms.motion import find_centroids, fit_motion, measure_footprints
+from lightning_kedro.analysis.storms.pixels import IntArray
+from lightning_kedro.analysis.sums import sum_groups
+from lightning_kedro.pipelines.storms.flashes import FoundStorms, take_times, to_minutes
+from lightning_kedro.results import STORM_TABLES, Result, make_table
+from lightning_kedro.selected_flashes import fingerprint_flashes
+
+_DIGEST_BYTES: Final = 3
+_MINUTE: Final = np.timedelta64(1, "m")
+
+
+class StormRows:
+    """The flashes of storms in a window, as the tables need them.
+
+    Attributes:
+        found: The flashes and storms.
+        storms: The storms that have flashes in the window, by their numbers in ``found``, those
+            with the most flashes first, shape (m,).
+        rows: Rows of the table whose flashes are of storms and in the window, shape (n,).
+        groups: Storm of each of them, from 0 in the order of ``storms``, shape (n,).
+    """
+
+    def __init__(self, found: FoundStorms) -> None:
+        """Sort the storms of the window by their flashes."""
+        self.found = found
+        self.times = take_times(found.table)
+        self.lives: Lives = find_lives(found.tracks.labels)
+        counts = np.bincount(found.labels[found.labels >= 0], minlength=self.lives.first.size)
+        order = np.argsort(-counts, kind="stable")
+        self.storms: IntArray = order[counts[order] > 0]
+        rank = np.full(counts.size + 1, -1, dtype=np.int64)  # the last one is for noise
+        rank[self.storms] = np.arange(self.storms.size)
+        self.ranks: IntArray = rank[found.labels]
+        inside = np.flatnonzero(self.ranks >= 0)
+        self.rows: IntArray = inside + found.window.start
+        self.groups: IntArray = self.ranks[inside]
+        self.names = name_storms(found, self.lives.first)
+
+    def take(self, name: str) -> FloatArray:
+        """A column of the flashes, shape (n,); NaN where it is missing."""
+        return np.asarray(self.found.table.column(name).to_numpy()[self.rows], dtype=np.float64)
+
+    def name(self, storms: IntArray) -> list[str | None]:
+        """Identifiers of storms; None for -1."""
+        return [self.names[storm] if storm >= 0 else None for storm in storms.tolist()]
+
+
+def name_storms(found: FoundStorms, first: IntArray) -> list[str]:
+    """Make the identifiers of storms: satellite, time and a digest of their first flashes.
+
+    Args:
+        found: The flashes.
+        first: The first flash of each storm, shape (storms,).
+
+    Returns:
+        Such as ``G19-20240714T220312-5f1c0a``: the same wherever the storm begins with this flash.
+    """
+    columns = ("platform", "granule_start", "flash_id", "time")
+    rows = found.table.select(columns).take(first).to_pylist()
+    names = []
+    for row in rows:
+        text = f"{row['platform']} {row['granule_start'].isoformat()} {row['flash_id']}"
+        digest = hashlib.blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest()
+        names.append(f"{row['platform']}-{row['time']:%Y%m%dT%H%M%S}-{digest}")
+    return names
+
+
+def collect_result(found: FoundStorms, request: Mapping[str, Any]) -> Result:
+    """Put all tables of a result together.
+
+    Args:
+        found: The flashes and their storms.
+        request: What was asked for: ``satellite`` and ``run_time`` of the parameters.
+    """
+    rows = StormRows(found)
+    columns = {
+        "storms": list_storms(rows),
+        "storm_series": list_series(rows),
+        "storm_flashes": list_flashes(rows),
+        "lightning_jumps": list_jumps(rows),
+        "storm_selection": list_selection(rows, request),
+    }
+    tables = {name: make_table(name, found.selection, mine) for name, mine in columns.items()}
+    return Result(found.selection, tables, STORM_TABLES)
+
+
+def list_storms(rows: StormRows) -> dict[str, Any]:
+    """One row a storm."""
+    n, groups, times = rows.storms.size, rows.groups, rows.times[rows.rows]
+    lat, lon = rows.take("lat"), rows.take("lon")
+    centers = find_centroids(groups, lat, lon, n)
+    motion = fit_motion(groups, to_minutes(times), lat, lon, centers)
+    lives = find_lives(groups)
+    first, last = times[lives.first], times[lives.last]
+    _, _, counts, storm = count_minutes(groups, times, 1)
+    peaks = np.zeros(n, dtype=np.int64)
+    np.maximum.at(peaks, storm, counts)
+    tracks = rows.found.tracks
+    columns = {
+        "storm_id": rows.name(rows.storms),
+        "storm": np.arange(n),
+        "born": rows.times[rows.lives.first[rows.storms]],
+        "first_time": first,
+        "last_time": last,
+        "duration_minutes": (last - first) / _MINUTE,
+        "continues": rows.lives.last[rows.storms] >= rows.found.window.stop,
+        "flash_count": np.bincount(groups, minlength=n),
+        "peak_rate_per_minute": peaks,
+        "footprint_km2": measure_footprints(groups, lat, lon, n),
+        "energy_j": sum_known(groups, rows.take("energy_j"), n)[0],
+        "mean_flash_area_km2": average_known(groups, rows.take("area_km2"), n),
+        "lat": centers[0],
+        "lon": centers[1],
+        "speed_m_s": motion.speed_m_s,
+        "direction_deg": motion.direction_deg,
+        "track_r_squared": motion.r_squared,
+        "split_from": rows.name(tracks.split_from[rows.storms]),
+        "merged_into": rows.name(tracks.merged_into[rows.storms]),
+    }
+    return sort_columns(columns, "storm_id")
+
+
+def list_series(rows: StormRows) -> dict[str, Any]:
+    """One row a storm and minute."""
+    lat, lon = rows.take("lat"), rows.take("lon")
+    index, minutes, counts, storm = count_minutes(rows.groups, rows.times[rows.rows], 1)
+    n = counts.size
+    follows = (np.diff(storm, prepend=-1) == 0) & (np.diff(minutes, prepend=minutes[:1]) == 1)
+    before = np.where(follows, np.concatenate([[0], counts[:-1]]) if n else counts, 0)
+    centers = find_centroids(index, lat, lon, n)
+    columns = {
+        "storm_id": rows.name(rows.storms[storm]),
+        "minute": to_times(minutes, 1),
+        "flash_count": counts,
+        "rate_per_minute": (counts + before) / 2.0,
+        "footprint_km2": measure_footprints(index, lat, lon, n),
+        "lat": centers[0],
+        "lon": centers[1],
+        "mean_flash_area_km2": average_known(index, rows.take("area_km2"), n),
+        "energy_j": sum_known(index, rows.take("energy_j"), n)[0],
+    }
+    return sort_columns(columns, "storm_id", "minute")
+
+
+def list_flashes(rows: StormRows) -> dict[str, Any]:
+    """One row a flash of the window, noise included."""
+    import pyarrow as pa
+
+    table = rows.found.table.slice(rows.found.window.start, rows.ranks.size)
+    names = ("granule_start", "flash_id", "time", "lat", "lon")
+    known = pa.array(rows.ranks, mask=rows.ranks < 0)
+    coded = pa.array(rows.name(rows.storms), pa.string())
+    return {
+        "flash_platform": table.column("platform"),
+        **{name: table.column(name) for name in names},
+        "storm": known,
+        "storm_id": pa.chunked_array([coded.take(known)]),
+    }
+
+
+def list_jumps(rows: StormRows) -> dict[str, Any]:
+    """One row a jump; the storm's flashes before the window count too."""
+    names = ("storm_id", "algorithm", "jump_time", "jump_rate_per_minute", "dfrdt", "sigma")
+    found: list[dict[str, Any]] = []
+    window = [rows.found.selection.start, rows.found.selection.end]
+    start, end = (np.datetime64(time.replace(tzinfo=None), "us") for time in window)
+    for storm, first, counts, areas in list_histories(rows):
+        for algorithm in ALGORITHMS:
+            for jump in find_jumps(counts, areas, algorithm):
+                time = to_times(np.array([first + jump.period]), PERIOD_MINUTES)[0]
+                if start <= time < end:
+                    values = (rows.names[storm], algorithm.name, time)
+                    numbers = (jump.rate, jump.dfrdt, jump.sigma)
+                    row = dict(zip(names, (*values, *numbers), strict=True))
+                    found.append(row | {"threshold": jump.threshold})
+    columns: dict[str, Any] = {name: [row[name] for row in found] for name in (*names, "threshold")}
+    columns["jump_time"] = np.array(columns["jump_time"], dtype="datetime64[us]")
+    return sort_columns(columns, "storm_id", "algorithm", "jump_time")
+
+
+def list_histories(rows: StormRows) -> list[tuple[int, int, IntArray, FloatArray]]:
+    """Storms with their first period, and flashes and footprints by period, from their births on.
+
+    Those that could not have a jump, as they never had flashes enough, are left out.
+    """
+    labels = rows.found.tracks.labels
+    wanted = np.zeros(rows.lives.first.size + 1, dtype=np.bool_)
+    wanted[rows.storms] = True
+    mine = np.flatnonzero(wanted[labels])  # the last one is for noise: never wanted
+    _, _, counts, storm = count_minutes(labels[mine], rows.times[mine], PERIOD_MINUTES)
+    strong = np.zeros(wanted.size, dtype=np.bool_)
+    least = min(algorithm.least_rate for algorithm in ALGORITHMS) * PERIOD_MINUTES
+    strong[storm[counts >= least]] = True
+    mine = mine[strong[labels[mine]]]
+    mine = mine[np.argsort(labels[mine], kind="stable")]
+    histories = []
+    edges = np.flatnonzero(np.diff(labels[mine], prepend=-1, append=-1))
+    for low, high in pairwise(edges.tolist()):
+        one = mine[low:high]
+        periods = count_periods(rows.times[one], PERIOD_MINUTES)
+        first = int(periods[0])
+        history = np.bincount(periods - first)
+        histories.append((int(labels[one[0]]), first, history, _spread(rows, one, periods - first)))
+    return histories
+
+
+def _spread(rows: StormRows, flashes: IntArray, periods: IntArray) -> FloatArray:
+    """Footprint of a storm's flashes of the last periods, for each period, km2."""
+    n = int(periods[-1]) + 1
+    lat, lon = (
+        np.asarray(rows.found.table.column(name).to_numpy()[flashes], dtype=np.float64)
+        for name in ("lat", "lon")
+    )
+    shifts = np.repeat(np.arange(FOOTPRINT_PERIODS), periods.size)
+    lasting = np.tile(periods, FOOTPRINT_PERIODS) + shifts
+    kept = lasting < n
+    lat, lon = (np.tile(values, FOOTPRINT_PERIODS)[kept] for values in (lat, lon))
+    return measure_footprints(lasting[kept], lat, lon, n)
+
+
+def list_selection(rows: StormRows, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what the result is, how it was made, and how much was found: one row."""
+    found = rows.found
+    n_flashes = int(rows.ranks.size)
+    row = {
+        "satellite": request["satellite"],
+        **found.options.to_columns(),
+        "n_flashes": n_flashes,
+        "n_storms": int(rows.storms.size),
+        "n_noise": int(np.count_nonzero(rows.ranks < 0)),
+        "n_surrounding": int(rows.times.size) - n_flashes,
+        "look_start": found.looked_at.start.replace(tzinfo=None),
+        "look_end": found.looked_at.end.replace(tzinfo=None),
+        "flashes_fingerprint": fingerprint_flashes(found.table),
+        "code_version": __version__,
+        "run_time": datetime.fromisoformat(request["run_time"]),
+    }
+    return {name: [value] for name, value in row.items()}
+
+
+def count_periods(times: npt.NDArray[np.datetime64], length_minutes: int) -> IntArray:
+    """The period since 1970 in which each time lies, shape (n,)."""
+    return times.view(np.int64) // (length_minutes * 60_000_000)
+
+
+def to_times(periods: IntArray, length_minutes: int) -> npt.NDArray[np.datetime64]:
+    """When periods since 1970 begin, datetime64[us], shape (n,)."""
+    return np.asarray((periods * (length_minutes * 60_000_000)).astype("datetime64[us]"))
+
+
+def count_minutes(
+    groups: IntArray, times: npt.NDArray[np.datetime64], length_minutes: int
+) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """Count flashes by storm and period.
+
+    Args:
+        groups: Storm of each flash, shape (n,).
+        times: Times, datetime64[us], shape (n,).
+        length_minutes: Length of a period, minutes.
+
+    Returns:
+        The storm's period that each flash is in, shape (n,); and the periods since 1970, the
+        flashes in each, and the storms, shape (periods that have flashes,).
+    """
+    periods = count_periods(times, length_minutes)
+    base = int(periods.min(initial=0)) if periods.size == 0 else int(periods.min())
+    stride = (int(periods.max()) if periods.size else 0) - base + 1
+    keys, index, counts = np.unique(
+        groups * stride + (periods - base), return_inverse=True, return_counts=True
+    )
+    storm, period = np.divmod(keys, stride)
+    return index, period + base, counts, storm
+
+
+def sum_known(groups: IntArray, values: FloatArray, n: int) -> tuple[FloatArray, FloatArray]:
+    """Sums by group of the values that are known, NaN where none is; and how many are."""
+    known = np.isfinite(values)
+    counts = np.bincount(groups[known], minlength=n).astype(np.float64)
+    sums = sum_groups(groups[known], values[known], n)
+    return np.where(counts > 0.0, sums, np.nan), counts
+
+
+def average_known(groups: IntArray, values: FloatArray, n: int) -> FloatArray:
+    """Means by group of the values that are known, NaN where none is."""
+    sums, counts = sum_known(groups, values, n)
+    return np.asarray(sums / np.maximum(counts, 1.0))
+
+
+def sort_columns(columns: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """The rows in the order of some columns, as the table's key has it."""
+    arrays = [np.asarray(columns[key]) for key in keys]
+    order = np.lexsort(arrays[::-1]) if arrays[0].size else np.empty(0, dtype=np.int64)
+    sorted_columns = {}
+    for name, values in columns.items():
+        if isinstance(values, list):
+            sorted_columns[name] = [values[row] for row in order.tolist()]
+        else:
+            sorted_columns[name] = values[order]
+    return sorted_columns
