@@ -179,9 +179,9 @@ class Storms(_Strict):
     step_minutes: Annotated[float, Field(ge=1, le=60)] = 10.0
     memory_minutes: Annotated[float, Field(ge=1, le=360)] = 40.0
     settle_minutes: Annotated[float, Field(ge=0, le=720)] = 60.0
-    settle_flashes: Annotated[int, Field(ge=0)] = 20
+    settle_flashes: Annotated[int, Field(ge=0)] = 40
     settle_share: Annotated[float, Field(ge=0, le=1)] = 0.1
-    split_km: Annotated[float, Field(ge=1)] = 80.0
+    split_km: Annotated[float, Field(ge=1)] = 60.0
     split_flashes: Annotated[int, Field(ge=1)] = 20
 
     @model_validator(mode="after")
