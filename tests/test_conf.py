@@ -70,6 +70,7 @@ def test_nodes_bear_their_names() -> None:
         *("preprocessor", "kmeans_candidates", "silhouette_evaluator"),
         *("elbow_evaluator", "kmeans_cluster"),
     }
+    assert names["storms"] == {"storm_tracker", "storm_describer"}
     parts = set().union(*(value for key, value in names.items() if key != "__default__"))
     assert names["__default__"] == parts
 
