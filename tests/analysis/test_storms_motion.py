@@ -11,6 +11,7 @@ from lightning_kedro.analysis.storms.jumps import (
 )
 from lightning_kedro.analysis.storms.motion import (
     find_centroids,
+    find_pixels,
     fit_motion,
     measure_footprints,
 )
@@ -54,7 +55,7 @@ def test_centroid_lies_between_flashes_on_both_sides_of_180_degrees() -> None:
 def test_footprint_counts_each_pixel_once() -> None:
     groups = np.array([0, 0, 0, 1, 1])
     lat, lon = np.array([10.0, 10.0, 10.0, 10.0, 30.0]), np.full(5, -60.0)
-    first, second = measure_footprints(groups, lat, lon, 2)
+    first, second = measure_footprints(groups, find_pixels(lat, lon), 2)
     assert first == pytest.approx(64.0, rel=0.01)
     assert second == pytest.approx(128.0, rel=0.01)
 

@@ -9,7 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_kedro.analysis.sphere import FloatArray
-from lightning_kedro.analysis.storms.pixels import IntArray, PixelGrid, find_near, list_ranges
+from lightning_kedro.analysis.storms.pixels import (
+    IntArray,
+    PixelGrid,
+    find_near,
+    list_ranges,
+    number_keys,
+)
 
 if TYPE_CHECKING:
     from lightning_kedro.analysis.storms.dbscan import Density
@@ -173,7 +179,7 @@ def make_boxes(
         flashes in this order.
     """
     grid = PixelGrid(density.eps_km)
-    keys, pixel = np.unique(grid.find_keys(lat, lon), return_inverse=True)
+    keys, _, pixel = number_keys(grid.find_keys(lat, lon))
     slots = np.floor(minutes / density.eps_minutes).astype(np.int64)
     slots -= slots.min(initial=np.iinfo(np.int64).max)
     n_slots = int(slots.max(initial=0)) + 1

@@ -17,6 +17,8 @@ from lightning_kedro.analysis.sums import sum_groups
 FOOTPRINT_KM: Final = 8.0
 """Side of the pixels that a footprint is counted in, km: about GLM's own at nadir."""
 
+_FOOTPRINTS: Final = PixelGrid(FOOTPRINT_KM * float(np.sqrt(2.0)))
+
 LEAST_DURATION_MINUTES: Final = 10.0
 """Storms seen for less have no motion, as scatter would be all of it."""
 
@@ -59,19 +61,26 @@ def find_centroids(
     return to_lat_lon(np.stack(sums, axis=1))
 
 
-def measure_footprints(
-    groups: IntArray, lat: FloatArray, lon: FloatArray, n_groups: int
-) -> FloatArray:
+def find_pixels(lat: FloatArray, lon: FloatArray) -> IntArray:
+    """The pixels that footprints are counted in, shape (n,); places in degrees."""
+    return _FOOTPRINTS.find_keys(lat, lon)
+
+
+def measure_footprints(groups: IntArray, pixels: IntArray, n_groups: int) -> FloatArray:
     """Area of the pixels in which each group has flashes, km2, shape (groups,).
 
-    Arguments are those of ``find_centroids``. Unlike a convex hull it takes no notice of the
-    empty ground between a storm and a stray flash.
+    Unlike a convex hull it takes no notice of the empty ground between a storm and a stray flash.
+
+    Args:
+        groups: Group of each flash, shape (n,), from 0.
+        pixels: Its pixel, shape (n,), as ``find_pixels`` gives it.
+        n_groups: Number of groups; those without flashes have no area.
     """
-    grid = PixelGrid(FOOTPRINT_KM * np.sqrt(2.0))
-    keys, pixel = np.unique(grid.find_keys(lat, lon), return_inverse=True)
-    pairs = np.unique(groups * max(keys.size, 1) + pixel)
-    group, pixel = np.divmod(pairs, max(keys.size, 1))
-    return sum_groups(group, grid.find_areas(keys[pixel]), n_groups)
+    stride = int(pixels.max(initial=0)) + 1
+    pairs = np.sort(groups * stride + pixels)
+    pairs = pairs[np.diff(pairs, prepend=-1) != 0]
+    group, pixel = np.divmod(pairs, stride)
+    return sum_groups(group, _FOOTPRINTS.find_areas(pixel), n_groups)
 
 
 def fit_motion(

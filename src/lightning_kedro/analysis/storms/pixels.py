@@ -45,22 +45,23 @@ class PixelGrid:
         Returns:
             Shape (n,), int64: the same key for the places of one pixel, on every call.
         """
-        row = np.floor((np.asarray(lat, dtype=np.float64) + 90.0) / self.height_deg)
+        row = ((np.asarray(lat, dtype=np.float64) + 90.0) / self.height_deg).astype(np.int64)
         columns = self._count_columns(row)
-        turn = np.mod(np.asarray(lon, dtype=np.float64) / 360.0, 1.0)
-        column = np.minimum(np.floor(turn * columns), columns - 1.0)
-        return row.astype(np.int64) * self._stride + column.astype(np.int64)
+        turn = np.asarray(lon, dtype=np.float64) / 360.0
+        turn = turn - np.floor(turn)
+        column = np.minimum((turn * columns).astype(np.int64), columns.astype(np.int64) - 1)
+        return np.asarray(row * self._stride + column)
 
     def find_centers(self, keys: IntArray) -> FloatArray:
         """Middles of pixels, km from the center of the Earth, shape (n, 3)."""
         row, column = np.divmod(keys, self._stride)
         lat = np.minimum((row + 0.5) * self.height_deg - 90.0, 90.0)
-        lon = (column + 0.5) * 360.0 / self._count_columns(row.astype(np.float64))
+        lon = (column + 0.5) * 360.0 / self._count_columns(row)
         return EARTH_RADIUS_KM * to_unit_vectors(lat, lon)
 
     def find_areas(self, keys: IntArray) -> FloatArray:
         """Areas of pixels, km2, shape (n,)."""
-        row = np.floor_divide(keys, self._stride).astype(np.float64)
+        row = keys // self._stride
         south = np.radians(row * self.height_deg - 90.0)
         north = np.minimum(south + np.radians(self.height_deg), np.pi / 2.0)
         zone = 2.0 * np.pi * EARTH_RADIUS_KM**2 * (np.sin(north) - np.sin(south))
@@ -71,20 +72,28 @@ class PixelGrid:
         """More than there are pixels in any row."""
         return int(360.0 / self.height_deg) + 2
 
-    def _count_columns(self, row: FloatArray) -> FloatArray:
-        """Pixels in a row: so many that none is wider, where the row is longest, than high."""
+    def _count_columns(self, row: IntArray) -> FloatArray:
+        """Pixels in rows: so many that none is wider, where its row is longest, than high."""
+        every = np.arange(int(180.0 / self.height_deg) + 2, dtype=np.float64)
+        return self._count_all_columns(every)[row]
+
+    def _count_all_columns(self, row: FloatArray) -> FloatArray:
+        """The same without a table."""
         south = row * self.height_deg - 90.0
         north = south + self.height_deg
         widest = np.where(south * north <= 0.0, 0.0, np.minimum(np.abs(south), np.abs(north)))
         return np.maximum(np.ceil(np.cos(np.radians(widest)) * 360.0 / self.height_deg), 1.0)
 
 
-def find_near(centers: FloatArray, reach_km: float) -> tuple[IntArray, IntArray]:
+def find_near(
+    centers: FloatArray, reach_km: float, *, both_ways: bool = True
+) -> tuple[IntArray, IntArray]:
     """List for each of some places the others near it.
 
     Args:
         centers: Shape (n, 3), km.
         reach_km: Places are near up to this distance, km.
+        both_ways: Whether each pair is listed for both of its places, or for the first only.
 
     Returns:
         Where the list of each place begins, shape (n + 1,), and the near places, one list after
@@ -93,11 +102,32 @@ def find_near(centers: FloatArray, reach_km: float) -> tuple[IntArray, IntArray]
     from scipy.spatial import cKDTree
 
     pairs = cKDTree(centers).query_pairs(reach_km, output_type="ndarray")
-    keys = np.concatenate([pairs @ [len(centers), 1], pairs @ [1, len(centers)]])
+    keys = pairs[:, 0] * len(centers) + pairs[:, 1]
+    if both_ways:
+        keys = np.concatenate([keys, pairs[:, 1] * len(centers) + pairs[:, 0]])
     keys.sort()
     first, second = np.divmod(keys, max(len(centers), 1))
     starts = np.concatenate([[0], np.cumsum(np.bincount(first, minlength=len(centers)))])
     return starts.astype(np.int64), second
+
+
+def number_keys(keys: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+    """Number the different ones of some keys.
+
+    Args:
+        keys: Shape (n,).
+
+    Returns:
+        The different keys, rising, and how often there is each, shape (m,); and the number of each
+        key among them, shape (n,).
+    """
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1))
+    counts = np.diff(starts, append=ordered.size)
+    numbers = np.empty(keys.size, dtype=np.int64)
+    numbers[order] = np.repeat(np.arange(starts.size), counts)
+    return ordered[starts], counts, numbers
 
 
 def connect(first: IntArray, second: IntArray, n: int) -> tuple[int, IntArray]:

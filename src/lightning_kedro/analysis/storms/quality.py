@@ -11,7 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from lightning_kedro.analysis.sphere import EARTH_RADIUS_KM, FloatArray, to_unit_vectors
-from lightning_kedro.analysis.storms.motion import find_centroids, measure_footprints
+from lightning_kedro.analysis.storms.motion import (
+    find_centroids,
+    find_pixels,
+    measure_footprints,
+)
 from lightning_kedro.analysis.storms.pixels import IntArray
 
 
@@ -54,7 +58,7 @@ def score_tracks(
     stride = int(steps.max(initial=0)) + 1
     keys, group = np.unique(labels[kept] * stride + steps, return_inverse=True)
     places = lat[kept], lon[kept]
-    sizes = measure_footprints(group, *places, keys.size)
+    sizes = measure_footprints(group, find_pixels(*places), keys.size)
     points = EARTH_RADIUS_KM * to_unit_vectors(*find_centroids(group, *places, keys.size))
     storm, step = np.divmod(keys, stride)
     tracks = [

@@ -26,6 +26,7 @@ from lightning_kedro.analysis.storms.pixels import (
     connect,
     find_near,
     list_ranges,
+    number_keys,
 )
 
 NO_STORM: Final = -1
@@ -189,20 +190,16 @@ class _Cells:
         labels: IntArray,
         options: TrackOptions,
     ) -> None:
-        found, pixel = np.unique(keys, return_inverse=True)
+        found, _, pixel = number_keys(keys)
         self.options = options
         self.centers = grid.find_centers(found)
-        self.near_starts, self.near = find_near(self.centers, options.link_km)
+        self.near_starts, self.near = find_near(self.centers, options.link_km, both_ways=False)
         base = int(steps.min(initial=0)) if steps.size == 0 else int(steps[0])
-        cells, first, self.of_flash, self.counts = np.unique(
-            (steps - base) * found.size + pixel,
-            return_index=True,
-            return_inverse=True,
-            return_counts=True,
-        )
+        cells, self.counts, self.of_flash = number_keys((steps - base) * found.size + pixel)
         self.step, self.pixel = np.divmod(cells, found.size)
         self.step += base
-        self.labels = labels[first]
+        self.labels = np.full(cells.size, NO_STORM, dtype=np.int64)
+        self.labels[self.of_flash] = labels  # those of a cell are all the same
         self._place = np.full(found.size, -1, dtype=np.int64)
 
     def take_step(self, step: int, book: _Book) -> None:
@@ -226,14 +223,16 @@ class _Cells:
         parts, index = np.unique(part_of[alone], return_inverse=True)
         labels[alone] = book.open_storms(parts.size, step)[index]
         book.met.update(dict.fromkeys(np.unique(labels[start - low :]).tolist(), NO_STORM))
-        for part in np.flatnonzero(n_storms > 1):
+        has_new = np.bincount(part_of[new], minlength=n_storms.size) > 0
+        for part in np.flatnonzero((n_storms > 1) & has_new):
             mine = slice(where[part], where[part + 1])
             meeting = low + np.flatnonzero(part_of == part)
             self._meet(meeting, votes[1][mine], votes[2][mine], step, book)
 
     def _join(self, pixel: IntArray) -> IntArray:
         """The part of the memory that each of its cells is in, shape (cells,)."""
-        filled = np.unique(pixel)
+        self._place[pixel] = 0
+        filled = np.flatnonzero(self._place == 0)
         self._place[filled] = np.arange(filled.size)
         counts = self.near_starts[filled + 1] - self.near_starts[filled]
         other = self._place[self.near[list_ranges(self.near_starts[filled], counts)]]
@@ -293,7 +292,7 @@ class _Cells:
         elif new.size:
             labels[new] = self._share_out(meeting, labels, new, takes)
         self.labels[meeting] = labels
-        self._note_meeting(labels, main, step, meeting, book)
+        self._note_meeting(labels[new], main, storms[~is_part], book)
 
     def _share_out(
         self, meeting: IntArray, labels: IntArray, new: IntArray, storms: IntArray
@@ -301,7 +300,7 @@ class _Cells:
         """The storms that are strongest about new cells."""
         old = np.flatnonzero(np.isin(labels, storms))
         here, there = self.centers[self.pixel[meeting[new]]], self.centers[self.pixel[meeting[old]]]
-        squares = ((here[:, np.newaxis] - there) ** 2).sum(axis=2)
+        squares = _square_distances(here, there)
         width = _SMOOTH_SHARE * self.options.link_km
         # Far from all of them the nearest one counts: the weight falls slowly there.
         weights = np.exp(-squares / (2.0 * width**2)) + 1e-9 / (1.0 + squares)
@@ -309,27 +308,32 @@ class _Cells:
         of_storm = (labels[old][:, np.newaxis] == storms).astype(np.float64)
         return np.asarray(storms[(weights @ of_storm).argmax(axis=1)])
 
-    def _note_meeting(
-        self, labels: IntArray, main: int, step: int, meeting: IntArray, book: _Book
-    ) -> None:
+    def _note_meeting(self, flashing: IntArray, main: int, present: IntArray, book: _Book) -> None:
         """Note whom each storm with new flashes shares its cell with."""
-        present = np.unique(labels).tolist()
-        for storm in np.unique(labels[self.step[meeting] == step]).tolist():
-            others = [other for other in present if other != storm]
-            if others:
-                book.met[storm] = main if storm != main and main in others else others[0]
+        if present.size == 1:
+            return
+        others = [storm for storm in present.tolist() if storm != main]
+        for storm in set(flashing.tolist()):
+            book.met[storm] = main if storm != main else others[0]
 
 
 def _measure_gap(first: FloatArray, second: FloatArray) -> float:
     """Least distance between two sets of places, km."""
-    squares = ((first[:, np.newaxis] - second) ** 2).sum(axis=2)
-    return float(np.sqrt(squares.min()))
+    return float(np.sqrt(_square_distances(first, second).min()))
+
+
+def _square_distances(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Squared distances of all pairs, shape (first, second), km2; right to 1e-6 km2."""
+    first, second = first - second[0], second - second[0]
+    squares = (first**2).sum(axis=1)[:, np.newaxis] + (second**2).sum(axis=1)
+    squares -= 2.0 * first @ second.T
+    return np.asarray(np.maximum(squares, 0.0))
 
 
 def _count_votes(
     parts: IntArray, labels: IntArray, counts: IntArray
 ) -> tuple[IntArray, IntArray, IntArray]:
     """Flashes by part and storm: parts, storms and counts, in order of both."""
-    keys, index = np.unique(parts * _LABELS + labels, return_inverse=True)
+    keys, _, index = number_keys(parts * _LABELS + labels)
     votes = np.bincount(index, counts, keys.size).astype(np.int64)
     return keys // _LABELS, keys % _LABELS, votes

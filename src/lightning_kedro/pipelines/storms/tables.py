@@ -18,8 +18,13 @@ from lightning_kedro.analysis.storms.jumps import (
     PERIOD_MINUTES,
     find_jumps,
 )
-from lightning_kedro.analysis.storms.motion import find_centroids, fit_motion, measure_footprints
-from lightning_kedro.analysis.storms.pixels import IntArray
+from lightning_kedro.analysis.storms.motion import (
+    find_centroids,
+    find_pixels,
+    fit_motion,
+    measure_footprints,
+)
+from lightning_kedro.analysis.storms.pixels import IntArray, number_keys
 from lightning_kedro.analysis.sums import sum_groups
 from lightning_kedro.pipelines.storms.flashes import FoundStorms, take_times, to_minutes
 from lightning_kedro.results import STORM_TABLES, Result, make_table
@@ -38,6 +43,7 @@ class StormRows:
             with the most flashes first, shape (m,).
         rows: Rows of the table whose flashes are of storms and in the window, shape (n,).
         groups: Storm of each of them, from 0 in the order of ``storms``, shape (n,).
+        pixels: Pixel of each of them, for footprints, shape (n,).
     """
 
     def __init__(self, found: FoundStorms) -> None:
@@ -54,6 +60,7 @@ class StormRows:
         inside = np.flatnonzero(self.ranks >= 0)
         self.rows: IntArray = inside + found.window.start
         self.groups: IntArray = self.ranks[inside]
+        self.pixels = find_pixels(self.take("lat"), self.take("lon"))
         self.names = name_storms(found, self.lives.first)
 
     def take(self, name: str) -> FloatArray:
@@ -126,7 +133,7 @@ def list_storms(rows: StormRows) -> dict[str, Any]:
         "continues": rows.lives.last[rows.storms] >= rows.found.window.stop,
         "flash_count": np.bincount(groups, minlength=n),
         "peak_rate_per_minute": peaks,
-        "footprint_km2": measure_footprints(groups, lat, lon, n),
+        "footprint_km2": measure_footprints(groups, rows.pixels, n),
         "energy_j": sum_known(groups, rows.take("energy_j"), n)[0],
         "mean_flash_area_km2": average_known(groups, rows.take("area_km2"), n),
         "lat": centers[0],
@@ -153,7 +160,7 @@ def list_series(rows: StormRows) -> dict[str, Any]:
         "minute": to_times(minutes, 1),
         "flash_count": counts,
         "rate_per_minute": (counts + before) / 2.0,
-        "footprint_km2": measure_footprints(index, lat, lon, n),
+        "footprint_km2": measure_footprints(index, rows.pixels, n),
         "lat": centers[0],
         "lon": centers[1],
         "mean_flash_area_km2": average_known(index, rows.take("area_km2"), n),
@@ -213,29 +220,39 @@ def list_histories(rows: StormRows) -> list[tuple[int, int, IntArray, FloatArray
     strong[storm[counts >= least]] = True
     mine = mine[strong[labels[mine]]]
     mine = mine[np.argsort(labels[mine], kind="stable")]
-    histories = []
+    periods = count_periods(rows.times[mine], PERIOD_MINUTES)
     edges = np.flatnonzero(np.diff(labels[mine], prepend=-1, append=-1))
-    for low, high in pairwise(edges.tolist()):
-        one = mine[low:high]
-        periods = count_periods(rows.times[one], PERIOD_MINUTES)
-        first = int(periods[0])
-        history = np.bincount(periods - first)
-        histories.append((int(labels[one[0]]), first, history, _spread(rows, one, periods - first)))
-    return histories
+    storms, firsts, lasts = labels[mine[edges[:-1]]], periods[edges[:-1]], periods[edges[1:] - 1]
+    starts = np.concatenate([[0], np.cumsum(lasts - firsts + 1)])
+    slots = periods + np.repeat(starts[:-1] - firsts, np.diff(edges))
+    history = np.bincount(slots, minlength=starts[-1])
+    areas = _spread(rows, mine, slots, np.repeat(starts[1:], np.diff(edges)))
+    return [
+        (storm, first, history[low:high], areas[low:high])
+        for storm, first, (low, high) in zip(
+            storms.tolist(), firsts.tolist(), pairwise(starts.tolist()), strict=True
+        )
+    ]
 
 
-def _spread(rows: StormRows, flashes: IntArray, periods: IntArray) -> FloatArray:
-    """Footprint of a storm's flashes of the last periods, for each period, km2."""
-    n = int(periods[-1]) + 1
-    lat, lon = (
-        np.asarray(rows.found.table.column(name).to_numpy()[flashes], dtype=np.float64)
-        for name in ("lat", "lon")
-    )
-    shifts = np.repeat(np.arange(FOOTPRINT_PERIODS), periods.size)
-    lasting = np.tile(periods, FOOTPRINT_PERIODS) + shifts
-    kept = lasting < n
-    lat, lon = (np.tile(values, FOOTPRINT_PERIODS)[kept] for values in (lat, lon))
-    return measure_footprints(lasting[kept], lat, lon, n)
+def _spread(rows: StormRows, flashes: IntArray, slots: IntArray, ends: IntArray) -> FloatArray:
+    """Footprints of the flashes of the last periods, km2, for each period of each storm.
+
+    Args:
+        rows: The flashes.
+        flashes: Some of them, shape (n,).
+        slots: Period of each, counted through all periods of all storms, shape (n,).
+        ends: The end of its storm's periods, shape (n,).
+    """
+    lat, lon = (rows.found.table.column(name).to_numpy()[flashes] for name in ("lat", "lon"))
+    pixels = find_pixels(lat, lon)
+    groups, seen = [], []
+    for shift in range(FOOTPRINT_PERIODS):
+        kept = slots + shift < ends
+        groups.append(slots[kept] + shift)
+        seen.append(pixels[kept])
+    n = int(ends.max(initial=0))
+    return measure_footprints(np.concatenate(groups), np.concatenate(seen), n)
 
 
 def list_selection(rows: StormRows, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -285,9 +302,7 @@ def count_minutes(
     periods = count_periods(times, length_minutes)
     base = int(periods.min(initial=0)) if periods.size == 0 else int(periods.min())
     stride = (int(periods.max()) if periods.size else 0) - base + 1
-    keys, index, counts = np.unique(
-        groups * stride + (periods - base), return_inverse=True, return_counts=True
-    )
+    keys, counts, index = number_keys(groups * stride + (periods - base))
     storm, period = np.divmod(keys, stride)
     return index, period + base, counts, storm
 
