@@ -322,6 +322,17 @@ def test_result_that_is_not_there_names_the_pipeline(tmp_path: Path, flashes: Fl
         read(path, make_parameters("22:00", "22:30"))
 
 
+@pytest.mark.parametrize(("table", "maker"), [("storms", "storms"), ("coverage", "ingestion")])
+def test_table_that_is_not_there_names_its_pipeline(tmp_path: Path, table: str, maker: str) -> None:
+    path = tmp_path / "lightning.duckdb"
+    frame = pd.DataFrame({"k": [2], "inertia": [1.0], "rms_distance_km": [1.0]})
+    key = Selection.from_plain(make_parameters()["selection"]).key._asdict()
+    DuckDBTableDataset(path=str(path), table="elbow_curve").save(frame.assign(**key))
+    match = rf"has no table {table} yet: .*`kedro run --pipelines {maker}`\.$"
+    with pytest.raises(TableError, match=match):
+        DuckDBTableDataset(path=str(path), table=table, lazy=True).load().df()
+
+
 # Quiet windows and bad input
 
 

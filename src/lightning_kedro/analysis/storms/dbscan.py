@@ -23,6 +23,7 @@ import numpy.typing as npt
 from lightning_kedro.analysis.sphere import EARTH_RADIUS_KM, FloatArray, to_unit_vectors
 from lightning_kedro.analysis.storms.boxes import make_boxes
 from lightning_kedro.analysis.storms.pixels import IntArray, connect
+from lightning_kedro.analysis.threads import map_threads
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -93,16 +94,22 @@ def cluster_dense(
     nearest, labels = np.full(n, NOISE, dtype=np.int64), np.full(n, NOISE, dtype=np.int64)
     links: list[IntArray] = []
     n_parts = 0
-    for rows, inner in _list_blocks(minutes, density.eps_minutes):
-        block = _Block(lat[rows], lon[rows], minutes[rows], density)
+
+    def settle(block: tuple[slice, slice]) -> tuple[int, IntArray, IntArray]:
+        rows, inner = block
+        flashes = _Block(lat[rows], lon[rows], minutes[rows], density)
+        return flashes.n_parts, flashes.parts, flashes.find_nearest(inner)
+
+    blocks = [*_list_blocks(minutes, density.eps_minutes)]
+    settled = map_threads(settle, blocks) if len(blocks) > 1 else [*map(settle, blocks)]
+    for (rows, inner), (more_parts, parts, near) in zip(blocks, settled, strict=True):
         known = labels[rows]
-        mine = np.where(block.parts >= 0, block.parts + n_parts, NOISE)
+        mine = np.where(parts >= 0, parts + n_parts, NOISE)
         both = (known >= 0) & (mine >= 0)
         links.append(np.stack([known[both], mine[both]]))
-        n_parts += block.n_parts
+        n_parts += more_parts
         new = slice(rows.start + inner.start, rows.start + inner.stop)
         labels[new] = np.where(known[inner] >= 0, known[inner], mine[inner])
-        near = block.find_nearest(inner)
         nearest[new] = np.where(near >= 0, near + rows.start, NOISE)
     return DenseFlashes(_number_clusters(labels, nearest, links, n_parts), nearest)
 
