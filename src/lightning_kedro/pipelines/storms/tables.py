@@ -1,9 +1,8 @@
 """The tables of storms: what they are, minute by minute, flash by flash, and their jumps."""
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy.typing as npt
 
 from lightning_kedro import __version__
 from lightning_kedro.analysis.sphere import FloatArray
-from lightning_kedro.analysis.storms.finding import Lives, find_lives
+from lightning_kedro.analysis.storms.finding import find_lives
 from lightning_kedro.analysis.storms.jumps import (
     ALGORITHMS,
     FOOTPRINT_PERIODS,
@@ -26,70 +25,12 @@ from lightning_kedro.analysis.storms.motion import (
 )
 from lightning_kedro.analysis.storms.pixels import IntArray, number_keys
 from lightning_kedro.analysis.sums import sum_groups
-from lightning_kedro.pipelines.storms.flashes import FoundStorms, take_times, to_minutes
+from lightning_kedro.pipelines.storms.flashes import FoundStorms, to_minutes
+from lightning_kedro.pipelines.storms.rows import StormPart, StormRows, split_groups
 from lightning_kedro.results import STORM_TABLES, Result, make_table
 from lightning_kedro.selected_flashes import fingerprint_flashes
 
-_DIGEST_BYTES: Final = 3
 _MINUTE: Final = np.timedelta64(1, "m")
-
-
-class StormRows:
-    """The flashes of storms in a window, as the tables need them.
-
-    Attributes:
-        found: The flashes and storms.
-        storms: The storms that have flashes in the window, by their numbers in ``found``, those
-            with the most flashes first, shape (m,).
-        rows: Rows of the table whose flashes are of storms and in the window, shape (n,).
-        groups: Storm of each of them, from 0 in the order of ``storms``, shape (n,).
-        pixels: Pixel of each of them, for footprints, shape (n,).
-    """
-
-    def __init__(self, found: FoundStorms) -> None:
-        """Sort the storms of the window by their flashes."""
-        self.found = found
-        self.times = take_times(found.table)
-        self.lives: Lives = find_lives(found.tracks.labels)
-        counts = np.bincount(found.labels[found.labels >= 0], minlength=self.lives.first.size)
-        order = np.argsort(-counts, kind="stable")
-        self.storms: IntArray = order[counts[order] > 0]
-        rank = np.full(counts.size + 1, -1, dtype=np.int64)  # the last one is for noise
-        rank[self.storms] = np.arange(self.storms.size)
-        self.ranks: IntArray = rank[found.labels]
-        inside = np.flatnonzero(self.ranks >= 0)
-        self.rows: IntArray = inside + found.window.start
-        self.groups: IntArray = self.ranks[inside]
-        self.pixels = find_pixels(self.take("lat"), self.take("lon"))
-        self.names = name_storms(found, self.lives.first)
-
-    def take(self, name: str) -> FloatArray:
-        """A column of the flashes, shape (n,); NaN where it is missing."""
-        return np.asarray(self.found.table.column(name).to_numpy()[self.rows], dtype=np.float64)
-
-    def name(self, storms: IntArray) -> list[str | None]:
-        """Identifiers of storms; None for -1."""
-        return [self.names[storm] if storm >= 0 else None for storm in storms.tolist()]
-
-
-def name_storms(found: FoundStorms, first: IntArray) -> list[str]:
-    """Make the identifiers of storms: satellite, time and a digest of their first flashes.
-
-    Args:
-        found: The flashes.
-        first: The first flash of each storm, shape (storms,).
-
-    Returns:
-        Such as ``G19-20240714T220312-5f1c0a``: the same wherever the storm begins with this flash.
-    """
-    columns = ("platform", "granule_start", "flash_id", "time")
-    rows = found.table.select(columns).take(first).to_pylist()
-    names = []
-    for row in rows:
-        text = f"{row['platform']} {row['granule_start'].isoformat()} {row['flash_id']}"
-        digest = hashlib.blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest()
-        names.append(f"{row['platform']}-{row['time']:%Y%m%dT%H%M%S}-{digest}")
-    return names
 
 
 def collect_result(found: FoundStorms, request: Mapping[str, Any]) -> Result:
@@ -100,9 +41,13 @@ def collect_result(found: FoundStorms, request: Mapping[str, Any]) -> Result:
         request: What was asked for: ``satellite`` and ``run_time`` of the parameters.
     """
     rows = StormRows(found)
+    storms, series = [], []
+    for part in rows.split():
+        storms.append(list_storms(part))
+        series.append(list_series(part))
     columns = {
-        "storms": list_storms(rows),
-        "storm_series": list_series(rows),
+        "storms": sort_columns(join_columns(storms), "storm_id"),
+        "storm_series": sort_columns(join_columns(series), "storm_id", "minute"),
         "storm_flashes": list_flashes(rows),
         "lightning_jumps": list_jumps(rows),
         "storm_selection": list_selection(rows, request),
@@ -111,10 +56,10 @@ def collect_result(found: FoundStorms, request: Mapping[str, Any]) -> Result:
     return Result(found.selection, tables, STORM_TABLES)
 
 
-def list_storms(rows: StormRows) -> dict[str, Any]:
+def list_storms(part: StormPart) -> dict[str, Any]:
     """One row a storm."""
-    n, groups, times = rows.storms.size, rows.groups, rows.times[rows.rows]
-    lat, lon = rows.take("lat"), rows.take("lon")
+    rows, storms, groups, times = part.all_rows, part.storms, part.groups, part.times
+    n, lat, lon = storms.size, part.take("lat"), part.take("lon")
     centers = find_centroids(groups, lat, lon, n)
     motion = fit_motion(groups, to_minutes(times), lat, lon, centers)
     lives = find_lives(groups)
@@ -123,50 +68,48 @@ def list_storms(rows: StormRows) -> dict[str, Any]:
     peaks = np.zeros(n, dtype=np.int64)
     np.maximum.at(peaks, storm, counts)
     tracks = rows.found.tracks
-    columns = {
-        "storm_id": rows.name(rows.storms),
-        "storm": np.arange(n),
-        "born": rows.times[rows.lives.first[rows.storms]],
+    return {
+        "storm_id": rows.name(storms),
+        "storm": np.arange(n) + part.ranks.start,
+        "born": rows.times[rows.lives.first[storms]],
         "first_time": first,
         "last_time": last,
         "duration_minutes": (last - first) / _MINUTE,
-        "continues": rows.lives.last[rows.storms] >= rows.found.window.stop,
+        "continues": rows.lives.last[storms] >= rows.found.window.stop,
         "flash_count": np.bincount(groups, minlength=n),
         "peak_rate_per_minute": peaks,
-        "footprint_km2": measure_footprints(groups, rows.pixels, n),
-        "energy_j": sum_known(groups, rows.take("energy_j"), n)[0],
-        "mean_flash_area_km2": average_known(groups, rows.take("area_km2"), n),
+        "footprint_km2": measure_footprints(groups, part.find_pixels(), n),
+        "energy_j": sum_known(groups, part.take("energy_j"), n)[0],
+        "mean_flash_area_km2": average_known(groups, part.take("area_km2"), n),
         "lat": centers[0],
         "lon": centers[1],
         "speed_m_s": motion.speed_m_s,
         "direction_deg": motion.direction_deg,
         "track_r_squared": motion.r_squared,
-        "split_from": rows.name(tracks.split_from[rows.storms]),
-        "merged_into": rows.name(tracks.merged_into[rows.storms]),
+        "split_from": rows.name(tracks.split_from[storms]),
+        "merged_into": rows.name(tracks.merged_into[storms]),
     }
-    return sort_columns(columns, "storm_id")
 
 
-def list_series(rows: StormRows) -> dict[str, Any]:
+def list_series(part: StormPart) -> dict[str, Any]:
     """One row a storm and minute."""
-    lat, lon = rows.take("lat"), rows.take("lon")
-    index, minutes, counts, storm = count_minutes(rows.groups, rows.times[rows.rows], 1)
+    lat, lon = part.take("lat"), part.take("lon")
+    index, minutes, counts, storm = count_minutes(part.groups, part.times, 1)
     n = counts.size
     follows = (np.diff(storm, prepend=-1) == 0) & (np.diff(minutes, prepend=minutes[:1]) == 1)
     before = np.where(follows, np.concatenate([[0], counts[:-1]]) if n else counts, 0)
     centers = find_centroids(index, lat, lon, n)
-    columns = {
-        "storm_id": rows.name(rows.storms[storm]),
+    return {
+        "storm_id": part.all_rows.name(part.storms[storm]),
         "minute": to_times(minutes, 1),
         "flash_count": counts,
         "rate_per_minute": (counts + before) / 2.0,
-        "footprint_km2": measure_footprints(index, rows.pixels, n),
+        "footprint_km2": measure_footprints(index, part.find_pixels(), n),
         "lat": centers[0],
         "lon": centers[1],
-        "mean_flash_area_km2": average_known(index, rows.take("area_km2"), n),
-        "energy_j": sum_known(index, rows.take("energy_j"), n)[0],
+        "mean_flash_area_km2": average_known(index, part.take("area_km2"), n),
+        "energy_j": sum_known(index, part.take("energy_j"), n)[0],
     }
-    return sort_columns(columns, "storm_id", "minute")
 
 
 def list_flashes(rows: StormRows) -> dict[str, Any]:
@@ -205,7 +148,7 @@ def list_jumps(rows: StormRows) -> dict[str, Any]:
     return sort_columns(columns, "storm_id", "algorithm", "jump_time")
 
 
-def list_histories(rows: StormRows) -> list[tuple[int, int, IntArray, FloatArray]]:
+def list_histories(rows: StormRows) -> Iterator[tuple[int, int, IntArray, FloatArray]]:
     """Storms with their first period, and flashes and footprints by period, from their births on.
 
     Those that could not have a jump, as they never had flashes enough, are left out.
@@ -220,19 +163,26 @@ def list_histories(rows: StormRows) -> list[tuple[int, int, IntArray, FloatArray
     strong[storm[counts >= least]] = True
     mine = mine[strong[labels[mine]]]
     mine = mine[np.argsort(labels[mine], kind="stable")]
-    periods = count_periods(rows.times[mine], PERIOD_MINUTES)
     edges = np.flatnonzero(np.diff(labels[mine], prepend=-1, append=-1))
-    storms, firsts, lasts = labels[mine[edges[:-1]]], periods[edges[:-1]], periods[edges[1:] - 1]
+    for _, flashes in split_groups(np.diff(edges)):
+        yield from _list_part(rows, mine[flashes])
+
+
+def _list_part(rows: StormRows, mine: IntArray) -> Iterator[tuple[int, int, IntArray, FloatArray]]:
+    """The histories of some storms; ``mine`` are their flashes, storm by storm."""
+    if mine.size == 0:
+        return
+    labels = rows.found.tracks.labels[mine]
+    periods = count_periods(rows.times[mine], PERIOD_MINUTES)
+    edges = np.flatnonzero(np.diff(labels, prepend=-1, append=-1))
+    storms, firsts, lasts = labels[edges[:-1]], periods[edges[:-1]], periods[edges[1:] - 1]
     starts = np.concatenate([[0], np.cumsum(lasts - firsts + 1)])
     slots = periods + np.repeat(starts[:-1] - firsts, np.diff(edges))
     history = np.bincount(slots, minlength=starts[-1])
     areas = _spread(rows, mine, slots, np.repeat(starts[1:], np.diff(edges)))
-    return [
-        (storm, first, history[low:high], areas[low:high])
-        for storm, first, (low, high) in zip(
-            storms.tolist(), firsts.tolist(), pairwise(starts.tolist()), strict=True
-        )
-    ]
+    spans = pairwise(starts.tolist())
+    for storm, first, (low, high) in zip(storms.tolist(), firsts.tolist(), spans, strict=True):
+        yield storm, first, history[low:high], areas[low:high]
 
 
 def _spread(rows: StormRows, flashes: IntArray, slots: IntArray, ends: IntArray) -> FloatArray:
@@ -244,15 +194,13 @@ def _spread(rows: StormRows, flashes: IntArray, slots: IntArray, ends: IntArray)
         slots: Period of each, counted through all periods of all storms, shape (n,).
         ends: The end of its storm's periods, shape (n,).
     """
-    lat, lon = (rows.found.table.column(name).to_numpy()[flashes] for name in ("lat", "lon"))
-    pixels = find_pixels(lat, lon)
+    pixels = find_pixels(rows.take("lat", flashes), rows.take("lon", flashes))
     groups, seen = [], []
     for shift in range(FOOTPRINT_PERIODS):
         kept = slots + shift < ends
         groups.append(slots[kept] + shift)
         seen.append(pixels[kept])
-    n = int(ends.max(initial=0))
-    return measure_footprints(np.concatenate(groups), np.concatenate(seen), n)
+    return measure_footprints(np.concatenate(groups), np.concatenate(seen), int(ends.max()))
 
 
 def list_selection(rows: StormRows, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -319,6 +267,16 @@ def average_known(groups: IntArray, values: FloatArray, n: int) -> FloatArray:
     """Means by group of the values that are known, NaN where none is."""
     sums, counts = sum_known(groups, values, n)
     return np.asarray(sums / np.maximum(counts, 1.0))
+
+
+def join_columns(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The columns of parts, one after the other."""
+    joined: dict[str, Any] = {}
+    for name, first in parts[0].items():
+        columns = [part[name] for part in parts]
+        is_list = isinstance(first, list)
+        joined[name] = [*chain(*columns)] if is_list else np.concatenate(columns)
+    return joined
 
 
 def sort_columns(columns: dict[str, Any], *keys: str) -> dict[str, Any]:
