@@ -75,13 +75,16 @@ class Result:
         return f"{self.selection.name}@{run_time}-{row['flashes_fingerprint'] or 'unknown'}"
 
 
-def make_table(table: str, selection: Selection, columns: Mapping[str, Any]) -> "pa.Table":
+def make_table(
+    table: str, selection: Selection, columns: Mapping[str, Any], *, coded: bool = False
+) -> "pa.Table":
     """Rows of a table of results, with the columns and types of the registry.
 
     Args:
         table: Its name.
         selection: What the rows are of: every one gets its key.
         columns: The other columns of the table, n values each.
+        coded: Whether the texts of the key are dictionary-coded, for tables of millions of rows.
     """
     import pyarrow as pa
 
@@ -90,11 +93,22 @@ def make_table(table: str, selection: Selection, columns: Mapping[str, Any]) -> 
     key = {
         name: pa.repeat(pa.scalar(value, schema.field(name).type), n)
         for name, value in selection.key._asdict().items()
+        if not (coded and isinstance(value, str))
     }
+    if coded:
+        first = pa.repeat(pa.scalar(0, pa.int8()), n)
+        for name in set(selection.key._fields) - set(key):
+            key[name] = pa.DictionaryArray.from_arrays(first, [getattr(selection.key, name)])
+            schema = schema.set(schema.get_field_index(name), pa.field(name, key[name].type))
     own = {
-        name: values.cast(schema.field(name).type)
+        name: values
+        if isinstance(values, pa.DictionaryArray)
+        else values.cast(schema.field(name).type)
         if isinstance(values, pa.ChunkedArray)
         else pa.array(values, schema.field(name).type, from_pandas=True)
         for name, values in columns.items()
     }
+    for name, values in own.items():
+        if values.type != schema.field(name).type:  # coded by who made it
+            schema = schema.set(schema.get_field_index(name), pa.field(name, values.type))
     return pa.table({**key, **own}, schema=schema)

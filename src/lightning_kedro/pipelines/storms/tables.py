@@ -52,7 +52,10 @@ def collect_result(found: FoundStorms, request: Mapping[str, Any]) -> Result:
         "lightning_jumps": list_jumps(rows),
         "storm_selection": list_selection(rows, request),
     }
-    tables = {name: make_table(name, found.selection, mine) for name, mine in columns.items()}
+    tables = {
+        name: make_table(name, found.selection, mine, coded=name == "storm_flashes")
+        for name, mine in columns.items()
+    }
     return Result(found.selection, tables, STORM_TABLES)
 
 
@@ -124,7 +127,7 @@ def list_flashes(rows: StormRows) -> dict[str, Any]:
         "flash_platform": table.column("platform"),
         **{name: table.column(name) for name in names},
         "storm": known,
-        "storm_id": pa.chunked_array([coded.take(known)]),
+        "storm_id": pa.DictionaryArray.from_arrays(known.cast(pa.int32()), coded),
     }
 
 
