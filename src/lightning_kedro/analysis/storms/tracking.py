@@ -40,6 +40,9 @@ _PIXEL_SHARE: Final = 0.5
 _SMOOTH_SHARE: Final = 0.5
 """Standard deviation of the weight of flashes about a pixel, as a share of the same."""
 
+_PAIRS: Final = 2**21
+"""Pairs of pixels weighed in one go."""
+
 _LABELS: Final = 2**31
 """More than there are ever storms."""
 
@@ -114,6 +117,8 @@ def track_storms(
     book = _Book()
     for first, stop in _list_blocks(steps):
         low, start, high = np.searchsorted(steps, [first - options.memory_steps + 1, first, stop])
+        if start == high:
+            continue
         cells = _Cells(grid, keys[low:high], steps[low:high], labels[low:high], options)
         for step in np.unique(steps[start:high]):
             cells.take_step(int(step), book)
@@ -194,7 +199,7 @@ class _Cells:
         self.options = options
         self.centers = grid.find_centers(found)
         self.near_starts, self.near = find_near(self.centers, options.link_km, both_ways=False)
-        base = int(steps.min(initial=0)) if steps.size == 0 else int(steps[0])
+        base = int(steps[0])
         cells, self.counts, self.of_flash = number_keys((steps - base) * found.size + pixel)
         self.step, self.pixel = np.divmod(cells, found.size)
         self.step += base
@@ -299,14 +304,17 @@ class _Cells:
     ) -> IntArray:
         """The storms that are strongest about new cells."""
         old = np.flatnonzero(np.isin(labels, storms))
+        of_storm = (labels[old][:, np.newaxis] == storms) * self.counts[meeting[old]][:, np.newaxis]
         here, there = self.centers[self.pixel[meeting[new]]], self.centers[self.pixel[meeting[old]]]
-        squares = _square_distances(here, there)
         width = _SMOOTH_SHARE * self.options.link_km
-        # Far from all of them the nearest one counts: the weight falls slowly there.
-        weights = np.exp(-squares / (2.0 * width**2)) + 1e-9 / (1.0 + squares)
-        weights *= self.counts[meeting[old]]
-        of_storm = (labels[old][:, np.newaxis] == storms).astype(np.float64)
-        return np.asarray(storms[(weights @ of_storm).argmax(axis=1)])
+        most = max(_PAIRS // old.size, 1)
+        strongest = []
+        for first in range(0, new.size, most):
+            squares = _square_distances(here[first : first + most], there)
+            # Far from all of them the nearest one counts: the weight falls slowly there.
+            weights = np.exp(-squares / (2.0 * width**2)) + 1e-9 / (1.0 + squares)
+            strongest.append((weights @ of_storm).argmax(axis=1))
+        return np.asarray(storms[np.concatenate(strongest)])
 
     def _note_meeting(self, flashing: IntArray, main: int, present: IntArray, book: _Book) -> None:
         """Note whom each storm with new flashes shares its cell with."""
@@ -319,7 +327,9 @@ class _Cells:
 
 def _measure_gap(first: FloatArray, second: FloatArray) -> float:
     """Least distance between two sets of places, km."""
-    return float(np.sqrt(_square_distances(first, second).min()))
+    from scipy.spatial import cKDTree
+
+    return float(cKDTree(first).query(second)[0].min())
 
 
 def _square_distances(first: FloatArray, second: FloatArray) -> FloatArray:

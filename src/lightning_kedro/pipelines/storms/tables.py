@@ -251,8 +251,8 @@ def count_minutes(
         flashes in each, and the storms, shape (periods that have flashes,).
     """
     periods = count_periods(times, length_minutes)
-    base = int(periods.min(initial=0)) if periods.size == 0 else int(periods.min())
-    stride = (int(periods.max()) if periods.size else 0) - base + 1
+    base, last = (int(periods.min()), int(periods.max())) if periods.size else (0, 0)
+    stride = last - base + 1
     keys, counts, index = number_keys(groups * stride + (periods - base))
     storm, period = np.divmod(keys, stride)
     return index, period + base, counts, storm
