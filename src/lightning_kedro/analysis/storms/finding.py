@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from lightning_kedro.analysis.sphere import FloatArray
 from lightning_kedro.analysis.storms.dbscan import Density, cluster_dense
-from lightning_kedro.analysis.storms.pixels import IntArray
+from lightning_kedro.analysis.storms.pixels import IntArray, find_ends
 from lightning_kedro.analysis.storms.tracking import NO_STORM, TrackOptions, Tracks, track_storms
 
 TRACKED: Final = "tracked"
@@ -40,21 +40,21 @@ def find_storms(
     if tracking is None:
         none = np.full(int(dense.labels.max(initial=-1)) + 1, NO_STORM, dtype=np.int64)
         return _number_by_first(Tracks(dense.labels, none, none))
-    core = np.flatnonzero(dense.is_core)
+    nearest, core = dense.nearest, np.flatnonzero(dense.is_core)
+    del dense
     tracks = track_storms(lat[core], lon[core], minutes[core], tracking)
     of_core = np.full(minutes.size, NO_STORM, dtype=np.int64)
     of_core[core] = tracks.labels
-    labels = np.where(dense.nearest >= 0, of_core[dense.nearest], NO_STORM)
+    labels = np.where(nearest >= 0, of_core[nearest], NO_STORM)
     return _number_by_first(Tracks(labels, tracks.merged_into, tracks.split_from))
 
 
 def _number_by_first(tracks: Tracks) -> Tracks:
     """Number storms by their first flashes, border flashes included."""
-    found, first = np.unique(tracks.labels, return_index=True)
-    found, first = found[found >= 0], first[found >= 0]
-    order = found[np.argsort(first)]
-    rank = np.full(order.size + 1, NO_STORM, dtype=np.int64)  # the last one is for -1
-    rank[order] = np.arange(order.size)
+    n = tracks.merged_into.size
+    order = np.argsort(find_ends(tracks.labels, n)[0], kind="stable")
+    rank = np.full(n + 1, NO_STORM, dtype=np.int64)  # the last one is for -1
+    rank[order] = np.arange(n)
     return Tracks(
         rank[tracks.labels], rank[tracks.merged_into[order]], rank[tracks.split_from[order]]
     )
@@ -70,9 +70,4 @@ class Lives:
 
 def find_lives(labels: IntArray) -> Lives:
     """Find the first and the last flash of each storm; ``labels`` in order of time, shape (n,)."""
-    rows = np.flatnonzero(labels >= 0)
-    n = int(labels.max(initial=-1)) + 1
-    first, last = np.full(n, labels.size, dtype=np.int64), np.full(n, -1, dtype=np.int64)
-    np.minimum.at(first, labels[rows], rows)
-    np.maximum.at(last, labels[rows], rows)
-    return Lives(first, last)
+    return Lives(*find_ends(labels, int(labels.max(initial=-1)) + 1))

@@ -130,6 +130,23 @@ def number_keys(keys: IntArray) -> tuple[IntArray, IntArray, IntArray]:
     return ordered[starts], counts, numbers
 
 
+def find_ends(labels: IntArray, n: int) -> tuple[IntArray, IntArray]:
+    """Find the first and the last row of each label.
+
+    Args:
+        labels: Shape (rows,), each of 0 to n - 1, or -1 for none.
+        n: Number of labels, each of which there is.
+
+    Returns:
+        The first and the last rows, shape (n,) each.
+    """
+    first, last = np.zeros(n + 1, dtype=np.int64), np.zeros(n + 1, dtype=np.int64)
+    rows = np.arange(labels.size)
+    last[labels] = rows  # of values for one place the last one stays; -1 is the last place
+    first[labels[::-1]] = rows[::-1]
+    return first[:n], last[:n]
+
+
 def connect(first: IntArray, second: IntArray, n: int) -> tuple[int, IntArray]:
     """Number the parts of a graph.
 

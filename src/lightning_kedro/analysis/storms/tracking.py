@@ -24,6 +24,7 @@ from lightning_kedro.analysis.storms.pixels import (
     IntArray,
     PixelGrid,
     connect,
+    find_ends,
     find_near,
     list_ranges,
     number_keys,
@@ -123,6 +124,7 @@ def track_storms(
         for step in np.unique(steps[start:high]):
             cells.take_step(int(step), book)
         labels[low:high] = cells.labels[cells.of_flash]
+    del keys, steps  # of millions of flashes
     return book.close(labels)
 
 
@@ -164,12 +166,16 @@ class _Book:
         self.born[whole] = min(self.born[whole], self.born[part])
 
     def close(self, labels: IntArray) -> Tracks:
-        """Number the storms by their first flashes."""
-        whole = self.into[labels]
-        found, first = np.unique(whole, return_index=True)
-        order = np.argsort(first)
-        rank = np.full(self.into.size + 1, NO_STORM, dtype=np.int64)
-        rank[found[order]] = np.arange(found.size)
+        """Number the storms by their first flashes; ``labels`` are changed in place."""
+        np.take(self.into, labels, out=labels, mode="clip")
+        n_names = self.into.size
+        exists = np.zeros(n_names, dtype=np.bool_)
+        exists[labels] = True
+        found = np.flatnonzero(exists)
+        first, last = find_ends(labels, n_names)
+        found = found[np.argsort(first[found])]
+        rank = np.full(n_names, NO_STORM, dtype=np.int64)
+        rank[found] = np.arange(found.size)
         links = []
         for table in (self.met, self.parent):
             link = np.full(found.size, NO_STORM, dtype=np.int64)
@@ -177,11 +183,10 @@ class _Book:
                 if other >= 0 and self.into[other] != storm and self.into[storm] == storm:
                     link[rank[storm]] = rank[self.into[other]]
             links.append(link)
-        ends = np.zeros(found.size, dtype=np.int64)
-        numbers = rank[whole]
-        np.maximum.at(ends, numbers, np.arange(labels.size))
+        ends = last[found]
         outlived = (links[0] >= 0) & (ends[links[0]] > ends)
-        return Tracks(numbers, np.where(outlived, links[0], NO_STORM), links[1])
+        np.take(rank, labels, out=labels, mode="clip")
+        return Tracks(labels, np.where(outlived, links[0], NO_STORM), links[1])
 
 
 class _Cells:

@@ -45,11 +45,12 @@ def collect_result(found: FoundStorms, request: Mapping[str, Any]) -> Result:
     for part in rows.split():
         storms.append(list_storms(part))
         series.append(list_series(part))
+    jumps = list_jumps(rows)
     columns = {
         "storms": sort_columns(join_columns(storms), "storm_id"),
         "storm_series": sort_columns(join_columns(series), "storm_id", "minute"),
         "storm_flashes": list_flashes(rows),
-        "lightning_jumps": list_jumps(rows),
+        "lightning_jumps": jumps,
         "storm_selection": list_selection(rows, request),
     }
     tables = {
@@ -121,13 +122,13 @@ def list_flashes(rows: StormRows) -> dict[str, Any]:
 
     table = rows.found.table.slice(rows.found.window.start, rows.ranks.size)
     names = ("granule_start", "flash_id", "time", "lat", "lon")
-    known = pa.array(rows.ranks, mask=rows.ranks < 0)
+    known = pa.array(rows.ranks.astype(np.int32), mask=rows.ranks < 0)
     coded = pa.array(rows.name(rows.storms), pa.string())
     return {
         "flash_platform": table.column("platform"),
         **{name: table.column(name) for name in names},
         "storm": known,
-        "storm_id": pa.DictionaryArray.from_arrays(known.cast(pa.int32()), coded),
+        "storm_id": pa.DictionaryArray.from_arrays(known, coded),
     }
 
 
