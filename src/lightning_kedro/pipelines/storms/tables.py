@@ -30,6 +30,9 @@ from lightning_kedro.pipelines.storms.rows import StormPart, StormRows, split_gr
 from lightning_kedro.results import STORM_TABLES, Result, make_table
 from lightning_kedro.selected_flashes import fingerprint_flashes
 
+_LEAST_FLASHES: Final = PERIOD_MINUTES * min(algorithm.least_rate for algorithm in ALGORITHMS)
+"""Flashes in a period without which there is no jump."""
+
 _MINUTE: Final = np.timedelta64(1, "m")
 
 
@@ -45,13 +48,15 @@ def collect_result(found: FoundStorms, request: Mapping[str, Any]) -> Result:
     for part in rows.split():
         storms.append(list_storms(part))
         series.append(list_series(part))
-    jumps = list_jumps(rows)
+    jumps, chosen = list_jumps(rows), list_selection(rows, request)
+    ranks, names = rows.ranks.astype(np.int32), rows.name(rows.storms)
+    del part, rows  # what they hold of millions of flashes is not needed any more
     columns = {
         "storms": sort_columns(join_columns(storms), "storm_id"),
         "storm_series": sort_columns(join_columns(series), "storm_id", "minute"),
-        "storm_flashes": list_flashes(rows),
+        "storm_flashes": list_flashes(found, ranks, names),
         "lightning_jumps": jumps,
-        "storm_selection": list_selection(rows, request),
+        "storm_selection": chosen,
     }
     tables = {
         name: make_table(name, found.selection, mine, coded=name == "storm_flashes")
@@ -116,19 +121,26 @@ def list_series(part: StormPart) -> dict[str, Any]:
     }
 
 
-def list_flashes(rows: StormRows) -> dict[str, Any]:
-    """One row a flash of the window, noise included."""
+def list_flashes(
+    found: FoundStorms, ranks: npt.NDArray[np.int32], names: Sequence[str | None]
+) -> dict[str, Any]:
+    """One row a flash of the window, noise included.
+
+    Args:
+        found: The flashes.
+        ranks: Storm of each flash of the window, shape (n,); -1 for noise.
+        names: Identifiers of the storms.
+    """
     import pyarrow as pa
 
-    table = rows.found.table.slice(rows.found.window.start, rows.ranks.size)
-    names = ("granule_start", "flash_id", "time", "lat", "lon")
-    known = pa.array(rows.ranks.astype(np.int32), mask=rows.ranks < 0)
-    coded = pa.array(rows.name(rows.storms), pa.string())
+    table = found.table.slice(found.window.start, ranks.size)
+    columns = ("granule_start", "flash_id", "time", "lat", "lon")
+    known = pa.array(ranks, mask=ranks < 0)
     return {
         "flash_platform": table.column("platform"),
-        **{name: table.column(name) for name in names},
+        **{name: table.column(name) for name in columns},
         "storm": known,
-        "storm_id": pa.DictionaryArray.from_arrays(known, coded),
+        "storm_id": pa.DictionaryArray.from_arrays(known, pa.array(names, pa.string())),
     }
 
 
@@ -157,19 +169,19 @@ def list_histories(rows: StormRows) -> Iterator[tuple[int, int, IntArray, FloatA
 
     Those that could not have a jump, as they never had flashes enough, are left out.
     """
-    labels = rows.found.tracks.labels
-    wanted = np.zeros(rows.lives.first.size + 1, dtype=np.bool_)
+    labels, n = rows.found.tracks.labels, rows.lives.first.size
+    wanted = np.zeros(n + 1, dtype=np.bool_)  # the last one is for noise
     wanted[rows.storms] = True
-    mine = np.flatnonzero(wanted[labels])  # the last one is for noise: never wanted
-    _, _, counts, storm = count_minutes(labels[mine], rows.times[mine], PERIOD_MINUTES)
-    strong = np.zeros(wanted.size, dtype=np.bool_)
-    least = min(algorithm.least_rate for algorithm in ALGORITHMS) * PERIOD_MINUTES
-    strong[storm[counts >= least]] = True
-    mine = mine[strong[labels[mine]]]
+    wanted[:n] &= np.bincount(labels + 1, minlength=n + 1)[1:] >= _LEAST_FLASHES
+    mine = np.flatnonzero(wanted[labels])
     mine = mine[np.argsort(labels[mine], kind="stable")]
     edges = np.flatnonzero(np.diff(labels[mine], prepend=-1, append=-1))
     for _, flashes in split_groups(np.diff(edges)):
-        yield from _list_part(rows, mine[flashes])
+        part = mine[flashes]
+        _, _, counts, storm = count_minutes(labels[part], rows.times[part], PERIOD_MINUTES)
+        strong = np.zeros(n, dtype=np.bool_)
+        strong[storm[counts >= _LEAST_FLASHES]] = True
+        yield from _list_part(rows, part[strong[labels[part]]])
 
 
 def _list_part(rows: StormRows, mine: IntArray) -> Iterator[tuple[int, int, IntArray, FloatArray]]:
