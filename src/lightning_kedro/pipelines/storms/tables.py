@@ -53,7 +53,7 @@ def collect_result(found: FoundStorms, request: Mapping[str, Any]) -> Result:
     del part, rows  # what they hold of millions of flashes is not needed any more
     columns = {
         "storms": sort_columns(join_columns(storms), "storm_id"),
-        "storm_series": sort_columns(join_columns(series), "storm_id", "minute"),
+        "storm_series": sort_series(join_columns(series), names),
         "storm_flashes": list_flashes(found, ranks, names),
         "lightning_jumps": jumps,
         "storm_selection": chosen,
@@ -109,7 +109,7 @@ def list_series(part: StormPart) -> dict[str, Any]:
     before = np.where(follows, np.concatenate([[0], counts[:-1]]) if n else counts, 0)
     centers = find_centroids(index, lat, lon, n)
     return {
-        "storm_id": part.all_rows.name(part.storms[storm]),
+        "storm_id": part.ranks.start + storm,  # sort_series makes identifiers of them
         "minute": to_times(minutes, 1),
         "flash_count": counts,
         "rate_per_minute": (counts + before) / 2.0,
@@ -119,6 +119,19 @@ def list_series(part: StormPart) -> dict[str, Any]:
         "mean_flash_area_km2": average_known(index, part.take("area_km2"), n),
         "energy_j": sum_known(index, part.take("energy_j"), n)[0],
     }
+
+
+def sort_series(columns: dict[str, Any], names: Sequence[str | None]) -> dict[str, Any]:
+    """The series in the order of their key, with identifiers, dictionary-coded, for numbers."""
+    import pyarrow as pa
+
+    order = np.argsort(np.array(names, dtype=np.str_), kind="stable")
+    place = np.empty(order.size, dtype=np.int32)
+    place[order] = np.arange(order.size)
+    columns = sort_columns(columns | {"storm_id": place[columns["storm_id"]]}, "storm_id", "minute")
+    sorted_names = pa.array([names[number] for number in order.tolist()], pa.string())
+    coded = pa.DictionaryArray.from_arrays(pa.array(columns["storm_id"]), sorted_names)
+    return columns | {"storm_id": coded}
 
 
 def list_flashes(
