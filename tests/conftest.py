@@ -1,5 +1,7 @@
 """Factories and fixtures: archives on disk and behind S3, and a project to run them in."""
 
+import io
+import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -8,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import h5py
+import kedro.framework.project  # noqa: F401  (sets up logging before pytest adds its handlers)
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 from hypothesis import settings
 
 from lightning_kedro.glm.granule import GranuleName, hour_prefix, parse_granule_name
+from lightning_kedro.simulation.granule_writer import encode_granule
 from lightning_kedro.simulation.hour import simulate_hour
+from tests.glm.granule_files import NAME, Change, content
 from tests.loopback_s3 import LoopbackS3
 
 settings.register_profile("project", deadline=None, derandomize=True)
@@ -145,10 +151,16 @@ class Project:
         from lightning_kedro.cli import cli
 
         bootstrap_project(self.folder)
-        result = CliRunner().invoke(cli, ["run", *options])
+        log = io.StringIO()
+        handler = logging.StreamHandler(log)
+        logging.getLogger().addHandler(handler)
+        try:
+            result = CliRunner().invoke(cli, ["run", *options])
+        finally:
+            logging.getLogger().removeHandler(handler)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
-        return Run(result.exit_code, result.output, result.exception)
+        return Run(result.exit_code, log.getvalue() + result.output, result.exception)
 
     def succeed(self, *options: str) -> Run:
         run = self.run(*options)
@@ -187,9 +199,9 @@ def buckets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("buckets")
     folder = root / "noaa-goes17" / "GLM-L2-LCFA" / f"{HOUR:%Y/%j/%H}"
     folder.mkdir(parents=True)
-    for name, content in simulate_hour("G17", HOUR, numbers=range(0, 180, 180 // COUNT)):
+    for name, made in simulate_hour("G17", HOUR, numbers=range(0, 180, 180 // COUNT)):
         if len(list(folder.iterdir())) < COUNT:
-            (folder / f"OR{name.file_name[2:]}").write_bytes(content)
+            (folder / f"OR{name.file_name[2:]}").write_bytes(made)
     return root
 
 
@@ -235,3 +247,18 @@ def reference(buckets: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lightning_kedro.store.retry.FIRST_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr("lightning_kedro.store.retry.LONGEST_PAUSE_SECONDS", 0.001)
+
+
+@pytest.fixture
+def granule(tmp_path: Path) -> Callable[..., Path]:
+    """Write a granule, then change it as a test wants."""
+
+    def make(change: Change | None = None, count: int = 300, **options: Any) -> Path:
+        path = tmp_path / NAME.file_name
+        path.write_bytes(encode_granule(NAME, content(count), **options))
+        if change is not None:
+            with h5py.File(path, "r+") as file:
+                change(file)
+        return path
+
+    return make

@@ -15,16 +15,20 @@ from lightning_kedro.datasets.granule_tables import GranuleTableDataset
 from lightning_kedro.datasets.loaded_granules import LoadedGranulesDataset
 from lightning_kedro.datasets.raw_granules import RawGranulesDataset
 from lightning_kedro.glm.granule import GranuleName, hour_prefix
+from lightning_kedro.granules.hours import archive_hours
+from lightning_kedro.granules.record import HourRecord, HourReport
 from lightning_kedro.parameters import check_parameters
 from lightning_kedro.pipelines.ingestion.nodes import (
     extract_granules,
     load_flashes,
     transform_granules,
 )
+from lightning_kedro.selection import read_segments
 from lightning_kedro.simulation.hour import simulate_hour
 
 TABLES = ("granules", "flashes", "coverage")
 HOUR = datetime(2024, 7, 14, 9, tzinfo=UTC)
+RUN_TIME = "2024-07-20T00:00:00"
 
 
 def make_granules(
@@ -75,23 +79,24 @@ class Ingestion:
 
     def run(self, hour: datetime = HOUR, hours: float = 1, satellite: str = "G17") -> None:
         """Ingest some hours, as the three nodes do one after the other."""
-        parameters = window(hour, hours, satellite)
+        segments = window(hour, hours, satellite)["selection"]["segments"]
         archive = GranuleArchiveDataset(root=self.root, max_concurrency=4, fs_args=self.fs_args)
         loaded = LoadedGranulesDataset(path=str(self.database)).load()
-        raw = RawGranulesDataset(path=str(self.data / "raw"), archive=self.root)
-        extracted = extract_granules(archive.load(), loaded, parameters)
+        raw = RawGranulesDataset(path=str(self.data / "raw"))
+        extracted, hour_report = extract_granules(archive.load(), loaded, segments)
         if not self.streams:
             raw.save(extracted)
         handle = extracted if self.streams else raw.load()
         series = FlashSeriesDataset(path=str(self.data / "series"))
-        series.save(transform_granules(handle, loaded, parameters))
-        self.failures = (*raw.failures, *series.failures)
-        self.load(series, parameters)
+        tasks, decode_report = transform_granules(handle, hour_report, loaded)
+        series.save(tasks)
+        self.load(series, decode_report)
 
-    def load(self, series: FlashSeriesDataset, parameters: dict[str, Any]) -> None:
-        parts = load_flashes(series.load(), parameters)
+    def load(self, series: FlashSeriesDataset, decode_report: HourReport) -> None:
+        *parts, load_report = load_flashes(series.load(), decode_report, RUN_TIME)
         for table, part in zip(TABLES, parts, strict=True):
             GranuleTableDataset(path=str(self.database), table=table).save(part)
+        self.failures = load_report.failures
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(self.database), read_only=True) as connection:
@@ -112,7 +117,13 @@ def window(hour: datetime = HOUR, hours: float = 1, satellite: str = "G17") -> d
         "satellite": satellite,
         "window": {side: f"{time:%Y-%m-%dT%H:%M:%S}" for side, time in sides.items()},
     }
-    return check_parameters(given, now=datetime(2024, 7, 20, tzinfo=UTC))
+    return check_parameters(given, now=datetime.fromisoformat(f"{RUN_TIME}Z"))
+
+
+def report_of(hour: datetime = HOUR, hours: float = 1, satellite: str = "G17") -> HourReport:
+    """The report of a run over some hours, of which nothing is wanted."""
+    segments = read_segments(window(hour, hours, satellite)["selection"]["segments"])
+    return HourReport(tuple(HourRecord(hour) for hour in archive_hours(segments)))
 
 
 def assert_same_tables(left: Ingestion, right: Ingestion) -> None:

@@ -6,7 +6,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +20,14 @@ PAGE = """<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head>
 </head><body><p>Sign in to use this network.</p></body></html>"""
 """What a captive portal or a proxy answers in the place of S3: good XML, with status 200."""
 
+BAD_FAITH = ("trickle", "headers", "endless", "longer")
+"""What no broken network does, but a server may: a byte at a time, headers that never end, a body
+without end, and one that is longer than was listed."""
+
+TRICKLE_S = 0.05
+ENDLESS_BYTES = 256 << 20
+"""An endless body ends after so many bytes, so that a client without bounds fails a test."""
+
 CODES = {"403": "AccessDenied", "500": "InternalError", "503": "SlowDown"}
 
 
@@ -30,10 +38,10 @@ class Schedule:
     Attributes:
         seed: Of the schedule.
         share: Of the requests for objects that fail; less than all of them never fail the same
-            thing more than three times in a row, so that patience always wins.
+            thing more than three times in a row, so that retries always succeed.
         list_share: Of the listings that fail.
         kinds: What may happen: an error status, a connection reset, a body cut short, a stall, a
-            page in the place of the answer.
+            page in the place of the answer; or one of ``BAD_FAITH``.
         doomed: Names that always fail with a 503; ``LIST`` dooms all listings.
         denied: Whether everything is refused with a 403.
     """
@@ -77,6 +85,8 @@ class LoopbackS3(ThreadingHTTPServer):
         self.faults: Counter[str] = Counter()
         self.extra_keys: dict[str, int] = {}
         self.page_size = 1000
+        self.answer_listing: Callable[[Mapping[str, str]], str] | None = None
+        self.bytes_sent = 0
 
     @property
     def endpoint(self) -> str:
@@ -109,6 +119,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(404, b"")
 
     def _list(self, bucket: str, prefix: str = "", **query: str) -> None:
+        if self.server.answer_listing is not None:
+            self._answer(200, self.server.answer_listing({"prefix": prefix, **query}).encode())
+            return
         folder = self.server.root / bucket
         if not folder.is_dir():
             body = "<Error><Code>NoSuchBucket</Code><Message>No such bucket</Message></Error>"
@@ -149,6 +162,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             self.close_connection = True
             self.connection.close()
+        elif fault in BAD_FAITH:
+            self._answer_in_bad_faith(fault, content)
         elif fault in CODES:
             body = f"<Error><Code>{CODES[fault]}</Code><Message>Not now</Message></Error>"
             self._answer(int(fault), body.encode())
@@ -156,6 +171,31 @@ class _Handler(BaseHTTPRequestHandler):
             if fault == "stall":
                 time.sleep(self.server.schedule.stall_s)
             self._answer(200, PAGE.encode() if fault == "html" else content, cut=fault == "cut")
+
+    def _answer_in_bad_faith(self, fault: str, content: bytes) -> None:
+        """Send for as long as the client listens, or ``ENDLESS_BYTES``."""
+        self.close_connection = True
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\n")
+        if fault == "headers":
+            for number in range(10_000):
+                self.wfile.write(b"X-%d: x\r\n" % number)
+                time.sleep(TRICKLE_S)
+            return
+        self.wfile.write(b'ETag: "e"\r\nLast-Modified: Mon, 01 Jan 2024 00:00:00 GMT\r\n')
+        if fault == "trickle":
+            self.wfile.write(b"Content-Length: %d\r\n\r\n" % max(len(content), 10_000))
+            for byte in content.ljust(10_000):
+                self.wfile.write(bytes([byte]))
+                time.sleep(TRICKLE_S)
+            return
+        self.wfile.write(b"\r\n")
+        self.wfile.write(content)
+        block = b" " * (64 << 10)
+        while fault == "endless" and self.server.bytes_sent < ENDLESS_BYTES:
+            self.wfile.write(block)
+            self.server.bytes_sent += len(block)
+        if fault == "longer":
+            self.wfile.write(b"x" * 100)
 
     def _answer(self, status: int, body: bytes, *, cut: bool = False) -> None:
         self.send_response(status)

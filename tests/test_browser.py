@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightning_kedro.pipelines.reporting import nodes
 from tests.conftest import Project
-from tests.pipelines.test_reporting import draw_all, make_tables
+from tests.pipelines.reported_results import draw_all, make_tables, write_page
 from tests.pipelines.test_reporting_run import reported_project, reports
 
 CANDIDATES = ("chromium", "chromium-browser", "google-chrome")
@@ -130,7 +130,7 @@ def slide_to(browser: Any, frame: int) -> None:
 def day_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a day with 20,000 flashes on both sides of 180 degrees."""
     tables = make_tables(hours=24, n=20_000, k=10, simulated=True)
-    page = nodes.write_report(**tables.all_but_pictures(), **draw_all(tables))
+    page = write_page(tables, draw_all(tables))
     path = tmp_path_factory.mktemp("report") / "report.html"
     path.write_text(page, encoding="utf-8")
     return path
@@ -147,7 +147,7 @@ def test_report_draws_its_map_without_a_network(browser: Any, day_report: Path) 
     land = (base[..., :3] == [0x17, 0x1D, 0x25]).all(axis=2).mean()
     assert 0.03 < land < 0.9
     assert 0.0005 < (points[..., 3] > 0).mean() < 0.5
-    assert len(np.unique(points[points[..., 3] > 0], axis=0)) == 8, "eight colours of clusters"
+    assert len(np.unique(points[points[..., 3] > 0], axis=0)) == 10, "a color for each cluster"
     assert (marks[..., 3] > 0).any()
     images = browser.execute_script(
         "return [...document.images].map((one) => one.complete && one.naturalWidth)"
@@ -215,10 +215,207 @@ def test_pointing_at_a_flash_tells_what_it_is(browser: Any, day_report: Path) ->
     assert re.match(r"2024-07-1[45] \d\d:\d\d:\d\d UTC\n.*° [NS], .*° [EW]\ncluster \d", tip)
 
 
+def touch(browser: Any, kind: str, *points: tuple[float, float]) -> None:
+    """Put fingers on the screen, move or lift them."""
+    fingers = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
+    browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
+
+
+@pytest.fixture
+def phone(browser: Any) -> Iterator[Any]:
+    """A screen of 390 x 844 pixels that is touched."""
+    size = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    enabled = {"enabled": True, "maxTouchPoints": 2}
+    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", enabled)
+    yield browser
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+
+
+def test_report_fits_a_phone(phone: Any, day_report: Path) -> None:
+    open_report(phone, day_report)
+    assert phone.execute_script("return document.documentElement.scrollWidth") == 390
+    slide_to(phone, 3)
+    boxes = phone.execute_script(
+        "return ['shown', 'clock'].map((id) => document.getElementById(id).getBoundingClientRect())"
+        ".map((box) => [box.left, box.top, box.right, box.bottom])"
+    )
+    (left, top, right, bottom), other = boxes
+    apart = other[0] >= right or other[1] >= bottom or other[2] <= left or other[3] <= top
+    assert apart, "number and clock are printed over each other"
+    assert all(box[0] >= 0 and box[2] <= 390 for box in boxes)
+    table = "document.querySelector('.scroll')"
+    assert phone.execute_script(f"return {table}.scrollWidth > {table}.clientWidth"), "it scrolls"
+    assert errors_of(phone) == []
+
+
+def test_a_finger_scrolls_past_the_map_and_taps_flashes(phone: Any, day_report: Path) -> None:
+    open_report(phone, day_report)
+    phone.execute_script("document.getElementById('stage').scrollIntoView({block: 'center'})")
+    before = phone.execute_script("return scrollY")
+    touch(phone, "touchStart", (195, 600))
+    for y in range(590, 300, -20):
+        touch(phone, "touchMove", (195, y))
+    touch(phone, "touchEnd")
+    wait_for(lambda: phone.execute_script("return scrollY") > before + 150, "the page is trapped")
+    rest(phone)  # a tap while the page still glides only stops it
+    phone.execute_script("document.getElementById('stage').scrollIntoView({block: 'center'})")
+    rest(phone)
+    x, y = center_of(phone, 0)
+    touch(phone, "touchStart", (x, y))
+    touch(phone, "touchEnd")
+    tip = wait_for(lambda: phone.find_element("id", "tip").text, "no hint appears")
+    assert tip.startswith("cluster 0\n")
+    base = canvas(phone, "base")
+    touch(phone, "touchStart", (x - 20, y), (x + 20, y))
+    touch(phone, "touchMove", (x - 60, y), (x + 60, y))
+    touch(phone, "touchEnd")
+    wait_for(lambda: not np.array_equal(canvas(phone, "base"), base), "two fingers zoom nothing")
+    assert errors_of(phone) == []
+
+
+def rest(browser: Any) -> None:
+    """Wait until the page has come to rest."""
+    seen: list[float] = []
+
+    def is_still() -> bool:
+        seen.append(browser.execute_script("return scrollY"))
+        return len(seen) > 5 and len(set(seen[-5:])) == 1
+
+    wait_for(is_still, "the page glides on")
+
+
+def center_of(browser: Any, cluster: int) -> tuple[float, float]:
+    """Where the label of a cluster is on the screen."""
+    found = browser.execute_script(
+        "const box = document.getElementById('stage').getBoundingClientRect();"
+        f"const [x, y] = JSON.parse(document.getElementById('stage').dataset.labels)[{cluster}];"
+        "return [box.left + x, box.top + y]"
+    )
+    return float(found[0]), float(found[1])
+
+
+def test_wheel_scrolls_the_page_and_zooms_with_ctrl(browser: Any, day_report: Path) -> None:
+    from selenium.webdriver import ActionChains, Keys
+    from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
+
+    open_report(browser, day_report)
+    stage = browser.find_element("id", "stage")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", stage)
+    base = canvas(browser, "base")
+    before = browser.execute_script("return scrollY")
+    origin = ScrollOrigin.from_element(stage)
+    ActionChains(browser).scroll_from_origin(origin, 0, 200).perform()
+    wait_for(lambda: browser.execute_script("return scrollY") > before, "the page is trapped")
+    assert np.array_equal(canvas(browser, "base"), base)
+    chain = ActionChains(browser).key_down(Keys.CONTROL).scroll_from_origin(origin, 0, -200)
+    chain.key_up(Keys.CONTROL).perform()
+    wait_for(lambda: not np.array_equal(canvas(browser, "base"), base), "Ctrl does not zoom")
+
+
+def test_table_leads_to_the_map_and_back(browser: Any, day_report: Path) -> None:
+    from selenium.webdriver import ActionChains, Keys
+
+    open_report(browser, day_report)
+    base = canvas(browser, "base")
+    act(browser, "document.querySelector('[data-cluster=\"2\"]').click()")
+    assert not np.array_equal(canvas(browser, "base"), base)
+    assert browser.switch_to.active_element.get_attribute("id") == "stage"
+    assert browser.find_element("css selector", "tr.found").get_attribute("id") == "cluster2"
+    stage = browser.find_element("id", "stage")
+    zoomed = canvas(browser, "base")
+    stage.send_keys(Keys.ARROW_LEFT)
+    wait_for(lambda: not np.array_equal(canvas(browser, "base"), zoomed), "the keys move nothing")
+    stage.send_keys(Keys.HOME)
+    wait_for(lambda: np.array_equal(canvas(browser, "base"), base), "Home does not lead back")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", stage)
+    box = stage.rect
+    x, y = json.loads(state(browser)["labels"])["5"]
+    right, down = round(x - box["width"] / 2), round(y - box["height"] / 2)
+    ActionChains(browser).move_to_element_with_offset(stage, right, down).perform()
+    tip = wait_for(lambda: browser.find_element("id", "tip").text, "no hint appears")
+    assert tip.startswith("cluster 5\n")
+    assert browser.find_element("id", "place").text, "the place under the pointer is told"
+    ActionChains(browser).click().perform()
+    found = wait_for(lambda: browser.find_elements("css selector", "tr.found"), "no row is found")
+    assert found[0].get_attribute("id") == "cluster5"
+    assert errors_of(browser) == []
+
+
+def test_labels_hide_no_center_and_no_other_label(browser: Any, day_report: Path) -> None:
+    open_report(browser, day_report)
+    places = [*json.loads(state(browser)["labels"]).values()]
+    assert len(places) == 10
+    for number, (x, y) in enumerate(places):
+        for other_x, other_y in places[:number]:
+            assert abs(x - other_x) > 20 or abs(y - other_y) > 20
+
+
+def test_pictures_enlarge_and_download(browser: Any, day_report: Path) -> None:
+    open_report(browser, day_report)
+    saved = browser.execute_script(
+        "const files = [];"
+        "HTMLAnchorElement.prototype.click = function () {"
+        " files.push([this.download, this.href.slice(0, 22)]); };"
+        "document.querySelectorAll('.download').forEach((button) => button.click()); return files;"
+    )
+    assert saved[0] == ["cluster_map.png", "data:image/png;base64,"]
+    assert saved[1] == ["cluster_animation.gif", "data:image/gif;base64,"]
+    assert len(saved) == 5
+    browser.execute_script("document.querySelector('.enlarge').click()")
+    image = browser.find_element("css selector", "dialog[open] img")
+    wait_for(lambda: image.get_property("naturalWidth") == 1440, "the picture is not shown")
+    browser.find_element("id", "close").click()
+    assert not browser.find_elements("css selector", "dialog[open]")
+    assert errors_of(browser) == []
+
+
+def test_report_is_dark_where_that_is_wanted(browser: Any, day_report: Path) -> None:
+    seen = {}
+    for scheme in ("light", "dark"):
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        open_report(browser, day_report)
+        seen[scheme] = browser.execute_script(
+            "return getComputedStyle(document.body).backgroundColor"
+        )
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert seen == {"light": "rgb(245, 247, 250)", "dark": "rgb(11, 14, 19)"}
+
+
+def test_hidden_map_raises_nothing_and_is_drawn_when_shown(browser: Any, day_report: Path) -> None:
+    open_report(browser, day_report)
+    browser.execute_script("document.getElementById('map').style.display = 'none'")
+    time.sleep(0.3)
+    browser.execute_script(
+        "delete document.getElementById('stage').dataset.ready;"
+        "document.getElementById('map').style.display = ''"
+    )
+    wait_for(lambda: state(browser).get("ready"), "the map is not drawn again")
+    assert errors_of(browser) == []
+
+
+def test_bars_of_gaps_are_not_those_of_quiet_steps(browser: Any, tmp_path: Path) -> None:
+    tables = make_tables(n=0)
+    lost = tables.granules["granule_start"].dt.minute.between(20, 39)
+    path = tmp_path / "report.html"
+    path.write_text(write_page(replace(tables, granules=tables.granules[~lost])), encoding="utf-8")
+    open_report(browser, path)
+    bars = canvas(browser, "rate")
+    step = bars.shape[1] / 12
+    middles = [slice(round((at + 0.2) * step), round((at + 0.8) * step)) for at in range(12)]
+    drawn = [(bars[:-6, middle, 3] > 0).mean() for middle in middles]
+    assert all(share > 0.9 for share in drawn[4:8]), "hatched where there are no data"
+    assert all(share == 0.0 for share in drawn[:4] + drawn[8:])
+    slide_to(browser, 5)
+    assert browser.find_element("id", "clock").text.endswith(", no data")
+
+
 def test_half_a_million_flashes_stay_usable(browser: Any, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     tables = make_tables(hours=24, n=500_000, k=10)
-    path.write_text(nodes.write_report(**tables.all_but_pictures()), encoding="utf-8")
+    path.write_text(write_page(tables), encoding="utf-8")
     open_report(browser, path)
     shown = browser.execute_script("return document.getElementById('shown').textContent")
     assert shown == "500,000 flashes (200,000 drawn)"
@@ -229,7 +426,7 @@ def test_half_a_million_flashes_stay_usable(browser: Any, tmp_path: Path) -> Non
 
 def test_report_without_flashes_says_so(browser: Any, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    page = nodes.write_report(**make_tables(n=0).all_but_pictures())
+    page = write_page(make_tables(n=0))
     path.write_text(page, encoding="utf-8")
     open_report(browser, path)
     shown = browser.execute_script("return document.getElementById('shown').textContent")

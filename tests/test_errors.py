@@ -40,7 +40,7 @@ def assert_nothing_changed(project: Project) -> None:
         ("clustering.kmax=9", r"clustering\.kmax does not exist; did you mean clustering\.k_max"),
         ("satelite=G16", r"Parameter satelite does not exist; did you mean satellite"),
         ("windw.start=2018-07-02", r"Parameter windw does not exist"),
-        ("clustering.criterion=best", r"expected 'silhouette' or 'elbow'"),
+        ("clustering.criterion=best", r"expected 'multiscale', 'silhouette' or 'elbow'"),
         ("preprocessing.region.west=10", r"Parameter preprocessing\.region: a region needs all of"),
         (
             "satellite=west,window.start=2018-01-01,window.end=2018-01-02",
@@ -140,20 +140,45 @@ def test_range_is_clipped_to_what_few_flashes_allow(project: Project, real_archi
     assert len(project.query("SELECT * FROM elbow_curve")) == 31
 
 
+@needs_real_granules
 @pytest.mark.parametrize(
-    ("options", "name", "pipeline"),
+    ("other", "refused"),
     [
-        (("--nodes", "kmeans_cluster"), "candidates", "clustering"),
-        (("--from-nodes", "silhouette_evaluator"), "candidates", "clustering"),
-        (("--from-inputs", "candidates"), "cluster_features", "clustering"),
+        ("clustering.k_max=7", True),
+        ("clustering.random_state=61", True),
+        ("preprocessing.min_quality=good", True),
+        ("window.end=2018-07-02T04:34:20", True),
+        ("satellite=G17", True),
+        ("clustering.k=4", False),
+        ("clustering.label=other", False),
     ],
 )
-def test_run_of_some_nodes_that_lacks_what_stays_in_memory_is_refused(
-    project: Project, options: tuple[str, ...], name: str, pipeline: str
+def test_run_of_some_nodes_takes_only_what_was_made_for_the_same(
+    project: Project, real_archive: Path, other: str, *, refused: bool
+) -> None:
+    params = f"archive={real_archive},{JULY_2018},clustering.k_max=6"
+    project.succeed("--pipelines", "ingestion,clustering", "--params", params)
+    before = project.query("SELECT * FROM k_selection")
+    options = ("--nodes", "kmeans_cluster", "--params", f"{params},{other}")
+    if refused:
+        error = project.fail(*options)
+        assert_matches(error, r"There is no \w+ made for G1[67]_20180702T0433_2018.* with these")
+        assert project.query("SELECT * FROM k_selection").equals(before)
+    else:
+        project.succeed(*options)
+        rows = project.query("SELECT k, label FROM k_selection ORDER BY label")
+        assert len(rows) == (2 if "label" in other else 1)
+        assert "label" in other or rows["k"].item() == 4
+
+
+@pytest.mark.parametrize(
+    "options", [("--nodes", "kmeans_cluster"), ("--from-nodes", "silhouette_evaluator")]
+)
+def test_run_of_some_nodes_without_what_comes_before_is_refused(
+    project: Project, options: tuple[str, ...]
 ) -> None:
     error = project.fail(*options)
-    assert_matches(error, rf"{name} .*cannot be had: it passes from node to node in memory")
-    assert f"`kedro run --pipelines {pipeline}`" in error
+    assert_matches(error, r"There is no cluster_features made for G18_20240714T2200_20240714T2300-")
     assert_nothing_changed(project)
 
 

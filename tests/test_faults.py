@@ -1,6 +1,7 @@
 """Ingestion when the archive, the disk or another run misbehaves: nothing good is ever lost."""
 
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -105,11 +106,24 @@ def test_what_failed_is_named_when_a_later_node_ends_the_run(
     with serve_folder(buckets, Schedule(doomed=frozenset(names))) as server:
         remote(server)
         error = project.fail("--pipelines", "ingestion,clustering", "--params", WINDOW)
-    assert "no flashes" in error
+    assert "No granule of the window" in error
     reports = [text for text in caplog.messages if text.startswith("Before the run ended, 40 ")]
     assert len(reports) == 1
     assert names[0] in reports[0]
     assert reports[0].endswith("and 20 more")
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_extract_alone_names_what_it_could_not_fetch(
+    project: Project, buckets: Path, remote: Callable[[LoopbackS3], None]
+) -> None:
+    names = sorted(path.name for path in buckets.rglob("*.nc"))[:2]
+    with serve_folder(buckets, Schedule(doomed=frozenset(names))) as server:
+        remote(server)
+        run = project.run("--nodes", "extract", "--params", WINDOW)
+    assert run.exit_code == 1
+    _, _, error = run.output.partition("Error: The run is incomplete")
+    assert all(name in error for name in names)
 
 
 @pytest.mark.parametrize("env", ["base", "stream"])
@@ -238,6 +252,73 @@ def test_hostile_names_are_ignored_and_counted(
     assert all(any(path.is_relative_to(folder) for folder in allowed) for path in written)
 
 
+@pytest.mark.parametrize("env", ["base", "stream"])
+def test_archive_that_cannot_be_listed_is_never_recorded_as_an_outage(
+    project: Project, buckets: Path, remote: Callable[[LoopbackS3], None], env: str
+) -> None:
+    options = ("--env", env, "--pipelines", "ingestion", "--params")
+    with serve_folder(buckets) as server:
+        remote(server)
+        project.succeed(*options, WINDOW)
+        before = dump(project)
+        later = WINDOW.replace("T09", "T11").replace("T10", "T12")
+        for window in (WINDOW, later):
+            archive = f"archive={server.endpoint}/noaa-goes17"
+            error = project.fail(*options, f"{archive},{window}")
+            assert "cannot be listed" in error
+            assert "Give the bucket itself: archive=s3://noaa-goes17." in error
+    assert_same(dump(project), before)
+
+
+def test_folder_of_another_layout_is_never_recorded_as_an_outage(
+    project: Project, buckets: Path, tmp_path: Path
+) -> None:
+    options = ("--pipelines", "ingestion", "--params")
+    project.succeed(*options, f"archive={buckets}/noaa-goes17,{WINDOW}")
+    before = dump(project)
+    shutil.copytree(buckets / "noaa-goes17" / "GLM-L2-LCFA", tmp_path / "mine")
+    later = WINDOW.replace("T09", "T11").replace("T10", "T12")
+    error = project.fail(*options, f"archive={tmp_path}/mine,{later}")
+    assert "mine is not laid out as GLM-L2-LCFA/YYYY/DDD/HH/*.nc: there are granules in" in error
+    (tmp_path / "mount").mkdir()
+    error = project.fail(*options, f"archive={tmp_path}/mount,{later}")
+    assert "mount is not laid out as GLM-L2-LCFA/YYYY/DDD/HH/*.nc: it is empty" in error
+    assert_same(dump(project), before)
+
+
+@pytest.mark.parametrize("layout", ["product", "goes2go", "flat"])
+def test_other_layouts_give_the_same_tables(
+    project: Project,
+    buckets: Path,
+    tmp_path: Path,
+    reference: dict[str, pd.DataFrame],
+    layout: str,
+) -> None:
+    archive = buckets / "noaa-goes17" / "GLM-L2-LCFA" if layout == "product" else buckets
+    if layout == "flat":
+        archive = tmp_path / "flat"
+        archive.mkdir()
+        for path in buckets.rglob("*.nc"):
+            shutil.copy(path, archive)
+    project.succeed("--pipelines", "ingestion", "--params", f"archive={archive},{WINDOW}")
+    assert_same(dump(project), reference)
+
+
+def test_server_that_sends_a_byte_at_a_time_ends_a_run_soon(
+    project: Project, buckets: Path, remote: Callable[[LoopbackS3], None]
+) -> None:
+    catalog = project.folder / "conf" / "base" / "catalog.yml"
+    limit = "    max_request_seconds: 1\n    config_kwargs:"
+    catalog.write_text(catalog.read_text().replace("    config_kwargs:", limit, 1))
+    with serve_folder(buckets, Schedule(share=1.0, kinds=("trickle", "headers"))) as server:
+        remote(server)
+        began = time.monotonic()
+        run = project.run("--pipelines", "ingestion", "--params", WINDOW)
+        assert time.monotonic() - began < 90
+    assert run.exit_code == 1
+    assert "no whole answer within 1 s" in run.output
+
+
 def test_gap_is_an_error_on_request(project: Project, buckets: Path) -> None:
     params = f"archive={buckets}/noaa-goes17,{WINDOW},ingestion.gaps=error"
     run = project.run("--pipelines", "ingestion", "--params", params)
@@ -251,8 +332,8 @@ def test_summary_says_what_was_loaded(
 ) -> None:
     params = f"archive={buckets}/noaa-goes17,{WINDOW}"
     project.succeed("--pipelines", "ingestion", "--params", params)
-    flashes = project.query("SELECT count(*) AS n FROM flashes")["n"].item()
-    assert f"40 of 180 granules, {flashes:,} flashes" in caplog.text
+    assert "40 of 180 granules, " in caplog.text
+    assert "140 missing and 0 corrupt in 2024-07-14 09:00" in caplog.text
 
 
 def test_folder_that_may_not_be_written_to_is_named(project: Project, buckets: Path) -> None:

@@ -21,11 +21,11 @@ from lightning_kedro.datasets.loaded_granules import LoadedGranulesDataset
 from lightning_kedro.exceptions import CorruptGranuleError
 from lightning_kedro.glm.flashes import GranuleFlashes, read_flashes
 from lightning_kedro.glm.granule import GranuleName, hour_prefix
-from lightning_kedro.granules.series import HourSeries
-from lightning_kedro.pipelines.ingestion.nodes import transform_granules
+from lightning_kedro.granules.archive import GranuleArchive
+from lightning_kedro.granules.record import HourSeries
+from lightning_kedro.pipelines.ingestion.nodes import extract_granules, transform_granules
 from lightning_kedro.simulation.granule_writer import Era
 from lightning_kedro.simulation.hour import Faults, simulate_hour
-from lightning_kedro.store.archive import GranuleArchive
 from lightning_kedro.store.storage import Storage
 from tests.conftest import name_of, real_granule_paths
 
@@ -266,11 +266,13 @@ def differs(flashes: GranuleFlashes, other: GranuleFlashes) -> bool:
 
 
 def ingest(archive: Path) -> HourSeries:
-    """The hour through the node that reads granules, as a run does."""
-    root = GranuleArchive(Storage(str(archive)), simulated=True, may_be_empty=True)
-    window = {"start": HOUR.isoformat(), "end": (HOUR + timedelta(hours=1)).isoformat()}
+    """The hour through the nodes that choose and read granules, as a run does."""
+    root = GranuleArchive(Storage(str(archive)), simulated=True)
+    edges = {"start": HOUR, "end": HOUR + timedelta(hours=1)}
+    segment = {side: f"{time:%Y-%m-%dT%H:%M:%S}" for side, time in edges.items()}
     nothing = LoadedGranulesDataset(path=str(archive / "none.duckdb")).load()
-    tasks = transform_granules(root, nothing, {"satellite": "G17", "window": window})
+    selection, report = extract_granules(root, nothing, [{"platform": "G17", **segment}])
+    tasks, _ = transform_granules(selection, report, nothing)
     (task,) = tasks.values()
     return task()
 

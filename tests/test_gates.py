@@ -1,4 +1,4 @@
-"""The gates that every change passes: the same here as in continuous integration."""
+"""The gates that every change passes, with ``pytest -m gates`` or in continuous integration."""
 
 import subprocess
 import sys
@@ -6,6 +6,8 @@ import sys
 import pytest
 
 from tests.conftest import PROJECT
+
+pytestmark = pytest.mark.gates
 
 
 @pytest.mark.parametrize(

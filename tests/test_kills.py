@@ -42,12 +42,12 @@ HOUR = datetime(2024, 7, 14, 9, tzinfo=UTC)
 ROOT = "s3://noaa-goes17"
 
 
-def parameters_of(hours: int) -> dict[str, Any]:
-    return {
-        "satellite": "G17",
-        "window": {"start": f"{HOUR:%FT%T}", "end": f"{HOUR + timedelta(hours=hours):%FT%T}"},
-        "run_time": "2024-07-15T00:00:00",
-    }
+RUN_TIME = "2024-07-15T00:00:00"
+
+
+def segments_of(hours: int) -> list[dict[str, str]]:
+    end = HOUR + timedelta(hours=hours)
+    return [{"platform": "G17", "start": f"{HOUR:%FT%T}", "end": f"{end:%FT%T}"}]
 
 
 def ingest(data: Path, endpoint: str, hours: int, *, in_workers: bool = True) -> None:
@@ -57,19 +57,20 @@ def ingest(data: Path, endpoint: str, hours: int, *, in_workers: bool = True) ->
     """
     if not in_workers:
         hours_module.PARALLEL_FROM = hours + 1  # type: ignore[misc]
-    parameters = parameters_of(hours)
     fs_args = {"anon": True, "endpoint_url": endpoint}
     archive = GranuleArchiveDataset(root=ROOT, max_concurrency=4, fs_args=fs_args)
-    raw = RawGranulesDataset(path=str(data / "raw"), archive=ROOT)
+    raw = RawGranulesDataset(path=str(data / "raw"))
     series = FlashSeriesDataset(path=str(data / "series"))
     database = str(data / "lightning.duckdb")
     loaded = LoadedGranulesDataset(path=database).load()
     begin(data, "extract")
-    raw.save(extract_granules(archive.load(), loaded, parameters))
+    extracted, hour_report = extract_granules(archive.load(), loaded, segments_of(hours))
+    raw.save(extracted)
     begin(data, "transform")
-    series.save(transform_granules(raw.load(), loaded, parameters))
+    tasks, decode_report = transform_granules(raw.load(), hour_report, loaded)
+    series.save(tasks)
     begin(data, "load")
-    parts = load_flashes(series.load(), parameters)
+    *parts, _ = load_flashes(series.load(), decode_report, RUN_TIME)
     for table, part in zip(("granules", "flashes", "coverage"), parts, strict=True):
         GranuleTableDataset(path=database, table=table).save(part)
     begin(data, "end")
@@ -120,7 +121,9 @@ class Runs:
         self.endpoint = endpoint
         self.hours = hours
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([__name__, "s3fs", "duckdb", "pyarrow.csv"])
+        self._context.set_forkserver_preload(
+            [__name__, "s3fs", "duckdb", "portalocker", "pyarrow.csv"]
+        )
 
     def start(self, data: Path, *, in_workers: bool) -> Any:
         data.with_suffix(".stages").unlink(missing_ok=True)

@@ -30,6 +30,7 @@ FLASHES_IN = {
     "20192700000000": 106,
     "20192700000200": 111,
     "20200160612000": 0,
+    "20202400000000": 181,
     "20203662359400": 179,
     "20250971300200": 115,
 }
@@ -40,6 +41,7 @@ WINDOWS = (
     "satellite=G16,window.start=2018-10-17T10:00,window.end=2018-10-17T11:00",
     MIDNIGHT,
     "satellite=G17,window.start=2020-01-16T06:00,window.end=2020-01-16T07:00",
+    "satellite=G17,window.start=2020-08-27T00:00,window.end=2020-08-27T01:00",
     "satellite=east,window.start=2020-12-31T23:00,window.end=2021-01-01T00:00",
     "satellite=G19,window.start=2025-04-07T13:00,window.end=2025-04-07T14:00",
 )
@@ -52,14 +54,14 @@ def assert_all_real_granules_are_loaded(project: Project) -> None:
     assert [start.strftime("%Y%j%H%M%S0") for start in starts] == sorted(FLASHES_IN)
     assert granules["flash_count"].to_list() == [FLASHES_IN[key] for key in sorted(FLASHES_IN)]
     assert (granules["declared_flash_count"] == granules["flash_count"]).all()
-    assert granules["status"].value_counts().to_dict() == {"loaded": 9, "empty": 1}
+    assert granules["status"].value_counts().to_dict() == {"loaded": 10, "empty": 1}
     stored = project.query("SELECT granule_start, count(*) AS n FROM flashes GROUP BY ALL")
     by_start = dict(zip(stored["granule_start"], stored["n"], strict=True))
     for row in granules.itertuples():
         assert by_start.get(row.granule_start, 0) == row.flash_count
-    assert project.query("SELECT count(*) AS n FROM flashes")["n"].item() == 1695
+    assert project.query("SELECT count(*) AS n FROM flashes")["n"].item() == 1876
     keys = "SELECT count(DISTINCT (platform, granule_start, flash_id)) AS n FROM flashes"
-    assert project.query(keys)["n"].item() == 1695
+    assert project.query(keys)["n"].item() == 1876
 
 
 @needs_real_granules
@@ -90,7 +92,9 @@ def test_real_granules_behind_s3_are_fetched_and_ingested(
 
 @needs_real_granules
 def test_whole_job_clusters_the_flashes_of_the_window(project: Project, real_archive: Path) -> None:
-    project.succeed("--params", f"archive={real_archive},{JULY_2018}")
+    project.succeed(
+        "--params", f"archive={real_archive},{JULY_2018},clustering.criterion=silhouette"
+    )
     inside = "time >= '2018-07-02 04:33' AND time < '2018-07-02 04:34'"
     expected = project.query(f"SELECT count(*) AS n FROM flashes WHERE {inside}")["n"].item()
     assert expected == 842
@@ -150,6 +154,9 @@ def test_running_again_changes_nothing(project: Project, real_archive: Path) -> 
     project.succeed(*command)
     second = everything(project)
     assert first.keys() == second.keys()
+    later = second["k_selection"]["run_time"] >= first["k_selection"].pop("run_time")
+    assert later.all(), "only the time of the run differs"
+    del second["k_selection"]["run_time"]
     for table, rows in first.items():
         pd.testing.assert_frame_equal(rows, second[table], obj=table)
 
@@ -182,6 +189,11 @@ def test_single_nodes_run_one_after_the_other(project: Project, real_archive: Pa
         project.succeed("--nodes", node, *params)
     project.succeed("--nodes", "silhouette_evaluator,elbow_evaluator,kmeans_cluster", *params)
     assert len(project.query("SELECT * FROM clustered_flashes")) == 842
+    for node in ("select_result", "cluster_map", "cluster_animation", "density_map"):
+        project.succeed("--nodes", node, *params)
+    assert not (project.folder / "data" / "08_reporting").exists(), "nothing before all of it"
+    project.succeed("--nodes", "flash_rate,k_evaluation,report", *params)
+    assert (project.folder / "data" / "08_reporting" / "report.html").is_file()
 
 
 @needs_real_granules

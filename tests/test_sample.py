@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 
 from lightning_kedro.datasets.simulated_archive import Simulation
 from lightning_kedro.glm.flashes import read_flashes
-from lightning_kedro.glm.granule import PLATFORMS, hour_prefix
+from lightning_kedro.glm.granule import hour_prefix
 from lightning_kedro.glm.orbital_slot import Segment
+from lightning_kedro.glm.satellites import PLATFORMS
 from lightning_kedro.granules.hours import ArchiveHour
+from lightning_kedro.results import RESULT_TABLES
+from lightning_kedro.schemas import TABLES
 from lightning_kedro.selection import Region, Selection
 from lightning_kedro.simulation.hour import Faults, simulate_hour
 from lightning_kedro.store.loaded import FlashTable
@@ -62,9 +65,10 @@ def test_whole_job_runs_offline_for_every_satellite(
 def test_everything_simulated_says_so_and_stays_apart(project: Project) -> None:
     project.succeed("--env", "sample", "--params", window(HOUR, HOUR + timedelta(minutes=5)))
     tables = project.query("SELECT table_name FROM duckdb_tables()", "sample")["table_name"]
-    assert len(tables) == 9
+    assert {"granules", "flashes", "coverage", *RESULT_TABLES} <= {*tables}
     for table in tables:
-        assert project.query(f"SELECT bool_and(simulated) AS s FROM {table}", "sample")["s"].item()
+        query = f"SELECT count(*) AS n FROM {table} WHERE simulated IS NOT TRUE"
+        assert project.query(query, "sample")["n"].item() == 0
     files = [path for path in (project.folder / "data").rglob("*") if path.is_file()]
     assert all(path.is_relative_to(project.folder / "data" / "sample") for path in files)
     granules = [path.name for path in files if path.suffix == ".nc"]
@@ -166,13 +170,16 @@ def test_union_of_any_partition_is_the_whole_once_each(
     assert parts == whole
 
 
-def test_batches_hold_what_a_read_holds(flash_table: FlashTable) -> None:
+def test_window_is_one_line_and_holds_what_a_read_holds(flash_table: FlashTable) -> None:
     selection = Selection((Segment("G18", HOUR, HOUR + timedelta(hours=2)),))
     whole = flash_table.read(selection, ["time", "lat"])
-    batches = list(flash_table.batches(selection, ["time", "lat"], rows=2048))
-    assert len(batches) > 1
-    assert sum(batch.num_rows for batch in batches) == whole.num_rows
-    assert whole["time"].to_pylist() == sorted(whole["time"].to_pylist())
+    frame = flash_table.window("G18", "2024-07-14T09:00", "2024-07-14T11:00", ["time", "lat"])
+    assert frame["time"].to_list() == sorted(whole["time"].to_pylist())
+    assert frame["lat"].to_list() == whole["lat"].to_pylist()
+    west = flash_table.window("west", HOUR, HOUR + timedelta(hours=2), region=(-180, -60, -100, 60))
+    assert list(west) == [*TABLES["flashes"].columns, "simulated"]
+    assert 0 < len(west) < len(frame)
+    assert west["lon"].between(-180, -100).all()
 
 
 def test_region_across_180_degrees_is_one_box(flash_table: FlashTable) -> None:

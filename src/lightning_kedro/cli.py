@@ -39,17 +39,17 @@ def prune(older_than_days: int, env: str | None, *, dry_run: bool) -> None:
     What is loaded stays loaded: a later run neither fetches nor reads it again. A run that is
     under way is waited for, for half a minute.
     """
-    from kedro.framework.project import configure_project
+    from kedro.framework.project import configure_project, pipelines
     from kedro.framework.session import KedroSession
 
-    from lightning_kedro.hooks import FOLDER_ENTRIES, find_folders
+    from lightning_kedro.hooks import find_folders
     from lightning_kedro.store.retention import prune_hours
 
     configure_project(Path(__file__).parent.name)
     with _plain_errors():
         with KedroSession.create(env=env) as session:
             catalog = cast("KedroSession", session).load_context().catalog
-            folders = find_folders(catalog, FOLDER_ENTRIES)
+            folders = find_folders(catalog, pipelines["ingestion"].datasets())
         pruned = prune_hours(folders, older_than_days=older_than_days, dry_run=dry_run)
     click.echo(f"{'Would drop' if dry_run else 'Dropped'} {pruned}.")
 

@@ -2,12 +2,48 @@
 
 Every message is one or two sentences that name the parameter, file or key, what was given, and
 what to do. ``kedro run`` prints the message alone, without a traceback, and exits with status 1.
+
+Keys and servers' messages come from outside: ``printable`` is the one place that makes them fit for
+logs and terminals.
 """
 
 from typing import Final
 
 MAX_REASON: Final = 300
 """Characters of the reason why a granule is corrupt, at most: it may quote what is in the file."""
+
+
+MAX_QUOTED: Final = 300
+"""Characters of a key or of a server's message that are printed, at most."""
+
+MAX_ARCHIVE_MESSAGE: Final = 1500
+"""Characters of an error of the archive, at most: it may quote a key and a server."""
+
+
+def printable(text: object, limit: int = MAX_QUOTED) -> str:
+    r"""Write text from outside as one line that does nothing to a terminal.
+
+    Args:
+        text: A key, a server's message, or an error that quotes them.
+        limit: The length of the result in characters, at most.
+
+    Returns:
+        The text with every character escaped that is not printable: control characters (so that
+        ANSI sequences and line breaks are inert), bidi controls, other invisible ones, and lone
+        surrogates. What is escaped already stays as it is.
+
+    Example:
+        >>> printable("a\x1b[2J\nb")
+        'a\\x1b[2J\\nb'
+    """
+    start = str(text)[: limit + 1]
+    line = "".join(letter if letter.isprintable() else _escape(letter) for letter in start)
+    return line if len(line) <= limit else f"{line[: limit - 3]}..."
+
+
+def _escape(letter: str) -> str:
+    """A character as a Python literal shows it."""
+    return letter.encode("unicode_escape").decode("ascii")
 
 
 class LightningKedroError(Exception):
@@ -19,7 +55,21 @@ class ParameterError(LightningKedroError):
 
 
 class ArchiveError(LightningKedroError):
-    """The archive, or a granule of it, cannot be read now, or holds nothing that was asked for."""
+    """The archive, or a granule of it, cannot be read now, or holds nothing that was asked for.
+
+    The message is one line of printable characters of bounded length, whatever it quotes.
+    """
+
+    def __init__(self, message: str) -> None:
+        """Make the message fit for logs and terminals: it quotes keys and servers."""
+        super().__init__(printable(message, MAX_ARCHIVE_MESSAGE))
+
+
+class UnlistableArchiveError(ArchiveError):
+    """Nobody can say what the archive holds: its folders are not listed, or lie elsewhere.
+
+    Unlike an hour without granules this says nothing about what the satellite made.
+    """
 
 
 class StorageError(LightningKedroError):

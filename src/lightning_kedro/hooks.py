@@ -2,28 +2,33 @@
 
 import logging
 import time
-from collections.abc import Container
+from collections.abc import Generator, Iterable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 from kedro.framework.hooks import hook_impl
 
-from lightning_kedro.exceptions import IncompleteRunError, PartialRunError
+from lightning_kedro.exceptions import IncompleteRunError
 from lightning_kedro.granules.hours import archive_hours
-from lightning_kedro.parameters import check_parameters
+from lightning_kedro.parameters import check_parameters, name_intermediates
 from lightning_kedro.selection import read_segments
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
     from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
+    from kedro.pipeline.node import Node
+
+    from lightning_kedro.granules.ports import RawGranules
+    from lightning_kedro.granules.record import HourReport
 
 logger = logging.getLogger(__name__)
 
-FOLDER_ENTRIES: Final = ("raw_granules", "flash_series")
-"""The catalog entries that keep files by archive hour, and note what they could not fetch."""
+REPORTS: Final = ("load_report", "decode_report", "hour_report")
+"""The reports that the nodes of ingestion give, the latest first."""
 
 MAX_SHOWN: Final = 20
 """How many failures an error names; the log names them all."""
@@ -44,43 +49,31 @@ class CheckParameters:
         checked = check_parameters(configured, now=now)
         loader = context.config_loader
         loader["parameters"] = checked
-        if checked["archive"] is not None:
-            # The catalog asks the parameters given to the run for it: those of files count too.
-            loader.runtime_params = {**(loader.runtime_params or {}), "archive": checked["archive"]}
+        # What the catalog may ask for, by ${runtime_params:...}: whose run it is, and of what.
+        facts = {"session": uuid4().hex, "made_for": name_intermediates(checked)}
+        if checked["archive"] is not None:  # it may stand in a file of parameters too
+            facts["archive"] = checked["archive"]
+        loader.runtime_params = {**(loader.runtime_params or {}), **facts}
 
 
-class RefuseMissingInputs:
-    """Refuses runs of some nodes that want what passes between nodes in memory, within one run."""
+class LogSteps:
+    """Says of each node, when all that it made is saved, how long it took."""
 
-    @hook_impl(tryfirst=True)
-    def before_pipeline_run(
-        self, pipeline: "Pipeline", catalog: "CatalogProtocol[Any, Any]"
-    ) -> None:
-        """Look at what the first nodes want.
+    def __init__(self) -> None:
+        """Start with no node."""
+        self._began: dict[str, float] = {}
 
-        Raises:
-            PartialRunError: If nothing in the catalog could hold it.
-        """
-        missing = sorted(name for name in pipeline.inputs() if name not in catalog)
-        if missing:
-            message = (
-                f"{' and '.join(missing)} cannot be had: it passes from node to node in memory, "
-                f"so that nothing made for another run is mistaken for it. Run the pipeline from "
-                f"its first node, `kedro run --pipelines {_find_pipeline(missing[0])}`."
-            )
-            raise PartialRunError(message)
+    @hook_impl
+    def before_dataset_loaded(self, node: "Node") -> None:
+        """Look at the clock when the first input of a node is loaded."""
+        self._began.setdefault(node.name, time.monotonic())
 
-
-def _find_pipeline(name: str) -> str:
-    """The pipeline in which something is made."""
-    from kedro.framework.project import pipelines
-
-    makers = [
-        key
-        for key, pipeline in pipelines.items()
-        if key != "__default__" and name in pipeline.all_outputs()
-    ]
-    return makers[0] if makers else "__default__"
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, node: "Node") -> None:
+        """Say it after the last output."""
+        if dataset_name == node.outputs[-1]:
+            began = self._began.pop(node.name, time.monotonic())
+            logger.info("%s: %.1f s", node.name, time.monotonic() - began)
 
 
 class LockData:
@@ -121,24 +114,18 @@ class LockData:
         self._locks.close()
 
 
-def find_folders(catalog: "CatalogProtocol[Any, Any]", names: Container[str]) -> list[Path]:
-    """The folders by archive hour of some catalog entries.
-
-    An entry that streams has none, and one that reads an archive in place makes none.
+def find_folders(catalog: "CatalogProtocol[Any, Any]", names: Iterable[str]) -> list[Path]:
+    """The folders by archive hour of some catalog entries, in the order in which they are locked.
 
     Args:
         catalog: The catalog.
-        names: The entries that count.
-
-    Returns:
-        Those of the granules and of the CSV files, in the order in which they are locked.
+        names: The entries that count; those that keep no files by archive hour are left out.
     """
-    folders = []
-    for entry in (catalog.get(name) for name in FOLDER_ENTRIES if name in names):
-        folder: Path | None = getattr(entry, "folder", None)
-        if folder is not None and (folder.is_dir() or not getattr(entry, "reads_in_place", False)):
-            folders.append(folder)
-    return folders
+    from lightning_kedro.datasets.hour_folder import HourFolder
+
+    entries = (catalog.get(name) for name in sorted(names))
+    folders = (entry.hour_folders() for entry in entries if isinstance(entry, HourFolder))
+    return [folder for some in folders for folder in some]
 
 
 class SummariseIngestion:
@@ -163,7 +150,7 @@ class SummariseIngestion:
             IncompleteRunError: If granules could not be fetched; or if there are gaps and
                 ``ingestion.gaps`` is ``error``. Everything that was there is loaded.
         """
-        failures = _find_failures(catalog)
+        failures = find_failures(catalog)
         if "load" in {node.name for node in pipeline.nodes}:
             parameters = catalog.load("parameters")
             hours = archive_hours(read_segments(parameters["selection"]["segments"]))
@@ -184,7 +171,7 @@ class SummariseIngestion:
 
         It may be the reason: flashes that did not come cannot be clustered.
         """
-        failures = _find_failures(catalog)
+        failures = find_failures(catalog)
         if failures:
             logger.error(
                 "Before the run ended, %d granules or hours could not be fetched:\n%s",
@@ -193,10 +180,61 @@ class SummariseIngestion:
             )
 
 
-def _find_failures(catalog: "CatalogProtocol[Any, Any]") -> list[str]:
-    """What the entries of a run could not fetch, and why; it is in the log already."""
-    entries = [catalog.get(name) for name in FOLDER_ENTRIES]
-    return [text for entry in entries for text in getattr(entry, "failures", ())]
+class SummariseReport:
+    """Ends a run that reported something with where the report is, whatever else is said."""
+
+    @hook_impl(wrapper=True)
+    def after_pipeline_run(
+        self, pipeline: "Pipeline", catalog: "CatalogProtocol[Any, Any]"
+    ) -> Generator[None, Any, Any]:
+        """Say it last: other hooks run before, also one that ends an incomplete run."""
+        try:
+            return (yield)
+        finally:
+            if "report" in pipeline.datasets():
+                text = describe_report(catalog)
+                if text:
+                    logger.info("%s", text)
+
+
+def describe_report(catalog: "CatalogProtocol[Any, Any]") -> str:
+    """Where the report of the run's selection is, and how many flashes it is of; else ""."""
+    from lightning_kedro.datasets.report import ReportDataset
+    from lightning_kedro.store.reports import PAGE, read_card
+
+    entry, selection = catalog.get("report"), catalog.get("params:selection")
+    if not isinstance(entry, ReportDataset) or selection is None:
+        return ""
+    folder = entry.folder / selection.load()["name"]
+    card = read_card(folder)
+    if card is None:
+        return ""
+    page = folder / PAGE
+    if page.is_relative_to(Path.cwd()):
+        page = page.relative_to(Path.cwd())
+    noun = "flash" if card.n_flashes == 1 else "flashes"
+    return f"Report of {card.n_flashes:,} {noun} in the window: {page}"
+
+
+def find_failures(catalog: "CatalogProtocol[Any, Any]") -> list[str]:
+    """What could not be done in a run, by the latest of its reports; it is in the log already.
+
+    Before ``load`` has given its report nobody has looked for what was not fetched.
+    """
+    name = next((name for name in REPORTS if _has(catalog, name)), None)
+    if name is None:
+        return []
+    report: HourReport = catalog.load(name)
+    failures = list(report.failures)
+    if name != REPORTS[0] and _has(catalog, "raw_granules"):
+        raw: RawGranules = catalog.load("raw_granules")
+        failures += raw.find_missed(report.wanted).values()
+    return failures
+
+
+def _has(catalog: "CatalogProtocol[Any, Any]", name: str) -> bool:
+    """Whether a catalog has something to load under a name."""
+    return name in catalog and catalog.exists(name)
 
 
 def _list_failures(failures: list[str]) -> str:

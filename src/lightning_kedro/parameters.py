@@ -6,10 +6,13 @@ the plain nested mapping that nodes get: names that do not exist are refused, va
 """
 
 import difflib
+import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import (
     BaseModel,
@@ -24,8 +27,13 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from lightning_kedro.exceptions import ParameterError
-from lightning_kedro.glm.orbital_slot import ORBITAL_SLOTS
+from lightning_kedro.glm.satellites import PLATFORMS, SLOTS
 from lightning_kedro.selection import DEFAULT_LABEL, Selection
+
+if TYPE_CHECKING:  # mypy wants to see each choice; pydantic makes them of the table
+    Satellite = str
+else:
+    Satellite = Literal[(*PLATFORMS, *SLOTS)]
 
 _NOW: Final = re.compile(r"now(?:\s*-\s*(?P<count>\d{1,6})\s*(?P<unit>[mhd]))?", re.IGNORECASE)
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
@@ -134,10 +142,10 @@ class Clustering(_Strict):
     k_min: Annotated[int, Field(ge=2)] = 2
     k_max: Annotated[int, Field(ge=2)] = 23
     k: Annotated[Literal["auto"] | int, BeforeValidator(_read_k)] = "auto"
-    criterion: Literal["silhouette", "elbow"] = "silhouette"
+    criterion: Literal["multiscale", "silhouette", "elbow"] = "multiscale"
     max_cells: Annotated[int, Field(ge=3, le=MOST_CELLS)] = 20_000
     random_state: Annotated[int, Field(ge=0, le=2**32 - 1)] = 60
-    time_scale_km_per_hour: Annotated[float | None, Field(ge=1e-6, le=1e6)] = None
+    time_scale_km_per_hour: Annotated[float | None, Field(ge=1e-6, le=1e7)] = None
 
     @field_validator("label")
     @classmethod
@@ -203,7 +211,7 @@ class Storms(_Strict):
 class Parameters(_Strict):
     """The whole tree."""
 
-    satellite: Literal["G16", "G17", "G18", "G19", "east", "west"]
+    satellite: Satellite
     window: Window
     ingestion: Ingestion = Ingestion()
     preprocessing: Preprocessing = Preprocessing()
@@ -220,7 +228,7 @@ class Parameters(_Strict):
         if match is not None:
             return f"G{match[1] or match[2]}"
         slot = re.sub(r"^goes[\s_-]*", "", text, flags=re.IGNORECASE).lower()
-        return slot if slot in ORBITAL_SLOTS else value
+        return slot if slot in SLOTS else value
 
 
 def parse_utc(value: object, *, now: datetime) -> datetime:
@@ -284,6 +292,36 @@ def check_parameters(raw: Mapping[str, Any], *, now: datetime) -> dict[str, Any]
     plain["run_time"] = _plain_time(now)
     plain["selection"] = Selection.from_parameters(plain).to_plain()
     return plain
+
+
+def name_intermediates(checked: Mapping[str, Any]) -> dict[str, str]:
+    """Name what passes between the nodes of a pipeline by all that it depends on.
+
+    Args:
+        checked: The checked parameters.
+
+    Returns:
+        A name by pipeline, which can be that of a folder.
+    """
+    selection = Selection.from_plain(checked["selection"])
+    ingested = replace(selection, region=None, min_quality="all", label=DEFAULT_LABEL)
+    fitted = {name: value for name, value in checked["clustering"].items() if name not in _CHOSEN}
+    unlabelled = replace(selection, label=DEFAULT_LABEL)
+    return {
+        "ingestion": f"{ingested.name}-{_digest(checked['archive'])}",
+        "clustering": f"{unlabelled.name}-{_digest(fitted)}",
+        "reporting": selection.name,
+    }
+
+
+_CHOSEN: Final = ("k", "criterion", "label")
+"""What is decided after everything is fitted: another choice can be made of the same fits."""
+
+
+def _digest(value: object) -> str:
+    """A digest of plain parameters, 12 hexadecimal digits."""
+    text = json.dumps(value, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _plain_time(time: datetime) -> str:

@@ -18,6 +18,7 @@ RESULT_TABLES: Final = (
     "silhouette_scores",
     "elbow_curve",
     "cluster_quality",
+    "k_candidates",
     "cluster_centers",
     "clustered_flashes",
     "k_selection",

@@ -36,7 +36,7 @@ class Table:
 
 
 COLUMNS: Final = {
-    "platform": Column("VARCHAR", "satellite, G16 to G19; joined by + where a slot changed hands"),
+    "platform": Column("VARCHAR", "satellite; several, joined by +, where a slot changed hands"),
     "granule_start": Column("TIMESTAMP", "start of the granule, UTC; with platform its key"),
     "granule_end": Column("TIMESTAMP", "end of the granule, UTC, exclusive"),
     "created": Column(
@@ -47,7 +47,7 @@ COLUMNS: Final = {
     "file_bytes": Column("BIGINT", "size of the granule's file in bytes"),
     "flash_count": Column("INTEGER", "number of flashes"),
     "declared_flash_count": Column("INTEGER", "number of flashes the granule says it has"),
-    "status": Column("VARCHAR", "loaded, empty (no flashes) or corrupt"),
+    "status": Column("VARCHAR", "loaded, empty (no flashes) or corrupt; in CSV files also failed"),
     "flash_id": Column("INTEGER", "0 to 65535, unique within its granule only"),
     "time": Column("TIMESTAMP", "first event of the flash, UTC; may precede its granule"),
     "time_end": Column("TIMESTAMP", "last event of the flash, UTC"),
@@ -64,28 +64,44 @@ COLUMNS: Final = {
     "found": Column("INTEGER", "granules of the hour that were found, corrupt ones included"),
     "corrupt": Column("INTEGER", "granules of the hour that are corrupt"),
     "missing": Column("INTEGER", "granules of the hour that were not found"),
-    "flash_platform": Column("VARCHAR", "satellite that saw the flash, G16 to G19"),
+    "flash_platform": Column("VARCHAR", "satellite that saw the flash"),
     "cluster": Column("INTEGER", "0 is the cluster with the most flashes"),
     "silhouette_coefficient": Column(
         "DOUBLE", "-1 to 1: of a flash (or its cell), or the mean over a cluster or a fit"
     ),
     "mean_time": Column("TIMESTAMP", "mean time of the cluster's flashes, UTC"),
-    "rms_radius_km": Column("DOUBLE", "root mean square distance to the centre in km"),
-    "rms_distance_km": Column("DOUBLE", "root mean square distance to the nearest centre in km"),
+    "rms_radius_km": Column("DOUBLE", "root mean square distance to the center in km"),
+    "rms_distance_km": Column("DOUBLE", "root mean square distance to the nearest center in km"),
     "k": Column("INTEGER", "number of clusters"),
     "inertia": Column(
         "DOUBLE",
-        "sum over flashes of the squared distance to the nearest centre: km2 on the sphere",
+        "sum over flashes of the squared distance to the nearest center: km2 on the sphere",
     ),
     "calinski_harabasz": Column("DOUBLE", "Calinski-Harabasz index: more is better"),
     "davies_bouldin": Column("DOUBLE", "Davies-Bouldin index: less is better"),
     "smallest_cluster": Column("BIGINT", "flashes in the smallest cluster"),
     "largest_cluster": Column("BIGINT", "flashes in the largest cluster"),
-    "criterion": Column("VARCHAR", "what decided: silhouette, elbow or fixed"),
+    "dense_silhouette": Column("DOUBLE", "-1 to 1: of samples without isolated flashes"),
+    "prominence": Column(
+        "DOUBLE", "0 to 2: how far a peak of the silhouette stands out; null where it has none"
+    ),
+    "is_elbow": Column("BOOLEAN", "whether the inertia has its elbow at this k"),
+    "bic_gain": Column(
+        "DOUBLE", "BIC/2 per flash of samples, over that of a single cluster, in nats"
+    ),
+    "is_bic_best": Column("BOOLEAN", "whether the BIC is highest at this k, and falls beyond it"),
+    "stability": Column("DOUBLE", "adjusted Rand index of the partitions by two samples, up to 1"),
+    "scale": Column(
+        "VARCHAR", "coarse, storm-like (finest supported), fine or unsupported; null: no scale"
+    ),
+    "is_supported": Column("BOOLEAN", "whether so many clusters are a scale of the flashes"),
+    "criterion": Column("VARCHAR", "what decided: multiscale, silhouette, elbow or fixed"),
     "k_silhouette": Column("INTEGER", "k that the silhouette recommends"),
     "k_elbow": Column("INTEGER", "k that the elbow recommends; null if the curve has no elbow"),
     "at_range_end": Column("BOOLEAN", "whether the chosen k is an end of the range evaluated"),
-    "reason": Column("VARCHAR", "why: a granule, or a newer file of it, is corrupt, or a k chosen"),
+    "reason": Column(
+        "VARCHAR", "why: a granule, or a newer file of it, is corrupt, or a k chosen or a scale"
+    ),
     "coordinates": Column("VARCHAR", "sphere or degrees"),
     "standardize": Column("BOOLEAN", "whether degrees were scaled to unit variance"),
     "time_scale_km_per_hour": Column("DOUBLE", "km that an hour counts as; null without time"),
@@ -103,8 +119,10 @@ COLUMNS: Final = {
     "cell_size_km": Column("DOUBLE", "side of a cell in km; null if nothing was merged"),
     "inertia_error": Column("DOUBLE", "measured relative error of the inertia due to merging"),
     "silhouette_error": Column("DOUBLE", "measured error of the silhouette due to merging"),
-    "relabelled_share": Column("DOUBLE", "share of flashes whose cell is nearer another centre"),
-    "satellite": Column("VARCHAR", "the parameter satellite as asked for: G18, or east, west"),
+    "relabelled_share": Column("DOUBLE", "share of flashes whose cell is nearer another center"),
+    "satellite": Column(
+        "VARCHAR", "the parameter satellite as it was asked for: a platform or a slot"
+    ),
     "west": Column("DOUBLE", "western side of the region in degrees east; null without a region"),
     "south": Column("DOUBLE", "southern side of the region in degrees north"),
     "east": Column("DOUBLE", "eastern side of the region in degrees east; less than west at 180"),
@@ -274,6 +292,25 @@ TABLES: Final = {
             "davies_bouldin",
             "smallest_cluster",
             "largest_cluster",
+        ),
+        (*RESULT_KEY, "k"),
+    ),
+    "k_candidates": Table(
+        "one k evaluated for a result, by all criteria, and whether it is a scale of the flashes",
+        (
+            *RESULT_KEY,
+            "k",
+            "silhouette_coefficient",
+            "dense_silhouette",
+            "prominence",
+            "is_elbow",
+            "calinski_harabasz",
+            "bic_gain",
+            "is_bic_best",
+            "stability",
+            "scale",
+            "is_supported",
+            "reason",
         ),
         (*RESULT_KEY, "k"),
     ),

@@ -3,11 +3,18 @@
 from lightning_kedro.hooks import (
     CheckParameters,
     LockData,
-    RefuseMissingInputs,
+    LogSteps,
     SummariseIngestion,
+    SummariseReport,
 )
 
-HOOKS = (CheckParameters(), RefuseMissingInputs(), LockData(), SummariseIngestion())
+HOOKS = (
+    CheckParameters(),
+    LockData(),
+    LogSteps(),
+    SummariseIngestion(),
+    SummariseReport(),
+)
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",

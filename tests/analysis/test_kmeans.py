@@ -228,7 +228,7 @@ def test_points_that_straddle_180_are_one_cluster() -> None:
     assert np.unique(two.labels[:200]).size == np.unique(two.labels[200:]).size == 1
 
 
-def test_nearest_of_equally_near_centres_is_the_first() -> None:
+def test_nearest_of_equally_near_centers_is_the_first() -> None:
     labels, squared = find_nearest(np.array([[0.0]]), np.array([[2.0], [-1.0], [1.0]]))
     assert labels.tolist() == [1]
     assert squared.tolist() == [1.0]

@@ -18,7 +18,7 @@ from lightning_kedro.analysis.sphere import EARTH_RADIUS_KM, to_unit_vectors
 
 @pytest.mark.parametrize("coordinates", ["sphere", "degrees"])
 @pytest.mark.parametrize("max_cells", [600, 10_000])
-def test_every_flash_has_its_nearest_centre(
+def test_every_flash_has_its_nearest_center(
     storms: Callable[..., tuple], coordinates: str, max_cells: int
 ) -> None:
     lat, lon = storms(3000)
@@ -33,8 +33,8 @@ def test_every_flash_has_its_nearest_centre(
     assert np.array_equal(clusters.flash_counts, np.bincount(clusters.labels))
     assert (np.diff(clusters.flash_counts) <= 0).all()
     assert ((clusters.lon > -180.0) & (clusters.lon <= 180.0)).all()
-    centre = to_unit_vectors(clusters.lat, clusters.lon)[clusters.labels]
-    chords = EARTH_RADIUS_KM * np.linalg.norm(to_unit_vectors(lat, lon) - centre, axis=1)
+    center = to_unit_vectors(clusters.lat, clusters.lon)[clusters.labels]
+    chords = EARTH_RADIUS_KM * np.linalg.norm(to_unit_vectors(lat, lon) - center, axis=1)
     for number, radius in enumerate(clusters.rms_radius_km):
         assert radius == pytest.approx(np.sqrt((chords[clusters.labels == number] ** 2).mean()))
 

@@ -41,7 +41,7 @@ from lightning_kedro.glm.granule import (
     hour_prefix,
     parse_granule_name,
 )
-from lightning_kedro.granules.series import StoredGranule
+from lightning_kedro.granules.record import StoredGranule
 from lightning_kedro.simulation.granule_writer import encode_granule
 from lightning_kedro.simulation.observation import observe_hour
 from lightning_kedro.store.storage import Storage

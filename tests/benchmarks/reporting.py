@@ -3,13 +3,15 @@
 import argparse
 import time
 from collections.abc import Callable
+from typing import Any
 
-from tests.pipelines.test_reporting import make_tables
+from tests.pipelines.reported_results import make_tables
 
 from lightning_kedro.pipelines.reporting import nodes
+from lightning_kedro.pipelines.reporting.report import write_html
 
 
-def measure(name: str, draw: Callable[[], bytes | str]) -> bytes | str:
+def measure(name: str, draw: Callable[[], Any]) -> Any:
     began = time.perf_counter()
     drawn = draw()
     size = len(drawn.encode() if isinstance(drawn, str) else drawn)
@@ -25,21 +27,16 @@ def main() -> None:
     for n in given.flashes:
         tables = make_tables(hours=given.hours, n=n, k=14)
         print(f"{n:,} flashes in {given.hours:g} h")
-        found = (tables.clustered_flashes, tables.cluster_centers, tables.parameters)
-        seen = (tables.flashes, tables.granules, tables.parameters)
-        evaluated = (tables.silhouette_scores, tables.elbow_curve, tables.k_selection)
-        drawings: dict[str, Callable[[], bytes]] = {
-            "cluster_map": lambda found=found: nodes.map_clusters(*found),
-            "cluster_animation": lambda found=found: nodes.animate_clusters(*found),
-            "density_map": lambda seen=seen: nodes.map_density(*seen),
-            "flash_rate": lambda seen=seen: nodes.plot_flash_rate(*seen),
-            "k_evaluation": lambda given=(*evaluated, tables.parameters): nodes.plot_k_evaluation(
-                *given
-            )[0],
+        reported = tables.reported
+        drawings: dict[str, Callable[[], Any]] = {
+            "cluster_map": lambda given=reported: nodes.map_clusters(given),
+            "cluster_animation": lambda given=reported: nodes.animate_clusters(given),
+            "density_map": lambda given=reported: nodes.map_density(given),
+            "flash_rate": lambda given=reported: nodes.plot_flash_rate(given),
+            "k_evaluation": lambda given=reported: nodes.plot_k_evaluation(given)[0],
         }
         pictures = {name: measure(name, draw) for name, draw in drawings.items()}
-        arguments = tables.all_but_pictures() | pictures
-        measure("report", lambda arguments=arguments: nodes.write_report(**arguments))
+        measure("report", lambda given=reported, drawn=pictures: write_html(given, drawn))
 
 
 if __name__ == "__main__":

@@ -177,7 +177,7 @@ def test_stored_column_of_another_type_is_refused(tmp_path: Path) -> None:
     table.save(scores([0.1]))
     with duckdb.connect(str(table._path)) as connection:
         connection.execute("ALTER TABLE silhouette_scores ALTER k TYPE VARCHAR")
-    match = r"Column k of table silhouette_scores is stored as VARCHAR, expected INTEGER: rename"
+    match = r"has VARCHAR in column k of table silhouette_scores, instead of INTEGER. Rename it"
     with pytest.raises(DatasetError, match=match):
         table.load()
     with pytest.raises(DatasetError, match=match):

@@ -10,13 +10,14 @@ from lightning_kedro.datasets.flash_series import FlashSeriesDataset
 from lightning_kedro.datasets.granule_archive import GranuleArchiveDataset
 from lightning_kedro.exceptions import TableError
 from lightning_kedro.granules.creations import KnownGranules
-from lightning_kedro.pipelines.ingestion.nodes import transform_granules
+from lightning_kedro.granules.ports import LoadedStore
+from lightning_kedro.pipelines.ingestion.nodes import extract_granules, transform_granules
 from lightning_kedro.store.series_files import FlashSeries, SeriesFolder
 
 GRANULES = make_granules()
 
 
-class NothingKnown:
+class NothingKnown(LoadedStore):
     """A database that is empty."""
 
     def among(self, _: object) -> KnownGranules:
@@ -43,8 +44,10 @@ def save(archive: Path, caplog: pytest.LogCaptureFixture) -> int:
     caplog.clear()
     caplog.set_level(logging.INFO)
     handle = GranuleArchiveDataset(root=str(archive)).load()
-    tasks = transform_granules(handle, NothingKnown(), window())
-    FlashSeriesDataset(path=str(archive.parent / "series")).save(tasks)  # type: ignore[arg-type]
+    segments = window()["selection"]["segments"]
+    selection, report = extract_granules(handle, NothingKnown(), segments)
+    tasks, _ = transform_granules(selection, report, NothingKnown())
+    FlashSeriesDataset(path=str(archive.parent / "series")).save(tasks)
     return next(record.args[0] for record in caplog.records if "Decoded" in record.msg)  # type: ignore[return-value,index]
 
 

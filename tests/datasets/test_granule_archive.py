@@ -16,11 +16,11 @@ from lightning_kedro.datasets.granule_archive import GranuleArchiveDataset
 from lightning_kedro.datasets.loaded_granules import LoadedGranulesDataset
 from lightning_kedro.datasets.simulated_archive import SimulatedArchiveDataset, Simulation
 from lightning_kedro.glm.granule import GRANULE_LENGTH, GranuleName, hour_prefix
-from lightning_kedro.granules.creations import KnownGranules
+from lightning_kedro.granules.archive import GranuleArchive
+from lightning_kedro.granules.creations import Creation, KnownGranules
 from lightning_kedro.granules.hours import ArchiveHour
-from lightning_kedro.granules.series import StoredGranule
+from lightning_kedro.granules.record import StoredGranule
 from lightning_kedro.simulation.hour import Faults, simulate_hour
-from lightning_kedro.store.archive import GranuleSelection
 from lightning_kedro.store.storage import Storage
 from lightning_kedro.store.workers import run_hours
 
@@ -45,7 +45,7 @@ def test_file_that_goes_while_its_folder_is_read_hides_no_other(
         (folder / ".renamed.part").unlink()
         yield found
 
-    monkeypatch.setattr("lightning_kedro.store.storage.os.scandir", scan_and_rename)
+    monkeypatch.setattr("lightning_kedro.store.listing.os.scandir", scan_and_rename)
     granules, ignored = Storage(str(tmp_path)).list_hour(ArchiveHour("G16", HOUR))
     assert [granule.file_bytes for granule in granules] == [len(b"whole")]
     assert ignored == 0
@@ -68,7 +68,9 @@ def test_choosing_looks_at_each_granule_once_however_long_the_window(
         StoredGranule(replace(SIMULATED, start=hour.hour, end=hour.hour + GRANULE_LENGTH), "", 1)
         for hour in hours
     ]
-    selection = GranuleSelection(stored, hours, Storage("anywhere")).select(hours)
+    monkeypatch.setattr(Storage, "list_hour", lambda *_: (stored, 0))
+    source = Storage("anywhere")
+    selection = GranuleArchive(source, simulated=True).select(hours)
     assert list(selection.granules) == stored
     assert sum(looked_at) == len(stored)
 
@@ -98,17 +100,11 @@ def test_simulated_archive_makes_what_it_is_asked_for(tmp_path: Path) -> None:
     selection = dataset.load().select([ArchiveHour("G17", HOUR)])
     assert len(selection) == 175
     assert len(selection.without(KnownGranules({}))) == 175
-    rows = [
-        (
-            item.name.platform,
-            item.name.start.replace(tzinfo=None),
-            item.name.created.replace(tzinfo=None),
-            item.file_bytes,
-            "loaded",
-        )
+    known = {
+        (item.name.platform, item.name.start.replace(tzinfo=None)): Creation.expect(item)
         for item in selection.granules[:100]
-    ]
-    assert len(selection.without(KnownGranules.from_rows(rows))) == 75
+    }
+    assert len(selection.without(KnownGranules(known))) == 75
 
 
 def test_day_of_simulated_granules_is_made_on_all_cores(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Hours that cannot be listed, and hours in which the archive has nothing."""
 
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,12 +14,13 @@ from tests.ingesting import (
     make_granules,
     put,
 )
-from tests.loopback_s3 import LoopbackS3, serve_folder
+from tests.loopback_s3 import LoopbackS3, Schedule, serve_folder
 
 from lightning_kedro.datasets.granule_archive import GranuleArchiveDataset
 from lightning_kedro.exceptions import ArchiveError
 from lightning_kedro.glm.granule import hour_prefix
 from lightning_kedro.granules.hours import ArchiveHour
+from lightning_kedro.store import retry
 from lightning_kedro.store.storage import Storage
 
 NEXT = HOUR + timedelta(hours=1)
@@ -141,6 +143,48 @@ def test_creation_that_stays_corrupt_is_fetched_once(server: LoopbackS3, tmp_pat
     server.requests.clear()
     ingestion.run()
     assert set(server.requests) == {"LIST"}
+
+
+def test_damaged_copy_of_the_right_size_is_fetched_anew(server: LoopbackS3, tmp_path: Path) -> None:
+    ingestion, whole = (
+        remote(server, tmp_path / name, streams=False) for name in ("data", "whole")
+    )
+    whole.run()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ingestion, "load", lambda *_: None)
+        ingestion.run()
+    copy = min((ingestion.data / "raw").rglob("*.nc"))
+    shutil.rmtree(ingestion.data / "series")
+    sound = copy.read_bytes()
+    copy.write_bytes(bytes(len(sound)))
+    ingestion.run()
+    assert ingestion.query("SELECT count(*) FROM granules WHERE status = 'corrupt'") == [(1,)]
+    server.requests.clear()
+    ingestion.run()
+    assert server.requests["GET"] == 1
+    assert copy.read_bytes() == sound
+    assert_same_tables(ingestion, whole)
+
+
+def test_copy_that_cannot_be_fetched_anew_is_said_and_nothing_is_lost(
+    server: LoopbackS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(retry, "LONGEST_PAUSE_SECONDS", 0.001)
+    (name, content), *_ = make_granules()
+    put(server.root / "noaa-goes17", name, content[:90_000])
+    ingestion = remote(server, tmp_path / "data", streams=False)
+    ingestion.run()
+    before = ingestion.dump()
+    server.schedule = Schedule(doomed=frozenset({name.file_name}))
+    ingestion.run()
+    (failure,) = ingestion.failures
+    assert name.file_name in failure
+    after = ingestion.dump()
+    assert all(rows.equals(after[table]) for table, rows in before.items())
+    server.schedule = Schedule()
+    ingestion.run()
+    assert ingestion.failures == ()
 
 
 def test_streaming_fetches_older_creations_only_where_they_are_needed(

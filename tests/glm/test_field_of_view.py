@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lightning_kedro.exceptions import ParameterError
 from lightning_kedro.glm.field_of_view import field_of_view, pixel_area_km2, sees, wrap_lon
-from lightning_kedro.glm.granule import PLATFORMS
+from lightning_kedro.glm.satellites import PLATFORMS
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightning_kedro.glm.granule import (
-    PLATFORMS,
     SYSTEM_ENVIRONMENTS,
     GranuleName,
     format_time,
@@ -13,6 +12,7 @@ from lightning_kedro.glm.granule import (
     parse_granule_name,
     parse_time,
 )
+from lightning_kedro.glm.satellites import PLATFORMS
 
 NAME = "OR_GLM-L2-LCFA_G16_s20203662359400_e20210010000004_c20210010000030.nc"
 
@@ -74,6 +74,7 @@ def test_name_of_every_system_environment_is_accepted(environment: str) -> None:
     name = parse_granule_name(environment + NAME[2:])
     assert name is not None
     assert name.is_simulated == (environment == "IS")
+    assert name.is_operational == (environment == "OR")
 
 
 @pytest.mark.parametrize(

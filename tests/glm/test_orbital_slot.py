@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from lightning_kedro.exceptions import ParameterError
-from lightning_kedro.glm.orbital_slot import Segment, find_segments
+from lightning_kedro.glm.orbital_slot import Segment, find_segments, name_satellite, shorten_slot
 
 
 def day(year: int, month: int, number: int) -> datetime:
@@ -37,3 +37,39 @@ def test_window_over_a_change_has_two_segments_without_a_gap() -> None:
 def test_window_before_any_satellite_is_refused() -> None:
     with pytest.raises(ParameterError, match="no satellite was operational as GOES-West before"):
         find_segments("west", day(2018, 6, 1), day(2018, 6, 2))
+
+
+@pytest.mark.parametrize(
+    ("orbital_slot", "word"),
+    [
+        ("GOES-East", "East"),
+        ("GOES-West", "West"),
+        ("GOES-Test", "Test"),
+        ("GOES-Storage", "Storage"),
+        (" GOES-East ", "East"),
+        ("East", "East"),
+        ("GOES-", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_slot_of_a_granule_is_shortened_for_titles(
+    orbital_slot: str | None, word: str | None
+) -> None:
+    assert shorten_slot(orbital_slot) == word
+
+
+@pytest.mark.parametrize(
+    ("platform", "orbital_slots", "name"),
+    [
+        ("G18", ["GOES-West"], "GOES-18 (West)"),
+        ("G17", ["GOES-Test", "GOES-Test", "GOES-West"], "GOES-17 (Test, West)"),
+        ("G17", [None, "GOES-West", ""], "GOES-17 (West)"),
+        ("G16", [None], "GOES-16"),
+        ("G16", [], "GOES-16"),
+    ],
+)
+def test_satellite_is_named_by_the_places_of_its_granules(
+    platform: str, orbital_slots: list[str | None], name: str
+) -> None:
+    assert name_satellite(platform, *orbital_slots) == name

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lightning_kedro.glm.granule import GRANULE_LENGTH, GranuleName
 from lightning_kedro.glm.orbital_slot import Segment
 from lightning_kedro.granules.hours import ArchiveHour, archive_hours
-from lightning_kedro.selection import Region, Selection, window_segments
+from lightning_kedro.selection import Region, Selection, read_segments
 
 DAY = datetime(2020, 12, 31, tzinfo=UTC)
 LATEST_CLOSE = timedelta(seconds=3.1)
@@ -36,6 +36,7 @@ def parameters(**changes: Any) -> dict[str, Any]:
             "region": dict.fromkeys(("west", "south", "east", "north")),
             "min_quality": "all",
         },
+        "clustering": {"label": "default"},
     } | changes
 
 
@@ -117,8 +118,10 @@ def test_selection_keeps_region_and_quality() -> None:
 def test_selection_over_a_change_of_satellites_names_both() -> None:
     window = {"start": "2025-04-06T00:00:00", "end": "2025-04-08T00:00:00"}
     changed = parameters(satellite="east", window=window)
-    assert Selection.from_parameters(changed).platform == "G16+G19"
-    assert [segment.platform for segment in window_segments(changed)] == ["G16", "G19"]
+    selection = Selection.from_parameters(changed)
+    assert selection.platform == "G16+G19"
+    segments = read_segments(selection.to_plain()["segments"])
+    assert [segment.platform for segment in segments] == ["G16", "G19"]
 
 
 @pytest.mark.parametrize("hours", [1, 24, 48])

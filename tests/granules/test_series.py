@@ -13,7 +13,8 @@ from tests.glm.granule_files import NAME, content, make_anew, put
 from lightning_kedro.exceptions import ArchiveError
 from lightning_kedro.glm.granule import GranuleName
 from lightning_kedro.granules import series
-from lightning_kedro.granules.series import StoredGranule, read_series
+from lightning_kedro.granules.record import HourSeries, StoredGranule
+from lightning_kedro.granules.series import read_series
 from lightning_kedro.simulation.granule_writer import encode_granule
 
 
@@ -30,7 +31,7 @@ def stored(number: int) -> tuple[StoredGranule, bytes]:
     return StoredGranule(name, f"archive/{name.file_name}", len(data)), data
 
 
-def statuses(found: series.HourSeries) -> list[str]:
+def statuses(found: HourSeries) -> list[str]:
     return list(found.granules["status"].to_pylist())
 
 
@@ -39,7 +40,7 @@ def test_granule_that_cannot_be_read_now_is_a_failure_and_leaves_the_rest(tmp_pa
     gone, _ = granules[1]
     contents: list[Any] = [granules[0], (gone, tmp_path / "gone.nc"), granules[2]]
     found = read_series(contents)
-    assert statuses(found) == ["loaded", "loaded"]
+    assert statuses(found) == ["loaded", "failed", "loaded"]
     assert found.flashes.num_rows == 20
     (failure,) = found.failures
     assert failure.startswith(f"archive/{gone.name.file_name} could not be read (No such file")
@@ -51,7 +52,7 @@ def test_granule_that_could_not_be_fetched_is_a_failure() -> None:
     error = ArchiveError("503")
     found = read_series([(granules[0][0], error), granules[1]])
     assert found.failures == ("503",)
-    assert statuses(found) == ["loaded"]
+    assert statuses(found) == ["failed", "loaded"]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_want_of_memory_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(series, "read_flashes", fail)
     found = read_series([stored(0)])
-    assert statuses(found) == []
+    assert statuses(found) == ["failed"]
     assert "Cannot allocate memory" in found.failures[0]
 
 

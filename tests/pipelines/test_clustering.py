@@ -18,6 +18,7 @@ from kedro.runner import SequentialRunner
 from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_samples, silhouette_score
 from sklearn.preprocessing import StandardScaler
+from tests.planted import plant_blobs
 
 from lightning_kedro import __version__
 from lightning_kedro.analysis.features import FeatureSpace
@@ -158,6 +159,7 @@ def test_tables_have_the_columns_of_the_design(result: dict[str, Any]) -> None:
         "cluster_centers": ["cluster", "lat", "lon", "flash_count", "rms_radius_km"],
         "silhouette_scores": ["k", "silhouette_coefficient"],
         "elbow_curve": ["k", "inertia"],
+        "k_candidates": ["k", "prominence", "stability", "scale", "is_supported", "reason"],
     }.items():
         table = result[name]
         table = table.to_pandas() if isinstance(table, pa.Table) else table
@@ -170,6 +172,7 @@ def test_tables_have_the_columns_of_the_design(result: dict[str, Any]) -> None:
         assert tuple(table.columns) == TABLES[name].columns
     assert result["silhouette_scores"]["k"].to_list() == list(range(2, 10))
     assert result["elbow_curve"]["k"].to_list() == list(range(1, 10))
+    assert result["k_candidates"]["k"].to_list() == list(range(2, 10))
 
 
 def test_exact_result_agrees_with_scikit_learn(flashes: Flashes, result: dict[str, Any]) -> None:
@@ -304,6 +307,48 @@ def test_best_k_at_an_end_of_the_range_warns(
     assert any("is an end of the range 2 to 3" in record.getMessage() for record in warnings)
 
 
+@pytest.mark.parametrize("max_cells", [20_000, 400], ids=["exact", "cells"])
+def test_planted_number_is_taken_with_what_each_criterion_says(max_cells: int) -> None:
+    planted = plant_blobs(501, n_blobs=6, n_flashes=600, background=0.02)
+    flashes = make_flashes(planted.lat.tolist(), planted.lon.tolist())
+    result = run(flashes, make_parameters(max_cells=max_cells))
+    selection, candidates = result["k_selection"].iloc[0], result["k_candidates"].set_index("k")
+    assert (selection["k"], selection["criterion"]) == (6, "multiscale")
+    assert selection["reason"].startswith("k = 6 is the finest scale that is supported: ")
+    assert candidates["is_supported"][6]
+    assert candidates["scale"][6] == "storm-like"
+    assert candidates["is_bic_best"][candidates["is_bic_best"]].index.to_list() == [6]
+    assert candidates["stability"][6] > 0.95
+    scores = result["silhouette_scores"].set_index("k")["silhouette_coefficient"]
+    assert candidates["silhouette_coefficient"].to_dict() == scores.to_dict()
+    ratios = result["cluster_quality"].set_index("k")["calinski_harabasz"]
+    assert candidates["calinski_harabasz"].to_dict() == pytest.approx(ratios.to_dict())
+    assert candidates["reason"].str.len().min() > 0
+
+
+def test_time_is_a_dimension_of_the_samples_too() -> None:
+    planted = plant_blobs(501, n_blobs=6, n_flashes=600, background=0.0)
+    flashes = make_flashes(planted.lat.tolist(), planted.lon.tolist())
+    result = run(flashes, make_parameters(time_scale_km_per_hour=10.0))
+    assert result["k_selection"]["k"].to_list() == [6]
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+def test_planted_number_is_taken_in_degrees(standardize: bool) -> None:
+    planted = plant_blobs(502, n_blobs=5, n_flashes=600, background=0.0)
+    flashes = make_flashes(planted.lat.tolist(), np.abs(planted.lon).tolist())
+    parameters = make_parameters(coordinates="degrees", standardize=standardize)
+    assert run(flashes, parameters)["k_selection"]["k"].to_list() == [5]
+
+
+def test_plain_silhouette_can_decide(flashes: Flashes) -> None:
+    result = run(flashes, make_parameters(criterion="silhouette"))
+    selection = result["k_selection"].iloc[0]
+    assert (selection["criterion"], selection["requested_criterion"]) == ("silhouette",) * 2
+    assert selection["k"] == selection["k_silhouette"]
+    assert selection["reason"].startswith("the silhouette is highest")
+
+
 def test_elbow_can_decide(flashes: Flashes) -> None:
     selection = run(flashes, make_parameters(criterion="elbow"))["k_selection"].iloc[0]
     assert selection["criterion"] == "elbow"
@@ -390,6 +435,7 @@ def test_few_flashes_clip_the_range(
     result = run(make_flashes(lat, lat), make_parameters(max_cells=100))
     assert result["elbow_curve"]["k"].to_list() == [*range(1, most + 1)]
     assert result["silhouette_scores"]["k"].to_list() == [*range(2, most + 1)]
+    assert result["k_candidates"]["k"].to_list() == [*range(2, most + 1)]
     row = result["k_selection"].iloc[0]
     assert 1 <= row["k"] <= most
     assert row["k_max"] == 9, "what was asked for is recorded"
@@ -426,7 +472,7 @@ def test_result_says_what_it_is_of(result: dict[str, Any], flashes: Flashes) -> 
     assert row["flashes_fingerprint"] == fingerprint_flashes(flashes._table)
     assert row["run_time"] == pd.Timestamp("2023-01-27")
     assert row["code_version"] == __version__
-    assert (row["satellite"], row["requested_criterion"]) == ("G18", "silhouette")
+    assert (row["satellite"], row["requested_criterion"]) == ("G18", "multiscale")
     assert pd.isna(row["requested_k"])
     assert (row["k_min"], row["k_max"], row["max_cells"], row["random_state"]) == (2, 9, 20_000, 60)
 

@@ -1,189 +1,46 @@
 """Pictures drawn from made-up tables: what is on them, for windows of every kind."""
 
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageSequence
+from tests.pipelines.reported_results import (
+    START,
+    Handle,
+    Tables,
+    draw_all,
+    drop_granules,
+    make_granules,
+    make_selection,
+    make_tables,
+)
 
-from lightning_kedro.pipelines.clustering.flashes import WindowKey
+from lightning_kedro.exceptions import NoResultError
 from lightning_kedro.pipelines.reporting import (
     animation,
+    animation_parts,
     cluster_map,
     density_map,
     flash_rate,
     frames,
+    gif,
     k_evaluation,
+    labels,
     maps,
     nodes,
 )
-from lightning_kedro.pipelines.reporting.window import Window, describe_span
-from lightning_kedro.selection import Selection
-
-START = datetime(2024, 7, 14, 22)  # noqa: DTZ001
-
-
-class Rows:
-    """A table as a lazy handle: what the catalog hands over for flashes."""
-
-    def __init__(self, table: pa.Table) -> None:
-        self.table = table
-
-    def read(self, _: Selection, columns: Sequence[str] | None = None) -> pa.Table:
-        return self.table.select([*(columns or self.table.column_names)])
-
-    batches = None
-
-
-@dataclass(frozen=True)
-class Tables:
-    """The tables of a run, as reporting's nodes take them."""
-
-    parameters: dict[str, Any]
-    clustered_flashes: Rows
-    cluster_centers: pd.DataFrame
-    silhouette_scores: pd.DataFrame
-    elbow_curve: pd.DataFrame
-    k_selection: pd.DataFrame
-    flashes: Rows
-    granules: pd.DataFrame
-    coverage: pd.DataFrame
-
-    @property
-    def window(self) -> Window:
-        return Window.from_parameters(self.parameters)
-
-    @property
-    def clustered(self) -> cluster_map.ClusteredWindow:
-        return cluster_map.read_clustered(self.clustered_flashes, self.cluster_centers, self.window)
-
-    def all_but_pictures(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
-
-
-def make_parameters(satellite: str = "G18", hours: float = 1.0) -> dict[str, Any]:
-    end = START + timedelta(hours=hours)
-    return {
-        "satellite": satellite,
-        "window": {"start": START.isoformat(), "end": end.isoformat()},
-        "preprocessing": {
-            "region": {"west": None, "south": None, "east": None, "north": None},
-            "min_quality": "all",
-        },
-        "clustering": {"k_min": 2, "k_max": 6},
-        "run_time": "2025-01-01T00:00:00",
-    }
-
-
-def make_tables(
-    *,
-    satellite: str = "G18",
-    hours: float = 1.0,
-    n: int = 3000,
-    k: int = 4,
-    simulated: bool = False,
-    places: Sequence[tuple[float, float]] = ((10, 178), (-15, -175), (35, -120), (15, -95)),
-) -> Tables:
-    parameters = make_parameters(satellite, hours)
-    key = WindowKey.of(Selection.from_parameters(parameters))
-    rng = np.random.default_rng(60)
-    cluster = np.sort(rng.integers(0, k, n)) if n >= k else np.arange(n)
-    cluster = cluster.astype(np.int32)
-    middles = np.array([places[one % len(places)] for one in range(k)], dtype=float)
-    middles += np.arange(k)[:, None] // len(places) * 4.0
-    lat = (middles[cluster, 0] + rng.normal(0, 1.5, n)).astype(np.float32)
-    lon = ((middles[cluster, 1] + rng.normal(0, 1.5, n) + 180) % 360 - 180).astype(np.float32)
-    span = int(hours * 3.6e9)
-    time = np.datetime64(START, "us") + rng.integers(0, span, n).astype("timedelta64[us]")
-    flashes = pa.table(
-        {
-            "time": time,
-            "lat": lat,
-            "lon": lon,
-            "cluster": cluster,
-            "quality_flag": np.where(np.arange(n) % 10 == 0, 3, 0).astype(np.int16),
-        }
-    )
-    counts = np.bincount(cluster, minlength=k)[:k]
-    centers = pd.DataFrame(
-        {
-            "cluster": np.arange(len(counts), dtype=np.int32),
-            "lat": middles[: len(counts), 0],
-            "lon": (middles[: len(counts), 1] + 180) % 360 - 180,
-            "mean_time": pd.Timestamp(START),
-            "flash_count": counts,
-            "rms_radius_km": 200.0,
-            "silhouette_coefficient": 0.5,
-        }
-    )
-    ks = np.arange(2, 7)
-    scores = pd.DataFrame({"k": ks, "silhouette_coefficient": 0.8 - 0.1 * np.abs(ks - k)})
-    curve = pd.DataFrame({"k": np.arange(1, 7), "inertia": 1e9 / np.arange(1, 7)})
-    curve["rms_distance_km"] = np.sqrt(curve["inertia"] / max(n, 1))
-    selection = pd.DataFrame(
-        [
-            {
-                "k": k,
-                "criterion": "silhouette",
-                "k_silhouette": k,
-                "k_elbow": 3,
-                "at_range_end": k in (2, 6),
-                "coordinates": "sphere",
-                "method": "exact",
-                "n_flashes": n,
-                "n_cells": n,
-                "cell_size_km": np.nan,
-                "inertia": 1e8,
-                "silhouette_coefficient": 0.8,
-                "inertia_error": 0.0,
-                "silhouette_error": 0.0,
-                "relabelled_share": 0.0,
-            }
-        ]
-    ).astype({"k_elbow": "Int64"})
-    # The tables hold the history of all windows: here that of the hour before.
-    older = replace(key, window_start=START - timedelta(hours=1), window_end=START)
-    labelled = [
-        pd.concat([older.label_frame(frame[:1]), key.label_frame(frame if n else frame[:0])])
-        for frame in (centers, scores, curve, selection)
-    ]
-    labelled = [frame.assign(simulated=simulated) for frame in labelled]
-    granules = make_granules(satellite, hours, simulated=simulated)
-    coverage = pd.DataFrame(
-        {
-            "platform": satellite,
-            "hour": [pd.Timestamp(START)],
-            "expected": 180,
-            "found": 180,
-            "corrupt": 0,
-            "missing": 0,
-            "simulated": simulated,
-        }
-    )
-    return Tables(parameters, Rows(flashes), *labelled, Rows(flashes), granules, coverage)
-
-
-def make_granules(satellite: str, hours: float, *, simulated: bool = False) -> pd.DataFrame:
-    start = pd.date_range(START, periods=int(hours * 180), freq="20s", unit="us")
-    return pd.DataFrame(
-        {
-            "platform": satellite,
-            "granule_start": start,
-            "granule_end": start + pd.Timedelta("20s"),
-            "status": "loaded",
-            "reason": None,
-            "file_name": "OR_GLM-L2-LCFA",
-            "simulated": simulated,
-        }
-    )
+from lightning_kedro.pipelines.reporting.palette import DARK, LIGHT, mix
+from lightning_kedro.pipelines.reporting.window import Window, describe_span, read_slots
 
 
 def texts_of(figure: Any) -> list[str]:
@@ -205,20 +62,6 @@ def share_of(image: Image.Image, colour: str, tolerance: int = 24) -> float:
     return float((np.abs(pixels - wanted).max(axis=2) <= tolerance).mean())
 
 
-def draw_all(tables: Tables) -> dict[str, bytes]:
-    """Every picture, by name."""
-    seen = (tables.flashes, tables.granules, tables.parameters)
-    found = (tables.clustered_flashes, tables.cluster_centers, tables.parameters)
-    evaluated = (tables.silhouette_scores, tables.elbow_curve, tables.k_selection)
-    return {
-        "cluster_map": nodes.map_clusters(*found),
-        "cluster_animation": nodes.animate_clusters(*found),
-        "density_map": nodes.map_density(*seen),
-        "flash_rate": nodes.plot_flash_rate(*seen),
-        "k_evaluation": nodes.plot_k_evaluation(*evaluated, tables.parameters)[0],
-    }
-
-
 @pytest.mark.parametrize(
     ("n", "k"), [(0, 4), (1, 1), (500, 1), (5000, 30)], ids=["empty", "one", "one k", "30 k"]
 )
@@ -232,7 +75,8 @@ def test_every_picture_is_drawn_and_says_what_it_is(n: int, k: int) -> None:
         assert image.size[0] * 2 == image.size[1] * 3, name
         if name != "cluster_animation":
             assert "simulated" in image.info["Title"], name
-            assert ("No " in image.info["Description"]) == (n == 0), name
+            nothing = n == 0 or (n == 1 and name == "k_evaluation")
+            assert ("No " in image.info["Description"]) == nothing, name
         colours = image.convert("RGB").getcolors(1 << 20)
         assert colours is not None
         assert len(colours) > 20, f"{name} is blank"
@@ -253,8 +97,6 @@ def test_cluster_map_names_satellite_slot_window_and_flashes() -> None:
 
 
 def test_cluster_map_shows_every_colour_and_no_flash_hides_another_cluster() -> None:
-    from lightning_kedro.pipelines.reporting.palette import LIGHT
-
     tables = make_tables(n=20_000)
     image = open_picture(draw_all(tables)["cluster_map"])
     on_map = image.crop((86, 134, 1080, 888))
@@ -349,14 +191,16 @@ def test_flash_rate_shades_gaps_and_does_not_count_them() -> None:
     tables = make_tables(n=6000)
     granules = tables.granules
     lost = granules["granule_start"].dt.minute.isin([10, 11, 12])
-    granules.loc[granules["granule_start"].dt.minute == 30, "status"] = "corrupt"
-    times = tables.flashes.table["time"].to_numpy().astype("datetime64[us]")
+    corrupt = granules["granule_start"].dt.minute == 30
+    granules.loc[corrupt, "status"] = "corrupt"
+    kept = drop_granules(tables, lost | corrupt).clustered_flashes
+    times = kept["time"].to_numpy().astype("datetime64[us]")
     rate = flash_rate.measure_rate(times, granules[~lost], tables.window)
     assert rate.missing_minutes == pytest.approx(4.0)
     assert len(rate.gaps) == 2
     assert np.isnan(rate.per_minute[[10, 11, 12, 30]]).all()
     assert np.isfinite(np.delete(rate.per_minute, [10, 11, 12, 30])).all()
-    assert rate.mean == pytest.approx(6000 / 56)
+    assert rate.mean == pytest.approx(kept.num_rows / 56)
     words = flash_rate.describe_rate(rate, tables.window, simulated=False)
     assert "4 min without data" in words.subtitle
     assert "no data: not counted as zero" in texts_of(flash_rate.draw_rate(rate, words))
@@ -382,20 +226,34 @@ def test_other_satellites_granules_fill_no_gap() -> None:
 
 @pytest.mark.parametrize(
     ("hours", "count", "step"),
-    [(0.25, 15, 1), (1, 12, 5), (6, 24, 15), (12, 12, 60), (24, 24, 60), (96, 96, 60)],
+    [
+        (1 / 12, 15, 1 / 3),
+        (0.25, 15, 1),
+        (1, 12, 5),
+        (6, 24, 15),
+        (12, 12, 60),
+        (24, 24, 60),
+        (96, 96, 60),
+    ],
 )
-def test_frames_of_round_windows(hours: float, count: int, step: int) -> None:
+def test_frames_of_round_windows(hours: float, count: int, step: float) -> None:
     edges = frames.choose_frames(START, START + timedelta(hours=hours))
     assert edges.size - 1 == count
     assert set(np.diff(edges).tolist()) == {timedelta(minutes=step)}
 
 
-@given(st.integers(1, 60 * 24 * 400), st.integers(0, 2000))
-def test_frames_cover_any_window_and_are_96_at_most(minutes: int, after: int) -> None:
-    start = START + timedelta(minutes=after)
-    edges = frames.choose_frames(start, start + timedelta(minutes=minutes))
+@given(
+    st.integers(1, 3600 * 24 * 400) | st.integers(1, 24 * 400).map(lambda hours: hours * 3600),
+    st.integers(0, 120_000),
+)
+@example(96 * 3600, 1800)
+def test_frames_cover_any_window_and_are_96_at_most(seconds: int, after: int) -> None:
+    start = START + timedelta(seconds=after)
+    edges = frames.choose_frames(start, start + timedelta(seconds=seconds))
     assert edges[0] == np.datetime64(start)
-    assert edges[-1] == np.datetime64(start + timedelta(minutes=minutes))
+    assert edges[-1] == np.datetime64(start + timedelta(seconds=seconds))
+    assert "every 0" not in frames.name_step(edges)
+    assert "every 1 " not in frames.name_step(edges)
     assert (np.diff(edges) > np.timedelta64(0)).all()
     assert 1 <= edges.size - 1 <= frames.MOST_FRAMES
 
@@ -411,18 +269,44 @@ def test_frames_are_named_up_to_midnight_and_beyond() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hours", "words"), [(1, "every 5 minutes"), (24, "hour by hour"), (24 * 10, "every 3 hours")]
+    ("hours", "words"),
+    [
+        (1 / 60, "every 5 seconds"),
+        (1 / 12, "every 20 seconds"),
+        (0.25, "minute by minute"),
+        (1, "every 5 minutes"),
+        (24, "hour by hour"),
+        (24 * 10, "every 3 hours"),
+        (24 * 60, "day by day"),
+        (24 * 300, "every 4 days"),
+    ],
 )
 def test_animation_says_how_long_a_frame_is(hours: float, words: str) -> None:
     title = animation.describe_animation(make_tables(hours=hours, n=10).clustered).title
     assert title == f"Lightning clusters {words}"
 
 
-def test_animation_has_a_frame_an_hour_in_the_clusters_exact_colours() -> None:
-    from lightning_kedro.pipelines.reporting.palette import DARK
+def take_frames(content: bytes) -> list[npt.NDArray[np.int64]]:
+    """The frames of a GIF, RGB, shape (600, 900, 3) each."""
+    image = Image.open(io.BytesIO(content))
+    return [np.asarray(one.convert("RGB"), dtype=np.int64) for one in ImageSequence.Iterator(image)]
 
+
+def count_pixels(pixels: npt.NDArray[np.int64], color: tuple[int, ...]) -> int:
+    return int((pixels == color).all(axis=2).sum())
+
+
+ON_MAP = (slice(79, 481), slice(55, 633))
+
+
+def animate(tables: Tables) -> bytes:
+    clustered = tables.clustered
+    return animation.animate(clustered, animation.describe_animation(clustered))
+
+
+def test_animation_has_a_frame_an_hour_in_the_clusters_exact_colors() -> None:
     tables = make_tables(hours=24, n=20_000)
-    content = draw_all(tables)["cluster_animation"]
+    content = animate(tables)
     assert len(content) < 3e6
     image = Image.open(io.BytesIO(content))
     assert image.n_frames == 24
@@ -430,29 +314,162 @@ def test_animation_has_a_frame_an_hour_in_the_clusters_exact_colours() -> None:
     for number in (0, 11, 23):
         image.seek(number)
         on_map = image.convert("RGB").crop((54, 78, 634, 489))
-        for colour in DARK.clusters[:4]:
-            assert share_of(on_map, colour, 0) > 0.0002, f"frame {number} lacks {colour}"
+        for color in DARK.clusters[:4]:
+            assert share_of(on_map, color, 0) > 0.0002, f"frame {number} lacks {color}"
     first = image.info["duration"]
-    assert first == animation._HOLD_MILLISECONDS
+    assert first == gif.HOLD_MILLISECONDS
+
+
+@pytest.mark.parametrize(("k", "fades"), [(23, 4), (60, 3), (128, 1)])
+def test_every_clusters_exact_color_is_in_the_animation(k: int, fades: int) -> None:
+    places = [(50.0 - one // 16 * 12, 150.0 + one % 16 * 9) for one in range(k)]
+    tables = make_tables(hours=3, n=60 * k, k=k, places=places)
+    assert len(gif.choose_fades(k, DARK)) == fades
+    frames_drawn = take_frames(animate(tables))
+    for color in DARK.clusters[:k]:
+        assert any(count_pixels(frame[ON_MAP], mix(color)) >= 3 for frame in frames_drawn), color
+
+
+def test_palette_holds_every_color_and_quantizing_loses_none() -> None:
+    """Pillow looks a color up by its upper six bits: none of ours may be that near to another."""
+    for k in range(1, 129):
+        clusters = DARK.clusters[:k]
+        palette = gif.make_palette(DARK, clusters, gif.choose_fades(k, DARK))
+        colors = [mix(color) for color in (*clusters, DARK.page, DARK.accent, DARK.text)]
+        image = Image.fromarray(np.array([colors], dtype=np.uint8))
+        shown = image.quantize(palette=palette, dither=Image.Dither.NONE).convert("RGB")
+        np.testing.assert_array_equal(np.asarray(shown)[0], colors, err_msg=f"k = {k}")
+
+
+def test_animation_is_the_same_bytes_for_the_same_data() -> None:
+    one, other = (make_tables(n=2000).clustered for _ in range(2))
+    words = animation.describe_animation(one)
+    assert animation.animate(one, words) == animation.animate(other, words)
+
+
+def test_animation_of_an_hour_is_small() -> None:
+    assert len(animate(make_tables(n=23_000, k=14))) < 2e6
+
+
+def test_animation_of_no_flashes_is_one_frame_that_says_so() -> None:
+    clustered = make_tables(n=0).clustered
+    words = animation.describe_animation(clustered)
+    assert words.empty == "No clustered flashes in this window"
+    assert len(take_frames(animation.animate(clustered, words))) == 1
+    assert words.empty in texts_of(make_stage(clustered)._figure)
+
+
+def make_stage(clustered: cluster_map.ClusteredWindow) -> animation.Stage:
+    edges = frames.choose_frames(clustered.window.start, clustered.window.end)
+    return animation.Stage(clustered, animation.describe_animation(clustered), edges)
 
 
 def test_animation_fades_older_flashes_and_forgets_them() -> None:
     """All flashes in the first hour: bright, then fainter for three hours, then gone."""
     tables = make_tables(hours=12, n=4000, k=1)
-    early = tables.clustered_flashes.table.to_pydict()
+    early = tables.clustered_flashes.to_pydict()
     early["time"] = [START + timedelta(minutes=index % 60) for index in range(4000)]
-    tables = replace(tables, clustered_flashes=Rows(pa.table(early)))
-    clustered = tables.clustered
-    edges = frames.choose_frames(tables.window.start, tables.window.end)
-    words = animation.describe_animation(clustered)
-    scene = animation.set_scene(clustered, words, edges)
-    typeface = animation.Typeface()
-    area = (slice(80, 480), slice(60, 600))
-    for number in range(6):
-        pixels = animation.paint_frame(scene, clustered, number, typeface)[area]
-        for age in range(len(animation.FADES)):
-            painted = bool((pixels == scene.palette.find_flash(0, age)).any())
+    clustered = replace(tables, clustered_flashes=pa.table(early)).clustered
+    stage = make_stage(clustered)
+    assert len(stage.fades) == 4
+    unlabelled = np.asarray(stage.labels)[..., 3] == 0
+    palette = gif.make_palette(DARK, stage.colors, stage.fades)
+    content = gif.encode_gif([stage.draw_frame(number) for number in range(6)], palette)
+    for number, pixels in enumerate(take_frames(content)):
+        seen = np.where(unlabelled[..., None], pixels, 0)[ON_MAP]
+        for age, fade in enumerate(stage.fades):
+            painted = count_pixels(seen, mix(DARK.clusters[0], DARK.land, fade)) > 0
             assert painted == (age == number), (number, age)
+    assert animation.explain_fading(stage.fades) in texts_of(stage._figure)
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (4, "Bright: flashes of this frame. Fainter: those of the three frames before"),
+        (2, "Bright: flashes of this frame. Fainter: those of the frame before"),
+        (1, "Flashes of one frame at a time"),
+    ],
+)
+def test_fading_is_explained(count: int, words: str) -> None:
+    assert animation.explain_fading(gif.FADES[:count]) == words
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("2024-07-14T22:00:30", "2024-07-14T22:01:10"),
+        ("2024-09-30T22:00:30", "2024-10-01T22:00:10"),
+        ("2024-01-01T00:30", "2024-12-31T12:30"),
+    ],
+)
+def test_clock_fits_beside_the_map_in_every_frame(start: str, end: str) -> None:
+    clustered = make_tables().clustered
+    edges = frames.choose_frames(datetime.fromisoformat(start), datetime.fromisoformat(end))
+    stage = animation.Stage(clustered, animation.describe_animation(clustered), edges)
+    clock = next(part for part in stage._parts if isinstance(part, animation_parts.Clock))
+    for number in range(edges.size - 1):
+        clock.show(number)
+        for text in clock.artists:
+            assert text.get_window_extent().x1 <= animation.SIZE[0] - 8, text.get_text()
+
+
+def test_list_beside_the_animation_names_the_largest_and_counts_the_rest() -> None:
+    clustered = make_tables(n=6000, k=30).clustered
+    stage = make_stage(clustered)
+    ranking = next(part for part in stage._parts if isinstance(part, animation_parts.Ranking))
+    ranking.show(0)
+    texts = [artist.get_text() for artist in ranking.artists[-25:]]
+    assert len([text for text in texts if text.strip().isdigit()]) == 24
+    assert texts[-1].startswith("and 6 more: ")
+    first = clustered.time < np.datetime64(START) + np.timedelta64(5, "m")
+    shown = sum(int(text) for text in texts[:-1]) + int(texts[-1].removeprefix("and 6 more: "))
+    assert shown == first.sum()
+
+
+def test_time_bar_shows_every_frame_even_without_flashes() -> None:
+    stage = make_stage(make_tables(n=1, k=1).clustered)
+    bar = next(part for part in stage._parts if isinstance(part, animation_parts.TimeBar))
+    bar.show(11)
+    assert len(bar.artists) == 12
+    assert min(one.get_height() for one in bar.artists) > 0
+
+
+def test_map_fills_its_frame() -> None:
+    for places in (((10, 178), (-15, -175)), ((52, -100), (54, -60)), ((-20, 150), (30, -80))):
+        clustered = make_tables(places=places).clustered
+        stage = make_stage(clustered)
+        axes = stage._figure.axes[0]
+        width, height = animation.SIZE
+        left, bottom, wide, high = animation.MAP_BOX
+        whole = [left * width, bottom * height, wide * width, high * height]
+        np.testing.assert_allclose(axes.get_window_extent().bounds, whole, atol=2.0)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 400), st.floats(0, 300)), min_size=1, max_size=12),
+    st.integers(0, 99),
+)
+def test_numbers_stand_within_the_map_and_off_their_rings(
+    places: list[tuple[float, float]], seed: int
+) -> None:
+    at, box = np.array(places), np.array([400.0, 300.0])
+    flashes = np.random.default_rng(seed).uniform(0.0, box, (50, 2))
+    digits = np.array([len(f"{number}") for number in range(len(places))])
+    placed = labels.place_numbers(at, digits, box, flashes)
+    assert ((placed > 0) & (placed < box)).all()
+    assert (np.abs(placed - at).max(axis=1) > labels._RING / 2).all()
+
+
+def test_numbers_avoid_each_other_and_the_flashes_where_there_is_room() -> None:
+    at = np.array([[200.0, 150.0], [206.0, 150.0], [200.0, 157.0], [194.0, 150.0]])
+    flashes = np.random.default_rng(0).normal([200.0, 150.0], 4.0, (400, 2))
+    placed = labels.place_numbers(at, np.full(4, 1), np.array([400.0, 300.0]), flashes)
+    apart = np.abs(placed[:, None] - placed)[np.triu_indices(4, 1)]
+    assert (apart > 6.0).any(axis=1).all()
+    half = np.array([labels._DIGIT, labels._CAPITAL]) * labels._SIZE / 2.0
+    hidden = (np.abs(flashes - placed[:, None]) < half).all(axis=2).sum(axis=1)
+    assert hidden.max() <= 20
 
 
 @pytest.mark.parametrize(
@@ -465,6 +482,11 @@ def test_animation_fades_older_flashes_and_forgets_them() -> None:
             "",
         ),
         ({"criterion": "fixed", "k": 5}, "k = 5 was asked for; the silhouette is highest", ""),
+        (
+            {"criterion": "multiscale", "k": 5},
+            "k = 5 is the finest supported scale; the silhouette is highest at k = 4, the elbow",
+            "",
+        ),
         ({"k_elbow": pd.NA}, "the curve has no elbow", ""),
         ({"k": 6, "at_range_end": True}, "k = 6", "raise clustering.k_max"),
         ({"k": 2, "at_range_end": True}, "k = 2", "the fewest that a silhouette can judge"),
@@ -475,9 +497,7 @@ def test_choice_is_said_in_plain_words(
 ) -> None:
     tables = make_tables()
     selection = tables.k_selection.assign(**changes).astype({"k_elbow": "Int64"})
-    evaluation = k_evaluation.pick_evaluation(
-        tables.silhouette_scores, tables.elbow_curve, selection, tables.window
-    )
+    evaluation = replace(tables, k_selection=selection).reported.evaluation
     assert sentence in k_evaluation.explain_choice(evaluation)
     assert warning in k_evaluation.warn_of_range(evaluation)
     assert bool(warning) == bool(k_evaluation.warn_of_range(evaluation))
@@ -490,31 +510,35 @@ def test_choice_is_said_in_plain_words(
         assert any(warning in text for text in shown)
 
 
+@pytest.mark.parametrize("k", [2, 4, 6])
+def test_chosen_k_is_named_within_the_picture(k: int) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
+
+    tables = make_tables()
+    chosen = tables.k_selection.assign(k=k)
+    evaluation = replace(tables, k_selection=chosen).reported.evaluation
+    words = k_evaluation.describe_evaluation(evaluation)
+    figure = k_evaluation.draw_evaluation(evaluation, words)
+    FigureCanvasAgg(figure).draw()
+    named = [text for text in figure.findobj(Text) if text.get_text() == f"k = {k} chosen"]
+    assert len(named) == 2
+    for text in named:
+        box = text.get_window_extent()
+        assert box.x0 > 0
+        assert box.x1 < figure.bbox.width
+
+
 def test_evaluation_of_degrees_shows_inertia() -> None:
     tables = make_tables()
     curve = tables.elbow_curve.assign(rms_distance_km=np.nan)
-    evaluation = k_evaluation.pick_evaluation(
-        tables.silhouette_scores, curve, tables.k_selection, tables.window
-    )
+    evaluation = replace(tables, elbow_curve=curve).reported.evaluation
     assert evaluation.spread[1] == "inertia (squared degrees)"
 
 
-def test_evaluation_takes_this_windows_rows_of_a_history() -> None:
-    tables, other = make_tables(), make_tables(hours=2, k=6)
-    scores, curve, selection = (
-        pd.concat([getattr(other, name), getattr(tables, name)])
-        for name in ("silhouette_scores", "elbow_curve", "k_selection")
-    )
-    evaluation = k_evaluation.pick_evaluation(scores, curve, selection, tables.window)
-    assert evaluation.selection["k"] == 4
-    assert len(evaluation.scores) == 5
-
-
 def test_plotly_chart_says_the_same_as_the_picture() -> None:
-    tables = make_tables()
-    evaluated = (tables.silhouette_scores, tables.elbow_curve, tables.k_selection)
-    _, chart = nodes.plot_k_evaluation(*evaluated, tables.parameters)
-    plain = chart.to_dict()
+    _, chart = nodes.plot_k_evaluation(make_tables().reported)
+    plain = json.loads(chart.content)
     assert [trace["x"] for trace in plain["data"]] == [[1, 2, 3, 4, 5, 6], [2, 3, 4, 5, 6]]
     assert {shape["x0"] for shape in plain["layout"]["shapes"]} == {4}
     assert "k = 4 because the silhouette is highest" in plain["layout"]["title"]["text"]
@@ -535,20 +559,73 @@ def test_spans_are_said_shortly(start: str, end: str, words: str) -> None:
 
 
 def test_slot_that_changed_hands_names_both_satellites() -> None:
-    parameters = make_parameters("east")
-    parameters["window"] = {"start": "2025-04-06T12:00", "end": "2025-04-07T12:00"}
-    window = Window.from_parameters(parameters)
+    start = datetime(2025, 4, 6, 12)  # noqa: DTZ001
+    selection = make_selection("east", 24.0, start=start)
+    granules = pd.concat([make_granules(name, 24.0, start) for name in ("G16", "G19")])
+    granules["orbital_slot"] = "GOES-East"
+    window = Window.read(selection, granules)
     assert window.satellites == "GOES-16 (East) and GOES-19 (East)"
-    assert window.key.platform == "G16+G19"
+    assert window.selection.key.platform == "G16+G19"
+
+
+@pytest.mark.parametrize(
+    ("slots", "title"),
+    [
+        (["GOES-Test"], "GOES-17 (Test)"),
+        (["GOES-West"], "GOES-17 (West)"),
+        (["GOES_East", None], "GOES-17 (East)"),
+        (["GOES-Test", "GOES-Test", "GOES-West"], "GOES-17 (Test, West)"),
+        (["GOES-West", "GOES-Test"], "GOES-17 (West, Test)"),
+        ([None], "GOES-17"),
+        ([" "], "GOES-17"),
+        ([], "GOES-17"),
+    ],
+)
+def test_slots_are_those_that_the_granules_name(slots: list[str | None], title: str) -> None:
+    """GOES-17 stood at the test place until November 2018: its granules know, no table by name."""
+    start = datetime(2018, 12, 1)  # noqa: DTZ001
+    granules = make_granules("G17", 1.0, start)[: len(slots)].assign(orbital_slot=slots)
+    shuffled = granules.iloc[::-1]
+    window = Window.read(make_selection("G17", 1.0, start=start), shuffled)
+    assert window.satellites == title
+
+
+def test_slots_of_other_satellites_and_hours_are_not_named() -> None:
+    other = make_granules("G16", 1.0).assign(orbital_slot="GOES-East")
+    later = make_granules("G18", 1.0, START + timedelta(hours=1)).assign(orbital_slot="GOES-Test")
+    granules = pd.concat([other, later, make_granules("G18", 1.0)])
+    window = Window.read(make_selection(), granules)
+    assert window.satellites == "GOES-18 (West)"
+    assert read_slots(granules)["G16"] == ("East",)
 
 
 def test_window_without_flashes_shows_the_region_asked_for() -> None:
-    parameters = make_parameters()
-    parameters["preprocessing"]["region"] = {"west": 170, "south": -30, "east": -170, "north": 0}
+    region = (170.0, -30.0, -170.0, 0.0)
     nothing = np.array([])
-    lat, lon = Window.from_parameters(parameters).show_points(nothing, nothing)
+    window = Window(make_selection(region=region), {})
+    lat, lon = window.show_points(nothing, nothing)
     extent = maps.choose_extent(lat, lon, 1.3)
     assert (extent.west, extent.east) == (pytest.approx(160, abs=8), pytest.approx(200, abs=8))
+
+
+def test_selected_result_is_that_of_the_selection() -> None:
+    tables, other = make_tables(n=100), make_tables(hours=2, n=700, k=6)
+    handle = Handle([other, tables])
+    reported = nodes.select_result(handle, tables.selection.to_plain())
+    assert len(reported.clustered) == 100
+    assert reported.evaluation.selection is not None
+    assert reported.evaluation.selection["k"] == 4
+    assert reported.window.selection == tables.selection
+
+
+@pytest.mark.parametrize(
+    "selected",
+    [{"hours": 3.0}, {"region": (-9.0, 2.0, 8.0, 4.0)}, {"min_quality": "good"}, {"label": "fine"}],
+)
+def test_selection_without_a_result_gets_no_other_one(selected: dict[str, Any]) -> None:
+    wanted = make_selection(**selected).to_plain()
+    with pytest.raises(NoResultError, match="There is no result of the window"):
+        nodes.select_result(Handle([make_tables(n=10)]), wanted)
 
 
 def test_a_million_flashes_are_mapped_in_seconds() -> None:
@@ -556,6 +633,7 @@ def test_a_million_flashes_are_mapped_in_seconds() -> None:
 
     tables = make_tables(n=1_000_000, k=12)
     began = time.perf_counter()
-    nodes.map_clusters(tables.clustered_flashes, tables.cluster_centers, tables.parameters)
-    nodes.map_density(tables.flashes, tables.granules, tables.parameters)
+    reported = tables.reported
+    nodes.map_clusters(reported)
+    nodes.map_density(reported)
     assert time.perf_counter() - began < 20

@@ -56,7 +56,13 @@ def read_texts(path: Path) -> dict[str, str]:
 
 
 def test_whole_job_ends_in_pictures_and_a_report(project: Project) -> None:
-    assert {path.name for path in reports(project).iterdir()} == FILES
+    names = {path.name for path in reports(project).iterdir() if path.name[0] != "."}
+    folder = "G18_20240714T2200_20240714T2220"
+    assert names == {*FILES, "index.html", folder}
+    own = {path.name: path.read_bytes() for path in (reports(project) / folder).iterdir()}
+    assert set(own) == {*FILES, "result.json", "thumbnail.png"}
+    for name in FILES:
+        assert (reports(project) / name).read_bytes() == own[name]
     title = read_texts(reports(project) / "cluster_map.png")["Title"]
     assert "GOES-18 (West)" in title
     assert "simulated" in title
@@ -82,14 +88,34 @@ def test_reporting_again_changes_no_byte_and_uses_no_network(
     assert before == after
 
 
-def test_window_without_rows_gives_pictures_that_say_so(project: Project) -> None:
-    before = {path: path.read_bytes() for path in reports(project).iterdir()}
-    project.succeed("--env", "sample", "--pipelines", "reporting", "--params", QUIET)
+def test_window_without_a_result_leaves_the_last_report_alone(project: Project) -> None:
+    before = {path: path.read_bytes() for path in reports(project).rglob("*") if path.is_file()}
+    message = project.fail("--env", "sample", "--pipelines", "reporting", "--params", QUIET)
+    window = "the window 2024-07-15T10:00:00 to 2024-07-15T11:00:00 of G18"
+    assert message.startswith(f"There is no result of {window} yet: run")
+    assert message.endswith("The last report is left as it is.")
+    after = {path: path.read_bytes() for path in reports(project).rglob("*") if path.is_file()}
+    assert before == after
+
+
+def test_quiet_region_gives_pictures_that_say_so(project: Project) -> None:
+    before = {path: path.read_bytes() for path in reports(project).iterdir() if path.is_file()}
+    nowhere = "west=-100,south=-50,east=-99,north=-49.5"
+    sides = ",".join(f"preprocessing.region.{side}" for side in nowhere.split(","))
+    options = ("--env", "sample", "--pipelines", "clustering,reporting")
+    run = project.succeed(*options, "--params", f"{MINUTES},{sides}")
+    folder = reports(project) / "G18_20240714T2200_20240714T2220_region-100_-50_-99_-49.5"
+    assert "Report of 0 flashes in the window: " in run.output
+    assert f"{folder.name}/report.html" in run.last_line
     for name in ("cluster_map", "density_map", "flash_rate", "k_evaluation"):
-        info = read_texts(reports(project) / f"{name}.png")
+        info = read_texts(folder / f"{name}.png")
         assert "No " in info["Description"], name
         assert "simulated" in info["Title"], name
-    assert "No clustered flashes" in (reports(project) / "report.html").read_text(encoding="utf-8")
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "No clustered flashes" in page
+    assert "No k was evaluated: there are no flashes in this window." in page
+    index = (reports(project) / "index.html").read_text(encoding="utf-8")
+    assert "2 results" in index
     for path, content in before.items():  # other tests look at these
         path.write_bytes(content)
 
@@ -105,5 +131,6 @@ def test_nodes_and_entries_of_reporting_have_their_names() -> None:
         "flash_rate",
         "k_evaluation",
         "report",
+        "select_result",
     }
     assert all(node.func.__doc__ for node in pipeline.nodes)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightning_kedro.glm.field_of_view import field_of_view, sees, wrap_lon
-from lightning_kedro.glm.granule import PLATFORMS
+from lightning_kedro.glm.satellites import PLATFORMS
 from lightning_kedro.simulation.granule_writer import GranuleContent
 from lightning_kedro.simulation.observation import ObservedHour, observe_hour
 from lightning_kedro.simulation.storms import make_storms, simulate_flashes, storm_strength

@@ -4,14 +4,20 @@ import errno
 import multiprocessing
 import os
 import random
+import re
 import signal
+import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pandas as pd
 import pytest
 from kedro.io import DatasetError
 from tests.ingesting import Ingestion, make_granules, put
@@ -76,7 +82,7 @@ def test_short_file_that_is_no_database_is_left_alone(path: Path) -> None:
     path.parent.mkdir()
     path.write_text("my notes")
     with (
-        pytest.raises(TableError, match=r"lightning\.duckdb cannot be opened: .* move the file"),
+        pytest.raises(TableError, match=r"lightning\.duckdb cannot be opened: .* move it away"),
         connect(path, read_only=False),
     ):
         pass
@@ -126,7 +132,7 @@ def lock_file(path: Path, seconds: float) -> None:
 def test_run_killed_while_the_database_comes_into_being_leaves_no_trace(path: Path) -> None:
     randomly = random.Random(60)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "duckdb"])
+    context.set_forkserver_preload([__name__, "duckdb", "portalocker"])
     killed = 0
     for number in range(10 * KILLS):
         folder = path.parent.with_name(str(number))
@@ -177,16 +183,181 @@ def test_whole_ingestion_waits_for_a_database_that_is_locked(tmp_path: Path) -> 
 
 def test_database_that_stays_locked_is_named_with_what_to_do(path: Path) -> None:
     other = start_holding(path, 30)
+    whom = rf"another process \(python[0-9.]*, PID {other.pid}\)"
     for read_only in (False, True):
         began = time.monotonic()
         with (
-            pytest.raises(TableError, match=r"cannot be opened: another process has had its lock"),
+            pytest.raises(TableError, match=rf"cannot be opened: {whom} has had its lock"),
             connect(path, read_only=read_only, timeout=0.5),
         ):
             pass
         assert 0.5 <= time.monotonic() - began < 5
     other.terminate()
     other.join()
+
+
+def test_wait_for_a_database_says_within_two_seconds_for_whom(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = start_holding(path, 3)
+    store(path)
+    other.join()
+    assert len(caplog.messages) == 1
+    words = rf"Waiting for another process \(python[0-9.]*, PID {other.pid}\), which has database "
+    assert re.match(words + re.escape(f"{path} open"), caplog.messages[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "whom"),
+    [
+        (
+            r"being used by another process. File is already open in C:\My\python.exe (PID 12)",
+            "another process (python.exe, PID 12)",
+        ),
+        ("Could not set lock: Conflicting lock is held in PID 0 elsewhere", "another process"),
+        ("Conflicting lock is held in  (PID 7)", "another process (unknown, PID 7)"),
+        (
+            "Can't open a connection to same database file with a different configuration",
+            "another connection of this process",
+        ),
+    ],
+)
+def test_holder_is_named_as_far_as_duckdb_knows(text: str, whom: str) -> None:
+    error = duckdb.IOException(text)
+    assert database._is_locked(error)
+    assert database._name_holder(error) == whom
+
+
+def test_database_that_a_notebook_has_open_in_the_same_process_can_be_read(path: Path) -> None:
+    """Its connection has not our options, and DuckDB takes no others for the same file."""
+    store(path)
+    with duckdb.connect(str(path), read_only=True) as notebook:
+        assert stored(path) == [1]
+        message = "another connection of this process has had its lock"
+        with pytest.raises(TableError, match=message), connect(path, read_only=False, timeout=0.1):
+            pass
+        assert notebook.execute("SELECT count(*) FROM numbers").fetchall() == [(1,)]
+
+
+WANTS_EXTENSION = "FROM 'http://127.0.0.1:1/flashes.parquet'"
+
+
+def requests_of(path: Path, home: Path, *, ours: bool) -> list[str]:
+    """What DuckDB asks a server for when a query wants an extension; in a home of its own."""
+    code = EXTENSIONS.format(path=str(path), ours=ours, query=WANTS_EXTENSION)
+    home.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.split()
+
+
+EXTENSIONS = """
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+import duckdb
+from lightning_kedro.store.database import connect
+
+class Server(BaseHTTPRequestHandler):
+    def do_GET(self):
+        print(self.path, flush=True)
+        self.send_error(404)
+    def log_message(self, *_):
+        pass
+
+server = HTTPServer(("127.0.0.1", 0), Server)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+path = Path({path!r})
+try:
+    with connect(path, read_only=False) if {ours} else duckdb.connect(str(path)) as connection:
+        address = f"http://127.0.0.1:{{server.server_port}}"
+        connection.execute(f"SET custom_extension_repository = '{{address}}'")
+        connection.execute({query!r})
+except Exception as error:
+    assert "httpfs" in str(error), error
+else:
+    raise SystemExit("there is such an extension already")
+"""
+
+
+def test_duckdb_fetches_no_extension_by_itself(path: Path, tmp_path: Path) -> None:
+    store(path)
+    home = tmp_path / "home"
+    assert requests_of(path, home, ours=True) == []
+    assert list(home.rglob("*")) == [], "nothing is made in the user's home"
+    requests = requests_of(path, tmp_path / "control", ours=False)
+    assert any("httpfs" in request for request in requests), "DuckDB by itself would fetch it"
+
+
+def test_file_of_sqlite_is_named_and_fetches_no_extension(path: Path) -> None:
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("CREATE TABLE notes (text); INSERT INTO notes VALUES ('mine')")
+    content = path.read_bytes()
+    with (
+        pytest.raises(TableError, match=r"cannot be opened: .*sqlite"),
+        connect(path, read_only=False),
+    ):
+        pass
+    assert path.read_bytes() == content
+
+
+def damage_header(path: Path) -> None:
+    path.write_bytes(bytes(8192) + path.read_bytes()[8192:])
+
+
+def damage_wal(path: Path) -> None:
+    """Leave a log of a program that was killed, with bytes in its middle that are wrong."""
+    code = (
+        "import duckdb, os, sys; connection = duckdb.connect(sys.argv[1]);"
+        "connection.execute('CREATE TABLE mine AS SELECT range AS number FROM range(100000)');"
+        "os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+    wal = path.with_name(f"{path.name}.wal")
+    content = wal.read_bytes()
+    wal.write_bytes(content[:200] + b"\xff" * 50 + content[250:])
+
+
+def damage_both(path: Path) -> None:
+    damage_wal(path)
+    damage_header(path)
+
+
+@pytest.mark.parametrize("damage", [damage_header, damage_wal, damage_both])
+def test_remedy_for_a_damaged_database_works(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    """The message is followed to the letter."""
+    for name, content in make_granules():
+        put(tmp_path / "archive", name, content)
+    ingestion = Ingestion(tmp_path / "data", str(tmp_path / "archive"))
+    ingestion.run()
+    before = ingestion.dump()
+    damage(ingestion.database)
+    with pytest.raises((TableError, DatasetError)) as raised:
+        ingestion.run()
+    with pytest.raises((TableError, DatasetError)):
+        ingestion.run()  # it says: run again
+    words = (
+        r"Database (\S+) cannot be opened: .* move it away, together with (\S+) if that is beside"
+    )
+    found = re.search(words, str(raised.value))
+    assert found is not None, raised.value
+    database_path, wal = Path(found[1]), Path(found[1]).with_name(found[2])
+    away = tmp_path / "away"
+    away.mkdir()
+    for each in (database_path, wal):
+        if each.exists():
+            each.rename(away / each.name)
+    ingestion.run()
+    for table, rows in ingestion.dump().items():
+        pd.testing.assert_frame_equal(rows, before[table], obj=table)
 
 
 def test_damaged_database_is_named_at_once(path: Path) -> None:

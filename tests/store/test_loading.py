@@ -1,22 +1,33 @@
 """What the tables hold after runs in any order, with damaged files and other runs in between."""
 
+import shutil
+from copy import deepcopy
+from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
 from pathlib import Path
 
+import duckdb
 import pytest
 from kedro.io import DatasetError
 from tests.ingesting import (
     HOUR,
+    RUN_TIME,
+    TABLES,
     Ingestion,
     assert_same_tables,
     made_later,
     make_granules,
     put,
-    window,
+    report_of,
 )
 
 from lightning_kedro.datasets.flash_series import FlashSeriesDataset
+from lightning_kedro.datasets.granule_tables import GranuleTableDataset
+from lightning_kedro.exceptions import ArchiveError, TableError
+from lightning_kedro.glm.granule import GranuleName
+from lightning_kedro.granules import series as series_module
+from lightning_kedro.pipelines.ingestion.nodes import load_flashes
 from lightning_kedro.store import loading
 from lightning_kedro.store.series_files import SelectedSeries, SeriesFolder
 
@@ -152,7 +163,7 @@ def test_damaged_csv_loads_nothing_and_is_made_again(
         ingestion.run()
     harm(ingestion.hour_folder() / file, damage)
     with pytest.raises(DatasetError, match=r"The CSV files in .*09 are damaged: .* run again"):
-        ingestion.load(series, window())
+        ingestion.load(series, report_of())
     assert ingestion.query("SELECT table_name FROM duckdb_tables()") == []
     assert not (ingestion.hour_folder() / "granules.csv").exists()
     ingestion.run()
@@ -186,7 +197,7 @@ def test_flash_lost_from_one_granule_is_not_made_up_for_by_another(ingestion: In
         moved[1:3] = [lines[-1].split(",")[1], "65000"]
         path.write_text("".join([lines[0], *lines[2:], ",".join(moved)]))
     with pytest.raises(DatasetError, match="are damaged"):
-        ingestion.load(series, window())
+        ingestion.load(series, report_of())
 
 
 def test_hour_written_by_another_run_meanwhile_is_looked_at_anew(
@@ -285,3 +296,226 @@ def test_record_with_two_rows_for_a_granule_counts_it_once(ingestion: Ingestion)
 
 def folder(ingestion: Ingestion) -> SeriesFolder:
     return SeriesFolder(ingestion.hour_folder(), "G17", HOUR)
+
+
+def test_test_data_never_displace_what_the_operational_system_made(ingestion: Ingestion) -> None:
+    late = replace(made_later(NAME, 3600), environment="OT")
+    put(Path(ingestion.root), late, GRANULES[2][1])
+    ingestion.run()
+    assert granule(ingestion)[:2] == (NAME.file_name, "loaded")
+    at_once = beside(ingestion, "at-once")
+    at_once.run()
+    assert_same_tables(ingestion, at_once)
+
+
+def test_deleted_flashes_are_loaded_again(ingestion: Ingestion) -> None:
+    ingestion.run()
+    before = ingestion.dump()
+    for harm_flashes in (
+        "DELETE FROM flashes WHERE granule_start = (SELECT max(granule_start) FROM flashes)",
+        "DELETE FROM flashes WHERE flash_id % 2 = 0",
+        "INSERT INTO flashes SELECT * FROM flashes LIMIT 5",
+        "DELETE FROM flashes",
+        "DROP TABLE flashes",
+    ):
+        with duckdb.connect(str(ingestion.database)) as connection:
+            connection.execute(harm_flashes)
+        ingestion.run()
+        after = ingestion.dump()
+        assert all(rows.equals(after[table]) for table, rows in before.items()), harm_flashes
+
+
+def test_deleted_flashes_whose_files_are_gone_are_made_again(ingestion: Ingestion) -> None:
+    ingestion.run()
+    before = ingestion.dump()
+    with duckdb.connect(str(ingestion.database)) as connection:
+        connection.execute("DELETE FROM flashes")
+    shutil.rmtree(ingestion.data / "series")
+    ingestion.run()
+    after = ingestion.dump()
+    assert all(rows.equals(after[table]) for table, rows in before.items())
+
+
+@pytest.mark.parametrize(
+    ("file", "column", "value"),
+    [
+        ("geo_series.csv", "lat", "95.0"),
+        ("geo_series.csv", "lat", "nan"),
+        ("geo_series.csv", "lat", ""),
+        ("geo_series.csv", "lon", "-180.5"),
+        ("time_series.csv", "time", "2024-07-14 09:09:00.000000"),
+        ("time_series.csv", "time", "2023-07-14 09:00:21.000000"),
+        ("time_series.csv", "time_end", "2024-07-14 09:00:59.000000"),
+        ("time_series.csv", "energy_j", "-1e-15"),
+        ("time_series.csv", "energy_j", "1.0"),
+        ("time_series.csv", "area_km2", "-4.0"),
+        ("time_series.csv", "area_km2", "1e9"),
+        ("time_series.csv", "quality_flag", "9"),
+        ("time_series.csv", "quality_flag", "-1"),
+    ],
+)
+def test_csv_with_a_value_that_no_flash_can_have_is_made_again(
+    ingestion: Ingestion, file: str, column: str, value: str
+) -> None:
+    series = FlashSeriesDataset(path=str(ingestion.data / "series"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ingestion, "load", lambda *_: None)
+        ingestion.run()
+    path = ingestion.hour_folder() / file
+    header, first, *rest = path.read_text().splitlines()
+    cells = dict(zip(header.split(","), first.split(","), strict=True)) | {column: value}
+    path.write_text("\n".join([header, ",".join(cells.values()), *rest, ""]))
+    with pytest.raises(DatasetError, match=r"are damaged: .*or values that no flash can have\..*"):
+        ingestion.load(series, report_of())
+    assert ingestion.query("SELECT table_name FROM duckdb_tables()") == []
+    ingestion.run()
+    whole = beside(ingestion, "whole")
+    whole.run()
+    assert_same_tables(ingestion, whole)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"loaded"', '"lovely"'),
+        ("2024-07-14 09:00:20", "2024-07-14 11:00:20"),
+        ('"G17"', '"G16"'),
+        (f'"{NAME.file_name}"', ""),
+        (f",{len(CONTENT)},", ",,"),
+    ],
+)
+def test_record_with_impossible_rows_is_named_and_made_again(
+    ingestion: Ingestion, old: str, new: str
+) -> None:
+    series = FlashSeriesDataset(path=str(ingestion.data / "series"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ingestion, "load", lambda *_: None)
+        ingestion.run()
+    path = ingestion.hour_folder() / "granules.csv"
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(TableError, match=r"granules\.csv cannot be read: it has rows that no gran"):
+        ingestion.load(series, report_of())
+    ingestion.run()
+    whole = beside(ingestion, "whole")
+    whole.run()
+    assert_same_tables(ingestion, whole)
+
+
+def test_real_bounds_let_every_simulated_flash_pass(ingestion: Ingestion) -> None:
+    """The bounds are those of the reader: what it lets pass is loaded."""
+    ingestion.run()
+    (counts,) = ingestion.query(
+        "SELECT (SELECT count(*) FROM flashes), (SELECT sum(flash_count) FROM granules)"
+    )
+    assert counts[0] == counts[1] > 0
+
+
+def test_what_failed_is_on_the_hours_record_and_never_in_the_database(
+    ingestion: Ingestion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = series_module.read_flashes
+
+    def fail(source: Path | bytes, name: GranuleName) -> object:
+        if name == NAME:
+            message = "could not be read (Input/output error);\nrun again"
+            raise ArchiveError(message)
+        return read(source, name)
+
+    monkeypatch.setattr(series_module, "read_flashes", fail)
+    for _ in range(2):
+        ingestion.run()
+        (failure,) = ingestion.failures
+        assert f"{NAME.file_name} could not be read (Input/output error)" in failure
+        assert failure.isprintable()
+        assert ingestion.query("SELECT status FROM granules") == [("loaded",)] * 2
+        record = SelectedSeries((folder(ingestion),)).read_granules()
+        assert record["status"].to_pylist() == ["loaded", "failed", "loaded"]
+    monkeypatch.undo()
+    ingestion.run()
+    assert ingestion.failures == ()
+    whole = beside(ingestion, "whole")
+    whole.run()
+    assert_same_tables(ingestion, whole)
+    assert folder(ingestion).read_granules()["status"].to_pylist() == ["loaded"] * 3
+
+
+def test_nothing_changes_before_the_last_of_the_three_tables_is_saved(
+    ingestion: Ingestion,
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ingestion, "load", lambda *_: None)
+        ingestion.run()
+    series = FlashSeriesDataset(path=str(ingestion.data / "series")).load()
+    *parts, _ = load_flashes(series, report_of(), RUN_TIME)
+    entries = tables(ingestion)
+    assert parts[0] is parts[1] is parts[2]
+    assert deepcopy(parts[0]) is parts[0]
+    for table in ("granules", "flashes"):
+        entries[table].save(parts[0])
+        assert not ingestion.database.exists()
+    entries["coverage"].save(parts[0])
+    whole = beside(ingestion, "whole")
+    whole.run()
+    assert_same_tables(ingestion, whole)
+
+
+def tables(ingestion: Ingestion) -> dict[str, GranuleTableDataset]:
+    path = str(ingestion.database)
+    return {table: GranuleTableDataset(path=path, table=table) for table in TABLES}
+
+
+def test_saving_what_was_loaded_changes_nothing(ingestion: Ingestion) -> None:
+    ingestion.run()
+    before = ingestion.dump()
+    for entry in tables(ingestion).values():
+        entry.save(entry.load())
+        entry.save(entry.load().df())
+    after = ingestion.dump()
+    assert all(rows.equals(after[table]) for table, rows in before.items())
+
+
+def test_frame_replaces_rows_of_its_key_and_a_handle_copies_a_table(ingestion: Ingestion) -> None:
+    ingestion.run()
+    entries = tables(ingestion)
+    frame = entries["granules"].load().df()
+    changed = frame.iloc[[1]].assign(reason="looked at by hand")
+    entries["granules"].save(changed)
+    assert ingestion.query("SELECT reason FROM granules ORDER BY granule_start") == [
+        (None,),
+        ("looked at by hand",),
+        (None,),
+    ]
+    other = beside(ingestion, "other")
+    for table, entry in tables(other).items():
+        entry.save(entries[table].load())
+    assert_same_tables(other, ingestion)
+
+
+def test_handles_give_the_rows_of_a_window(tmp_path: Path) -> None:
+    later = HOUR + timedelta(hours=1)
+    for name, content in (*make_granules(numbers=(0, 90)), *make_granules(later, (0, 90))):
+        put(tmp_path / "archive", name, content)
+    ingestion = Ingestion(tmp_path / "data", str(tmp_path / "archive"))
+    ingestion.run(hours=2)
+    flashes, granules, coverage = (
+        tables(ingestion)[table].load() for table in ("flashes", "granules", "coverage")
+    )
+    assert (len(granules), len(coverage)) == (4, 2)
+    assert len(flashes) == len(flashes.df()) > 0
+    half = ("G17", "2024-07-14T09:30", "2024-07-14T10:00:10")
+    starts = granules.window(*half, columns=["granule_start"])["granule_start"]
+    assert [f"{start:%H:%M:%S}" for start in starts] == ["09:30:00", "10:00:00"]
+    hours = coverage.window(*half)["hour"]
+    assert [f"{hour:%H:%M}" for hour in hours] == ["09:00", "10:00"]
+    assert len(coverage.window("G17", "2024-07-14T10:00", "2024-07-14T11:00")) == 1
+    times = flashes.window(*half)["time"]
+    assert times.between("2024-07-14T09:30", "2024-07-14T10:00:10", "left").all()
+    assert len(times) > 0
+    assert granules.window("G16", *half[1:]).empty
+    with pytest.raises(KeyError, match=r"table coverage has no columns \['lightning'\]"):
+        coverage.window(*half, columns=["lightning"])
+
+
+def test_other_table_is_no_table_of_ingestion() -> None:
+    with pytest.raises(TableError, match="Table elbow_curve is not filled by ingestion; that are"):
+        GranuleTableDataset(path="x.duckdb", table="elbow_curve")

@@ -190,6 +190,8 @@ def make_old_database(path: Path, *, dropped: int = 0) -> None:
     """A database of version 0.1: three flashes, of which some were not clustered."""
     with duckdb.connect(str(path)) as connection:
         for table in ("flashes", *RESULT_TABLES):
+            if table == "k_candidates":
+                continue  # version 0.1 had none
             columns = {
                 name: kind
                 for name, kind in TABLES[table].types.items()
@@ -226,6 +228,11 @@ def test_old_result_of_all_flashes_is_known_to_be_so(path: Path) -> None:
     assert stored.row["k"] == 7
     assert stored.row["flashes_fingerprint"] is None
     assert stored.tables["clustered_flashes"].num_rows == 3
+    assert stored.tables["k_candidates"].num_rows == 0
+    assert stored.tables["k_candidates"].column_names == [
+        *TABLES["k_candidates"].columns,
+        "simulated",
+    ]
     assert stored.identity == f"{WHOLE.name}@unknown-unknown"
 
 

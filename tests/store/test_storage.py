@@ -13,12 +13,12 @@ import fsspec
 import pytest
 from tests.loopback_s3 import LoopbackS3, Schedule, serve_folder
 
-from lightning_kedro.exceptions import ArchiveError
+from lightning_kedro.exceptions import ArchiveError, UnlistableArchiveError
 from lightning_kedro.glm.granule import hour_prefix
 from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.store import retry
-from lightning_kedro.store.prefetch import work_ahead
-from lightning_kedro.store.retry import Breaker, DownError
+from lightning_kedro.store.prefetch import prefetch
+from lightning_kedro.store.retry import CircuitBreaker, DownError
 from lightning_kedro.store.storage import MAX_GRANULE_BYTES, Storage
 
 HOUR = ArchiveHour("G17", datetime(2024, 7, 14, 9, tzinfo=UTC))
@@ -52,12 +52,6 @@ def server(tmp_path: Path) -> Iterator[LoopbackS3]:
     fill(tmp_path / "noaa-goes17", 20)
     with serve_folder(tmp_path) as server:
         yield server
-
-
-@pytest.fixture
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "FIRST_PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(retry, "LONGEST_PAUSE_SECONDS", 0.001)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -94,10 +88,10 @@ def test_listing_that_always_fails_ends_soon(server: LoopbackS3) -> None:
 
 
 @pytest.mark.usefixtures("no_pauses")
-def test_hours_of_an_archive_that_is_down_do_not_each_run_out_of_patience(
+def test_hours_of_an_archive_that_is_down_do_not_each_use_up_all_attempts(
     server: LoopbackS3, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lightning_kedro.store.storage.HOPELESS_LISTINGS", 3)
+    monkeypatch.setattr("lightning_kedro.store.storage.MAX_FAILED_LISTINGS", 3)
     server.schedule = Schedule(doomed=frozenset({"LIST"}))
     storage = storage_of(server)
     for _ in range(40):
@@ -161,7 +155,7 @@ def test_archive_that_is_down_is_not_asked_for_everything(
 def test_archive_that_was_down_is_trusted_again_after_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    breaker = Breaker(2)
+    breaker = CircuitBreaker(2)
     breaker.fail(ArchiveError("first"))
     breaker.check("a")
     breaker.fail(ArchiveError("second"))
@@ -183,7 +177,7 @@ def test_granules_on_their_way_are_bounded_in_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(tmp_path / "noaa-goes17", 30, size=100)
-    monkeypatch.setattr("lightning_kedro.store.fetching.BYTES_AHEAD", 350)
+    monkeypatch.setattr("lightning_kedro.store.fetching.MAX_PREFETCHED_BYTES", 350)
     with serve_folder(tmp_path) as server:
         storage = storage_of(server, max_concurrency=8)
         granules, _ = storage.list_hour(HOUR)
@@ -193,7 +187,7 @@ def test_granules_on_their_way_are_bounded_in_bytes(
             time.sleep(0.1)
             assert server.requests["GET"] <= number + 3, "three of 100 bytes at a time"
         assert len(list(contents)) == 25
-        monkeypatch.setattr("lightning_kedro.store.fetching.BYTES_AHEAD", 10)
+        monkeypatch.setattr("lightning_kedro.store.fetching.MAX_PREFETCHED_BYTES", 10)
         assert len(list(storage.read_all(granules))) == 30, "one at a time at least"
 
 
@@ -228,7 +222,9 @@ def test_bucket_and_prefix_that_do_not_exist_are_told_from_empty_ones(server: Lo
         True,
         False,
     ]
-    assert storage.list_hour(ArchiveHour("G19", HOUR.hour)) == ([], 0)
+    assert storage.list_hour(ArchiveHour("G18", HOUR.hour)) == ([], 0)
+    with pytest.raises(UnlistableArchiveError, match="noaa-goes19 does not exist"):
+        storage.list_hour(ArchiveHour("G19", HOUR.hour))
 
 
 @pytest.fixture
@@ -284,12 +280,15 @@ def test_archive_in_any_file_system_is_listed_and_read(
     assert sorted(granule.name.file_name for granule in granules) == names
     for granule, content in storage.read_all(granules):
         assert content == bytes([names.index(granule.name.file_name)]) * 100
-    assert storage.list_hour(ArchiveHour("G16", HOUR.hour)) == ([], 0)
+    for quiet in (timedelta(hours=1), timedelta(days=1), timedelta(days=400)):
+        assert storage.list_hour(ArchiveHour("G17", HOUR.hour + quiet)) == ([], 0)
+    with pytest.raises(UnlistableArchiveError, match=r"does not exist|cannot be listed"):
+        storage.list_hour(ArchiveHour("G16", HOUR.hour))
     assert storage.root_exists("G17")
     assert not storage.root_exists("G16")
 
 
-def test_work_ahead_stops_at_an_error_and_cancels_the_rest() -> None:
+def test_prefetch_stops_at_an_error_and_cancels_the_rest() -> None:
     futures: list[Future[int]] = []
 
     def start(number: int) -> Future[int]:
@@ -301,7 +300,7 @@ def test_work_ahead_stops_at_an_error_and_cancels_the_rest() -> None:
         futures.append(future)
         return future
 
-    results = work_ahead(range(100), start, cost=lambda _: 1, max_items=5, max_bytes=100)
+    results = prefetch(range(100), start, cost=lambda _: 1, max_items=5, max_bytes=100)
     assert [next(results), next(results)] == [(0, 0), (1, 1)]
     with pytest.raises(OSError, match="full"):
         next(results)

@@ -22,7 +22,7 @@ from lightning_kedro.analysis.threads import map_threads
 LabelArray = npt.NDArray[np.int32]
 
 _N_ITERATIONS: Final = 300
-_BLOCK: Final = 2**13  # points whose distances to all centres stay in the processor's cache
+_BLOCK: Final = 2**13  # points whose distances to all centers stay in the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class KMeansFit:
     Attributes:
         n_clusters: Number of clusters, none of them empty.
         centers: Mean of each cluster's points, shape (n_clusters, d), the feature's unit.
-        labels: Cluster of each point, the one with the nearest centre, shape (m,).
-        inertia: Weighted sum of squared distances to the centres, square of the feature's unit.
+        labels: Cluster of each point, the one with the nearest center, shape (m,).
+        inertia: Weighted sum of squared distances to the centers, square of the feature's unit.
     """
 
     n_clusters: int
@@ -47,14 +47,14 @@ class KMeansFit:
 
 
 def find_nearest(points: FloatArray, centers: FloatArray) -> tuple[LabelArray, FloatArray]:
-    """Find the nearest centre of each point.
+    """Find the nearest center of each point.
 
     Args:
         points: Shape (n, d).
         centers: Shape (k, d).
 
     Returns:
-        Index of the nearest centre, shape (n,), the lowest where two are equally near; and the
+        Index of the nearest center, shape (n,), the lowest where two are equally near; and the
         squared distance to it, shape (n,). Differences are squared one by one, not expanded, so
         that the result of a point does not depend on the points around it.
     """
@@ -73,7 +73,7 @@ def find_nearest(points: FloatArray, centers: FloatArray) -> tuple[LabelArray, F
 
 
 def _square_distances(columns: FloatArray, center: FloatArray) -> FloatArray:
-    """Squared distances of points, given as columns (d, n), to one centre: shape (n,)."""
+    """Squared distances of points, given as columns (d, n), to one center: shape (n,)."""
     total = np.zeros(columns.shape[1])
     for column, coordinate in zip(columns, center, strict=True):
         difference = column - coordinate
@@ -152,7 +152,7 @@ def _silence_convergence() -> Iterator[None]:
 
 
 class _Problem:
-    """Different points with their weights, to which centres are fitted."""
+    """Different points with their weights, to which centers are fitted."""
 
     def __init__(self, points: FloatArray, weights: FloatArray) -> None:
         self._points = points
@@ -166,7 +166,7 @@ class _Problem:
     def split(self, fit: KMeansFit) -> KMeansFit:
         """A fit with one more cluster.
 
-        One more centre can always do better, and so it shall: the curve must fall. It goes where
+        One more center can always do better, and so it shall: the curve must fall. It goes where
         the point is that costs most. Should scikit-learn's rounding lose what that gains, as it
         does inside clusters of centimetres, exact differences settle it.
         """
@@ -176,7 +176,7 @@ class _Problem:
         return min(found, key=attrgetter("inertia"))
 
     def _converge(self, centers: FloatArray) -> tuple[float, FloatArray]:
-        """Run scikit-learn's KMeans until no label changes: the inertia and the centres."""
+        """Run scikit-learn's KMeans until no label changes: the inertia and the centers."""
         from sklearn.cluster import KMeans
 
         model = KMeans(len(centers), init=centers, n_init=1, max_iter=_N_ITERATIONS, tol=0.0)
@@ -184,7 +184,7 @@ class _Problem:
         return model.inertia_, model.cluster_centers_
 
     def _settle(self, centers: FloatArray) -> KMeansFit:
-        """Make labels, centres and inertia agree with each other to the last bit."""
+        """Make labels, centers and inertia agree with each other to the last bit."""
         labels, squared = find_nearest(self._points, centers)
         for _ in range(_N_ITERATIONS):
             centers = self._average(labels, squared, len(centers))

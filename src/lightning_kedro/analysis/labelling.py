@@ -1,4 +1,4 @@
-"""From centres to flashes: which cluster each flash is in, and what clusters are like."""
+"""From centers to flashes: which cluster each flash is in, and what clusters are like."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -26,14 +26,14 @@ class FlashClusters:
     """Flashes in clusters, numbered from 0 by falling number of flashes.
 
     Attributes:
-        labels: Cluster of each flash, the one with the nearest centre, shape (n,).
+        labels: Cluster of each flash, the one with the nearest center, shape (n,).
         order: Number in the fit of each cluster, shape (k,).
-        lat: Latitude of each centre, shape (k,), degrees.
-        lon: Longitude of each centre, shape (k,), degrees in (-180, 180].
+        lat: Latitude of each center, shape (k,), degrees.
+        lon: Longitude of each center, shape (k,), degrees in (-180, 180].
         flash_counts: Flashes of each cluster, shape (k,).
-        rms_radius_km: Root mean square distance of a cluster's flashes to its centre on the
+        rms_radius_km: Root mean square distance of a cluster's flashes to its center on the
             ground, shape (k,), km along chords, in degrees too.
-        inertia: Sum of squared distances of all flashes to their centres, square of the feature's
+        inertia: Sum of squared distances of all flashes to their centers, square of the feature's
             unit.
     """
 
@@ -54,7 +54,7 @@ class MergingError:
         inertia_error: Inertia as estimated from cells over that of all flashes, less 1.
         silhouette_error: Silhouette score of a sample of flashes merged into their cells, less
             that of the same flashes taken one by one.
-        relabelled_share: Share of flashes whose nearest centre is not the one of their cell.
+        relabelled_share: Share of flashes whose nearest center is not the one of their cell.
     """
 
     inertia_error: float = 0.0
@@ -69,7 +69,7 @@ def label_flashes(
     lon: npt.NDArray[np.floating],
     hours: FloatArray | None = None,
 ) -> FlashClusters:
-    """Label every flash by its nearest centre.
+    """Label every flash by its nearest center.
 
     Args:
         features: The points that were fitted.
@@ -117,9 +117,9 @@ def label_flashes(
 
 
 def _find_settled(features: ClusterFeatures, fit: KMeansFit) -> npt.NDArray[np.bool_]:
-    """Tell which cells are so far inside a cluster that all of their flashes have its centre.
+    """Tell which cells are so far inside a cluster that all of their flashes have its center.
 
-    A flash no further than r from its cell's mean has the centre of the mean if the next centre is
+    A flash no further than r from its cell's mean has the center of the mean if the next center is
     2 r further away. Only where features are places on the ground: sums of squares over such a
     cell then follow from its mean and scatter, and none of its flashes is looked at.
     """
@@ -146,7 +146,7 @@ def _sum_settled(
         features: The cells.
         fit: The fit.
         settled: Which cells, shape (m,).
-        ground: Unit vectors of the centres, shape (k, 3).
+        ground: Unit vectors of the centers, shape (k, 3).
 
     Returns:
         The inertia, km2; and sums by cluster of squared distances of unit vectors, shape (k,).

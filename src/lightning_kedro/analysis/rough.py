@@ -1,4 +1,4 @@
-"""A few weighted points that stand for many, to look for good centres at little cost."""
+"""A few weighted points that stand for many, to look for good centers at little cost."""
 
 from typing import Final
 

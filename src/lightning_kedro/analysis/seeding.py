@@ -1,6 +1,6 @@
-"""A search for good centres for every number of clusters, on few points.
+"""A search for good centers for every number of clusters, on few points.
 
-The number of clusters goes up and down again, each k starting from its neighbours: a centre is
+The number of clusters goes up and down again, each k starting from its neighbours: a center is
 added where it helps most (the fast global k-means of Likas, Vlassis & Verbeek 2003,
 doi:10.1016/S0031-3203(02)00060-2), the least useful one is dropped, or one is moved by both steps
 (as breathing k-means does: Fritzke 2020, arXiv:2006.15666). Random starts (greedy k-means++,
@@ -23,14 +23,14 @@ from lightning_kedro.analysis.threads import map_threads
 _N_POINTS: Final = 1200  # points searched, and
 _THINNING: Final = 7  # one for so many where that is more: 1200 for 30,000 cost 0.05 %
 _N_POINTS_MOST: Final = 3000  # all pairs of them are kept
-_N_SITES: Final = 200  # places where a centre may be added
+_N_SITES: Final = 200  # places where a center may be added
 _N_STARTS: Final = 40  # random starts for each k, and
 _N_MORE: Final = 600  # this over k where that is more: they are cheap there
 _N_FAMILIES: Final = 3  # so that neighbours among the larger k have other random starts
 _N_TRIALS: Final = 4  # iterations after which only
 _N_FINALISTS: Final = 6  # the best starts go on
 _N_KEPT: Final = 3  # different solutions kept for each k
-_N_DROPS: Final = 8  # least useful centres tried as the one to drop
+_N_DROPS: Final = 8  # least useful centers tried as the one to drop
 _N_MOVES: Final = 4  # most promising moves tried at once
 _N_ROUNDS: Final = 4  # moves in a row
 _N_PARENTS: Final = 3  # solutions of a neighbour from which to go on
@@ -48,7 +48,7 @@ LightArray = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """Centres, shape (k, d), their inertia, and each point's squared distance, shape (m,)."""
+    """Centers, shape (k, d), their inertia, and each point's squared distance, shape (m,)."""
 
     inertia: float
     centers: FloatArray
@@ -56,7 +56,7 @@ class Solution:
 
 
 class CenterSearch:
-    """The best few sets of centres found for each number of clusters.
+    """The best few sets of centers found for each number of clusters.
 
     Example:
         >>> points = np.array([[0.0], [1.0], [10.0], [11.0]])
@@ -112,7 +112,7 @@ class CenterSearch:
             n_threads: Threads to use; their number does not change the result.
 
         Returns:
-            For each k from 1 to ``k_max`` some sets of centres, shape (k, d) each, the best first;
+            For each k from 1 to ``k_max`` some sets of centers, shape (k, d) each, the best first;
             none for a k that the few points cannot hold.
         """
         self._try(1, np.zeros((1, 1, self._points.shape[1])))
@@ -140,16 +140,16 @@ class CenterSearch:
                 self._move_centers(k)
 
     def _move_centers(self, k: int) -> None:
-        """Move one centre at a time to where it helps most, as long as that is better."""
+        """Move one center at a time to where it helps most, as long as that is better."""
         for _ in range(_N_ROUNDS):
             if not self._try(k, self._swap_centers(self._found[k][0].centers)):
                 return
 
     def _swap_centers(self, centers: FloatArray) -> FloatArray:
-        """Centres with one moved to a site, the most promising such moves: shape (s, k, d).
+        """Centers with one moved to a site, the most promising such moves: shape (s, k, d).
 
-        What moving a centre gains differs from what a new one would gain only by the points that
-        lose their nearest centre, so that all moves are weighed together at the cost of two.
+        What moving a center gains differs from what a new one would gain only by the points that
+        lose their nearest center, so that all moves are weighed together at the cost of two.
         """
         squared = self._measure(centers[None])[0]
         order = np.argpartition(squared, 1, axis=0)[:2]
@@ -190,7 +190,7 @@ class CenterSearch:
         return found[0].inertia < before
 
     def _measure(self, sets: FloatArray) -> npt.NDArray[np.floating]:
-        """Squared distances from centres (s, k, d), rounding below 0 kept: shape (s, k, m)."""
+        """Squared distances from centers (s, k, d), rounding below 0 kept: shape (s, k, m)."""
         squares = (sets**2).sum(axis=2, keepdims=True)
         factors = np.concatenate([-2.0 * sets, squares, np.ones_like(squares)], axis=2)
         squared: npt.NDArray[np.floating] = factors.astype(self._dtype) @ self._terms
@@ -207,12 +207,12 @@ class CenterSearch:
         return [Solution(float(inertia[s]), sets[s], distances[s]) for s in range(len(sets))]
 
     def _iterate(self, sets: FloatArray, n_iterations: int) -> tuple[FloatArray, LightArray]:
-        """Lloyd's algorithm on several sets of centres, shape (s, k, d), side by side.
+        """Lloyd's algorithm on several sets of centers, shape (s, k, d), side by side.
 
         With so few points a call of scikit-learn's KMeans would be mostly overhead.
 
         Returns:
-            The sets, and the squared distance of each point to the nearest centre, shape (s, m).
+            The sets, and the squared distance of each point to the nearest center, shape (s, m).
         """
         sets = sets.copy()
         distances = np.empty((len(sets), len(self._points)), dtype=np.float32)
@@ -223,7 +223,7 @@ class CenterSearch:
             distances[moving] = lowest
             if number == n_iterations:
                 break
-            # Two centres equally near share a point for once: it is only a search.
+            # Two centers equally near share a point for once: it is only a search.
             sums = (squared == lowest[:, None]).astype(self._dtype) @ self._masses
             totals = sums[:, :, -1:].astype(np.float64)
             # A cluster that lost its last point stays where it was: a later step moves it.
@@ -238,7 +238,7 @@ class CenterSearch:
         return sets, np.maximum(distances, _ZERO)
 
     def _add_center(self, solutions: Sequence[Solution]) -> FloatArray:
-        """Add to each the site that lowers its inertia most before other centres move."""
+        """Add to each the site that lowers its inertia most before other centers move."""
         larger = []
         for solution in solutions:
             best = int(self._sum_savings(solution.distances, self._light_weights).argmax())
@@ -246,7 +246,7 @@ class CenterSearch:
         return np.stack(larger)
 
     def _drop_center(self, centers: FloatArray) -> FloatArray:
-        """Centres less one, for each of those whose loss costs least: shape (s, k - 1, d)."""
+        """Centers less one, for each of those whose loss costs least: shape (s, k - 1, d)."""
         squared = self._measure(centers[None])[0]
         two = np.partition(squared, 1, axis=0)
         costs = self._weights * (two[1] - two[0])
@@ -255,14 +255,14 @@ class CenterSearch:
         return np.stack([np.delete(centers, number, axis=0) for number in order])
 
     def _draw_centers(self) -> tuple[dict[int, FloatArray], float]:
-        """Draw sets of centres by greedy k-means++, with as many trials as scikit-learn makes.
+        """Draw sets of centers by greedy k-means++, with as many trials as scikit-learn makes.
 
-        The first centres of a longer sequence are a start for a smaller k: one family of sequences
+        The first centers of a longer sequence are a start for a smaller k: one family of sequences
         serves all.
 
         Returns:
             By k, from 2, sets of shape (s, k, d); and the smallest mean squared distance to the
-            centres of the largest k.
+            centers of the largest k.
         """
         random = np.random.default_rng(self._random_state)
         n_sets = _N_MORE // 2

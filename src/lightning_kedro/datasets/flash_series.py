@@ -4,25 +4,25 @@ import logging
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kedro.io import AbstractDataset
 
-from lightning_kedro.store.series_files import FlashSeries, HourTask, parse_hour_key, save_hour
+from lightning_kedro.datasets.hour_folder import HourFolder
+from lightning_kedro.granules.tasks import ReadHour
+from lightning_kedro.store.series_files import FlashSeries, save_hour
 from lightning_kedro.store.workers import run_hours
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 logger = logging.getLogger(__name__)
 
 
-class FlashSeriesDataset(AbstractDataset[Mapping[str, HourTask], FlashSeries]):
+class FlashSeriesDataset(AbstractDataset[Mapping[str, ReadHour], FlashSeries], HourFolder):
     """Saves time series and geo series by archive hour as CSV; loads a lazy handle on them.
 
     What is saved is a mapping of an hour's key to a task that reads the hour when it is called. An
     hour whose files already hold the granules that are wanted is not read again, and granules that
-    it holds besides are kept.
+    it holds besides are kept. A granule that could not be fetched or read for now is on the hour's
+    record with the status ``failed`` and the reason.
 
     Example of the YAML API:
         .. code-block:: yaml
@@ -44,38 +44,28 @@ class FlashSeriesDataset(AbstractDataset[Mapping[str, HourTask], FlashSeries]):
             path: The folder; made when something is saved.
             metadata: For plugins such as Kedro-Viz.
         """
-        self.folder = Path(path)
-        self.failures: tuple[str, ...] = ()
-        self._unlisted: frozenset[tuple[str, datetime]] = frozenset()
+        self._series = FlashSeries(Path(path))
         self.metadata = metadata
 
     def load(self) -> FlashSeries:
         """The handle."""
-        return FlashSeries(self.folder, self._unlisted)
+        return self._series
 
-    def save(self, data: Mapping[str, HourTask]) -> None:
-        """Write the hours that are not there yet, on all cores if they are many.
-
-        What went wrong before, and what a task could not fetch, is noted in ``failures``.
-        """
-        self._unlisted = frozenset(
-            parse_hour_key(key) for key, task in data.items() if not task.is_listed
-        )
-        handle = self.load()
+    def save(self, data: Mapping[str, ReadHour]) -> None:
+        """Write the hours that are not there yet, on all cores if they are many."""
         tasks = [
-            partial(save_hour, handle.hour(*parse_hour_key(key)), task)
-            for key, task in data.items()
-            if task.granules
+            partial(save_hour, self._series.hour(task.hour.platform, task.hour.hour), task)
+            for task in data.values()
         ]
-        results = run_hours(tasks, progress="Decoding")
-        before = [failure for task in data.values() for failure in task.failures]
-        missed = [failure for result in results for failure in result.failures]
-        self.failures = (*before, *missed)
-        decoded = sum(result.decoded for result in results)
-        logger.info("Decoded %d granules of %d hours", decoded, len(tasks))
+        decoded = run_hours(tasks, progress="Decoding")
+        logger.info("Decoded %d granules of %d hours", sum(decoded), len(tasks))
+
+    def hour_folders(self) -> list[Path]:
+        """The folder, whether it is there yet or not."""
+        return [self._series.folder]
 
     def _exists(self) -> bool:
-        return self.folder.is_dir()
+        return self._series.folder.is_dir()
 
     def _describe(self) -> dict[str, Any]:
-        return {"path": str(self.folder)}
+        return {"path": str(self._series.folder)}

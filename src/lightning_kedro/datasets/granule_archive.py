@@ -5,8 +5,9 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
-from lightning_kedro.store.archive import GranuleArchive
+from lightning_kedro.granules.archive import GranuleArchive
 from lightning_kedro.store.storage import Storage
+from lightning_kedro.store.workers import prepare_workers
 
 
 class GranuleArchiveDataset(AbstractDataset[None, GranuleArchive]):
@@ -27,7 +28,7 @@ class GranuleArchiveDataset(AbstractDataset[None, GranuleArchive]):
 
     Example of the Python API:
         >>> archive = GranuleArchiveDataset(root="s3://noaa-goes{number}").load()
-        >>> archive.storage.locate("G16")
+        >>> archive.source.locate("G16")
         'noaa-goes16'
     """
 
@@ -57,7 +58,7 @@ class GranuleArchiveDataset(AbstractDataset[None, GranuleArchive]):
     def load(self) -> GranuleArchive:
         """The handle."""
         storage = Storage(self._root, self._fs_args, max_concurrency=self._max_concurrency)
-        return GranuleArchive(storage)
+        return GranuleArchive(storage, prepare=prepare_workers)
 
     def save(self, data: None) -> NoReturn:  # noqa: ARG002
         """Refuse: archives are read, never written."""

@@ -2,27 +2,35 @@
 
 ``granules``, ``flashes`` and ``coverage`` are three catalog entries and three outputs of ``load``,
 which Kedro saves one after the other. Were each a transaction of its own, a crash between them
-would leave flashes without their granules. So the entries of one database collect what they are
-given, and the last of the three commits them all.
+would leave flashes without their granules. So ``load`` hands the same hours to all three, and the
+save of the last one commits them.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, Final
 
-from lightning_kedro.datasets.duckdb_table import DuckDBTableDataset
+from lightning_kedro.datasets.duckdb_table import DuckDBTableDataset, Rows
+from lightning_kedro.exceptions import TableError
+from lightning_kedro.granules.bundle import LoadedHours
 from lightning_kedro.schemas import TABLES
 from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS, connect
-from lightning_kedro.store.loaded import FlashTable
-from lightning_kedro.store.loading import MEMBERS, load_granules
+from lightning_kedro.store.loaded import HANDLES, StoredTable
+from lightning_kedro.store.loading import MEMBERS, load_hours
+
+if TYPE_CHECKING:
+    from lightning_kedro.results import Result
+    from lightning_kedro.store.tables import TableHandle
+
+LAST: Final = MEMBERS[-1]
+"""The table whose save commits all three: ``load`` names it last, so that it is saved last."""
 
 
 class GranuleTableDataset(DuckDBTableDataset):
     """One of the tables ``granules``, ``flashes`` and ``coverage``.
 
-    ``flashes`` loads as a lazy handle (``FlashTable``), the others as frames. A save is kept until
-    the other two tables of the same database have been given theirs, then all three are replaced
-    by granule key in one transaction; the newest creation that could be read wins.
+    Each loads as a lazy handle, which reads the rows of a window. What ``load`` saves is committed
+    with the last table, all three in one transaction; the newest creation that could be read wins.
+    Rows that are saved otherwise replace those of the same key.
 
     Example of the YAML API:
         .. code-block:: yaml
@@ -34,11 +42,9 @@ class GranuleTableDataset(DuckDBTableDataset):
 
     Example of the Python API:
         >>> flashes = GranuleTableDataset(path="lightning.duckdb", table="flashes").load()
-        >>> flashes.path.name
-        'lightning.duckdb'
+        >>> flashes
+        FlashTable(flashes of lightning.duckdb)
     """
-
-    _pending: ClassVar[dict[Path, dict[str, Any]]] = {}
 
     def __init__(
         self,
@@ -57,28 +63,35 @@ class GranuleTableDataset(DuckDBTableDataset):
             simulated: Whether the granules are simulated; every row says so.
             lock_timeout: How long to wait for the file, in seconds.
             metadata: For plugins such as Kedro-Viz.
+
+        Raises:
+            TableError: If it is another table.
         """
-        key = TABLES[table].key if table in MEMBERS else ()
+        if table not in MEMBERS:
+            message = f"Table {table} is not filled by ingestion; that are {', '.join(MEMBERS)}."
+            raise TableError(message)
         super().__init__(
             path=path,
             table=table,
-            replace_by=key,
+            replace_by=TABLES[table].key,
             simulated=simulated,
             lock_timeout=lock_timeout,
             metadata=metadata,
         )
 
-    def load(self) -> Any:  # noqa: ANN401  (FlashTable or a frame, by the table)
-        """A handle on ``flashes``; the whole of ``granules`` or ``coverage``."""
-        if self._table == "flashes":
-            return FlashTable(self._path, self._lock_timeout)
-        return super().load()
+    def load(self) -> StoredTable:
+        """A handle on the table."""
+        return HANDLES[self._table](self._path, self._lock_timeout)
 
-    def save(self, data: Any) -> None:  # noqa: ANN401
-        """Keep the table's part; the last of the three parts commits them all."""
-        pending = self._pending.setdefault(self._path, {})
-        pending[self._table] = data
-        if set(pending) == set(MEMBERS):
-            del self._pending[self._path]
+    def save(self, data: "LoadedHours | Result | Rows | TableHandle") -> None:
+        """Commit what ``load`` gives with the last table; or replace rows by the table's key."""
+        if isinstance(data, LoadedHours):
+            self._save_hours(data)
+        else:
+            super().save(data)
+
+    def _save_hours(self, loaded: LoadedHours) -> None:
+        """Load hours if this is the last table; before that nothing may change."""
+        if self._table == LAST:
             with connect(self._path, read_only=False, timeout=self._lock_timeout) as connection:
-                load_granules(connection, **pending, simulated=self._simulated)
+                load_hours(connection, loaded, simulated=self._simulated)

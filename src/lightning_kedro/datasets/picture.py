@@ -8,16 +8,19 @@ from typing import Any, Final
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import ImagePreview  # Kedro-Viz goes by this annotation's name
 
-from lightning_kedro.store.files import write_whole
+from lightning_kedro.publication import Publication
+from lightning_kedro.store.files import write_atomic
+from lightning_kedro.store.reports import finish_publication
 
 _SIGNATURES: Final = (b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")
 
 
-class PictureDataset(AbstractDataset[bytes, bytes]):
+class PictureDataset(AbstractDataset[bytes | Publication, bytes]):
     """Saves and loads a picture as its file's bytes; Kedro-Viz shows it.
 
     Drawing libraries stay where pictures are drawn: neither this entry nor a run that only looks
     at the catalog imports them. A file is replaced at once, so that no one ever sees half of it.
+    A picture that is part of a publication is published with it, by the entry of the report.
 
     Example of the YAML API:
         .. code-block:: yaml
@@ -47,22 +50,25 @@ class PictureDataset(AbstractDataset[bytes, bytes]):
 
     def load(self) -> bytes:
         """The file's bytes."""
+        finish_publication(self._path.parent)
         return self._path.read_bytes()
 
-    def save(self, data: bytes) -> None:
-        """Write the file.
+    def save(self, data: bytes | Publication) -> None:
+        """Write the file; of a publication nothing, because the report's entry publishes it whole.
 
         Raises:
             DatasetError: If these are not the bytes of a PNG or GIF file.
             StorageError: If the disk is full or the folder cannot be written to.
         """
+        if isinstance(data, Publication):
+            return
         if not data.startswith(_SIGNATURES):
             message = (
                 f"Picture {self._path} takes the bytes of a PNG or GIF file, but was given bytes "
                 f"that begin with {data[:8]!r}: encode the picture first."
             )
             raise DatasetError(message)
-        with write_whole(self._path) as partial:
+        with write_atomic(self._path) as partial:
             partial.write_bytes(data)
 
     def preview(self) -> ImagePreview:

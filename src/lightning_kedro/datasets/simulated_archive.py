@@ -9,13 +9,13 @@ from typing import Any, NoReturn
 from kedro.io import AbstractDataset, DatasetError
 
 from lightning_kedro.glm.granule import GRANULES_PER_HOUR, hour_prefix
+from lightning_kedro.granules.archive import GranuleArchive, GranuleSelection
 from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.simulation.hour import Faults, simulate_hour
 from lightning_kedro.simulation.truth import simulate_truth
-from lightning_kedro.store.archive import GranuleArchive, GranuleSelection
-from lightning_kedro.store.files import explain_disk, sweep_partials, write_whole
+from lightning_kedro.store.files import explain_disk, remove_stale_partials, write_atomic
 from lightning_kedro.store.storage import Storage
-from lightning_kedro.store.workers import run_hours
+from lightning_kedro.store.workers import prepare_workers, run_hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,13 @@ class Simulation:
             return
         with explain_disk(target):
             target.mkdir(parents=True, exist_ok=True)
-        sweep_partials(target)
+        remove_stale_partials(target)
         numbers = {"first": [0], "last": [GRANULES_PER_HOUR - 1]}.get(hour.part)
         granules = simulate_hour(
             hour.platform, hour.hour, seed=self.seed, faults=self.faults, numbers=numbers
         )
         for name, content in granules:
-            with write_whole(target / name.file_name) as partial_file:
+            with write_atomic(target / name.file_name) as partial_file:
                 partial_file.write_bytes(content)
         if hour.part == "whole":
             with explain_disk(finished):
@@ -64,7 +64,7 @@ class Simulation:
         import pyarrow.parquet as pq
 
         table = simulate_truth(hour.platform, hour.hour, seed=self.seed, faults=self.faults)
-        with write_whole(path) as partial_file:
+        with write_atomic(path) as partial_file:
             pq.write_table(table, partial_file)
 
 
@@ -73,7 +73,8 @@ class SimulatedArchive(GranuleArchive):
 
     def __init__(self, simulation: Simulation) -> None:
         """Remember how to simulate; nothing is made yet."""
-        super().__init__(Storage(str(simulation.folder)), simulated=True)
+        source = Storage(str(simulation.folder), may_be_absent=True)
+        super().__init__(source, simulated=True, prepare=prepare_workers)
         self.simulation = simulation
 
     def select(
@@ -136,7 +137,7 @@ class SimulatedArchiveDataset(AbstractDataset[None, GranuleArchive]):
     def load(self) -> GranuleArchive:
         """The handle."""
         if self._root is not None:
-            return GranuleArchive(Storage(self._root), simulated=True)
+            return GranuleArchive(Storage(self._root), simulated=True, prepare=prepare_workers)
         return SimulatedArchive(self._simulation)
 
     def save(self, data: None) -> NoReturn:  # noqa: ARG002

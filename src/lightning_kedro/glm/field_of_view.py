@@ -1,135 +1,32 @@
-"""What each satellite sees: where it stands, the bounds that its files declare, and its view.
+"""What each satellite sees, by the table of satellites. Functions take any winding of longitude."""
 
-Longitudes here run without a break from west to east and may lie below -180: GOES-West sees from
--203.56 to -70.44 degrees, across the 180 degree meridian. Functions take any winding of longitude.
-"""
-
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from datetime import datetime
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lightning_kedro.exceptions import ParameterError
+from lightning_kedro.glm.satellites import PLATFORMS, SATELLITES, FieldOfView
 
 EARTH_RADIUS_KM: Final = 6378.137
 """Equatorial radius of GRS 80 (km), as in the files' ``semi_major_axis``."""
 
 ORBIT_RADIUS_KM: Final = EARTH_RADIUS_KM + 35786.023
-"""Distance of the satellite from the Earth's centre (km): ``nominal_satellite_height`` above."""
+"""Distance of the satellite from the Earth's center (km): ``nominal_satellite_height`` above."""
 
 NORTHERNMOST_SEEN_DEG: Final = 57.6
-"""Latitude (degrees) beyond which nothing is seen: the bound that GOES-19's files declare.
+"""Latitude (degrees) beyond which nothing is seen: the bound that the newest files declare.
 
 Older files declare 66.56, but that is only the range of the packed event latitudes.
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldOfView:
-    """Where a satellite stands and what its files say that it sees.
-
-    Attributes:
-        orbital_slot: ``GOES-East``, ``GOES-West`` or ``GOES-Test``, as the files call it.
-        subpoint_lon: ``nominal_satellite_subpoint_lon`` (degrees east).
-        centre_lon: ``lon_field_of_view`` (degrees east).
-        west: Western bound (degrees east, may be below -180).
-        east: Eastern bound (degrees east, above ``west``).
-        south: Southern bound (degrees north).
-        north: Northern bound (degrees north).
-    """
-
-    orbital_slot: str
-    subpoint_lon: float
-    centre_lon: float
-    west: float
-    east: float
-    south: float
-    north: float
-
-
-_EAST_OLD: Final = FieldOfView(
-    orbital_slot="GOES-East",
-    subpoint_lon=-75.0,
-    centre_lon=-75.0,
-    west=-141.56,
-    east=-8.44,
-    south=-66.56,
-    north=66.56,
-)
-_EAST: Final = FieldOfView(
-    orbital_slot="GOES-East",
-    subpoint_lon=-75.2,
-    centre_lon=-75.0,
-    west=-141.56,
-    east=-8.44,
-    south=-66.56,
-    north=66.56,
-)
-_EAST_GOES19: Final = FieldOfView(
-    orbital_slot="GOES-East",
-    subpoint_lon=-75.2,
-    centre_lon=-75.0,
-    west=-139.4,
-    east=-11.0,
-    south=-57.6,
-    north=57.6,
-)
-_TEST: Final = FieldOfView(
-    orbital_slot="GOES-Test",
-    subpoint_lon=-89.5,
-    centre_lon=-89.5,
-    west=-156.06,
-    east=-22.94,
-    south=-66.56,
-    north=66.56,
-)
-_WEST: Final = FieldOfView(
-    orbital_slot="GOES-West",
-    subpoint_lon=-137.2,
-    centre_lon=-137.0,
-    west=-203.56,
-    east=-70.44,
-    south=-66.56,
-    north=66.56,
-)
-_WEST_GOES18: Final = FieldOfView(
-    orbital_slot="GOES-West",
-    subpoint_lon=-137.0,
-    centre_lon=-137.0,
-    west=-203.56,
-    east=-70.44,
-    south=-66.56,
-    north=66.56,
-)
-
-
-class _Stay(NamedTuple):
-    """A satellite at one place, until the next stay begins."""
-
-    since: datetime
-    field_of_view: FieldOfView
-
-
-_EVER: Final = datetime.min.replace(tzinfo=UTC)
-
-# From the attributes and scalars of real granules. The day on which GOES-16's files changed from
-# -75.0 to -75.2 lies between 2018-07-02 and 2018-10-17. GOES-17 began to work as West on
-# 2018-11-13. Check-out places of GOES-18 and GOES-19 are left out: nothing was public then.
-_STAYS: Final[dict[str, tuple[_Stay, ...]]] = {
-    "G16": (_Stay(_EVER, _EAST_OLD), _Stay(datetime(2018, 8, 1, tzinfo=UTC), _EAST)),
-    "G17": (_Stay(_EVER, _TEST), _Stay(datetime(2018, 11, 13, tzinfo=UTC), _WEST)),
-    "G18": (_Stay(_EVER, _WEST_GOES18),),
-    "G19": (_Stay(_EVER, _EAST_GOES19),),
-}
 
 
 def field_of_view(platform: str, when: datetime | None = None) -> FieldOfView:
     """Look up where a satellite stands and what it sees.
 
     Args:
-        platform: ``G16``, ``G17``, ``G18`` or ``G19``.
+        platform: The satellite, one of ``PLATFORMS``.
         when: A UTC time; without one, the satellite's latest place.
 
     Returns:
@@ -138,10 +35,11 @@ def field_of_view(platform: str, when: datetime | None = None) -> FieldOfView:
     Raises:
         ParameterError: If there is no such platform.
     """
-    stays = _STAYS.get(platform)
-    if stays is None:
-        message = f"No satellite is called {platform!r}: choose one of {', '.join(_STAYS)}."
+    satellite = SATELLITES.get(platform)
+    if satellite is None:
+        message = f"No satellite is called {platform!r}: choose one of {', '.join(PLATFORMS)}."
         raise ParameterError(message)
+    stays = satellite.stays
     if when is None:
         return stays[-1].field_of_view
     return next(stay.field_of_view for stay in reversed(stays) if stay.since <= when)
@@ -157,7 +55,7 @@ def sees(
     substitute for them.
 
     Args:
-        platform: ``G16``, ``G17``, ``G18`` or ``G19``.
+        platform: The satellite, one of ``PLATFORMS``.
         lat: Latitudes (degrees north), any shape.
         lon: Longitudes (degrees east, any winding), broadcastable against ``lat``.
         when: A UTC time; without one, the satellite's latest place.
@@ -183,7 +81,7 @@ def pixel_area_km2(platform: str, lat: ArrayLike, lon: ArrayLike) -> NDArray[np.
     distance to the satellite and with the slant of the ground.
 
     Args:
-        platform: ``G16``, ``G17``, ``G18`` or ``G19``.
+        platform: The satellite, one of ``PLATFORMS``.
         lat: Latitudes (degrees north), any shape; points that the satellite sees.
         lon: Longitudes (degrees east, any winding), broadcastable against ``lat``.
 
@@ -225,7 +123,7 @@ def _look_down(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Points of a spherical Earth from the satellite: (cosine of central angle, angle off nadir).
 
-    The central angle is that between point and subpoint, seen from the Earth's centre; the angle
+    The central angle is that between point and subpoint, seen from the Earth's center; the angle
     off nadir (radians) is that between them seen from the satellite.
     """
     phi = np.radians(np.asarray(lat, float))

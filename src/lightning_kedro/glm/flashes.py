@@ -82,6 +82,26 @@ _TIME: Final = _Quantity("s", {"seconds": 1.0, "milliseconds": 1e-3}, -10.0, 40.
 _ENERGY: Final = _Quantity("J", {"J": 1.0}, 0.0, 1e-9)
 _AREA: Final = _Quantity("km2", {"km2": 1.0, "m2": 1e-6}, 0.0, 11_000.0)
 
+MAX_ID: Final = MAX_FLASHES - 1
+MAX_LAT: Final = 90.0
+MAX_LON: Final = 180.0
+
+BOUNDS: Final[Mapping[str, tuple[float, float]]] = {
+    "flash_id": (0, MAX_ID),
+    "lat": (-MAX_LAT, MAX_LAT),
+    "lon": (-MAX_LON, MAX_LON),
+    "energy_j": (_ENERGY.low, _ENERGY.high),
+    "area_km2": (_AREA.low, _AREA.high),
+    "quality_flag": (0, MAX_QUALITY),
+}
+"""The least and the greatest value that a sound flash can have, in our units."""
+
+TIME_BOUNDS: Final = (
+    timedelta(seconds=_TIME.low) - MAX_TIME_MISMATCH,
+    timedelta(seconds=_TIME.high) + MAX_TIME_MISMATCH,
+)
+"""How long after the start in its granule's name a flash can begin or end."""
+
 _RAW: Final = {"h": (-32_768, 32_767), "H": (0, 65_535)}
 """The least and the greatest packed value, by NumPy's letter for int16 and uint16."""
 
@@ -153,8 +173,8 @@ def read_flashes(source: Path | bytes, name: GranuleName) -> GranuleFlashes:
             flash_id=flash_id,
             time=time,
             time_end=time_end,
-            lat=_read_degrees(file, "flash_lat", count, limit=90.0),
-            lon=_read_degrees(file, "flash_lon", count, limit=180.0),
+            lat=_read_degrees(file, "flash_lat", count, limit=MAX_LAT),
+            lon=_read_degrees(file, "flash_lon", count, limit=MAX_LON),
             energy_j=_read_packed(file, "flash_energy", count, _ENERGY),
             area_km2=_read_packed(file, "flash_area", count, _AREA),
             quality_flag=_read_quality(file, count),

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
+from lightning_kedro.glm.satellites import PLATFORMS
+
 PRODUCT: Final = "GLM-L2-LCFA"
 GRANULES_PER_HOUR: Final = 180
 """Granules that a satellite makes in an hour when nothing is missing: one every 20 s."""
 
 GRANULE_LENGTH: Final = timedelta(seconds=20)
 HOUR: Final = timedelta(hours=1)
-
-PLATFORMS: Final = ("G16", "G17", "G18", "G19")
 
 SYSTEM_ENVIRONMENTS: Final = {
     "OR": "operational system, real-time data",
@@ -29,6 +29,7 @@ SYSTEM_ENVIRONMENTS: Final = {
     "IP": "test system, playback data",
     "IS": "test system, simulated data",
 }
+OPERATIONAL: Final = "OR"
 SIMULATED: Final = "IS"
 
 MAX_LENGTH: Final = timedelta(minutes=5)
@@ -49,7 +50,7 @@ class GranuleName:
     """A granule's name taken apart.
 
     Attributes:
-        platform: The satellite, G16 to G19.
+        platform: The satellite, one of ``PLATFORMS``.
         start: Start of the granule (UTC, to a tenth of a second); with ``platform`` its key.
         end: End of the granule (UTC), exclusive. Usually ``start`` + 20 s, but not always.
         created: When the file was made (UTC): of two files with one key the newer one stands.
@@ -60,7 +61,7 @@ class GranuleName:
     start: datetime
     end: datetime
     created: datetime
-    environment: str = "OR"
+    environment: str = OPERATIONAL
 
     @property
     def file_name(self) -> str:
@@ -80,6 +81,16 @@ class GranuleName:
     def hour(self) -> datetime:
         """The archive hour that holds the granule: that of its start."""
         return floor_hour(self.start)
+
+    @property
+    def is_operational(self) -> bool:
+        """Whether the name says: real data of the operational system (OR).
+
+        Test, playback and simulated data (OT, IR, IT, IP, IS) may have the key of an operational
+        granule. They never stand in its place, however much later they were made; among granules
+        that are alike in this the newest creation stands.
+        """
+        return self.environment == OPERATIONAL
 
     @property
     def is_simulated(self) -> bool:

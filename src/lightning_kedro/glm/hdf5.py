@@ -5,6 +5,7 @@ h5py's high-level objects cost more than the reads themselves on granules of som
 attribute by name and reads it into an array made beforehand.
 """
 
+import itertools
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,6 +66,16 @@ _ROOM: Final = np.full(_NUMBER_BYTES, _UNTOUCHED)
 """Room for as many numbers as an attribute of that size can hold, if each has a single byte."""
 
 
+_CHUNK_CACHE: Final = (0, 61, 1 << 20, 0.75)
+"""HDF5's chunk cache: slots, bytes and policy (the first number has no meaning any more).
+
+HDF5 2 makes 8,191 slots for each variable that is opened. Here each chunk is read once.
+"""
+
+_IMAGE_NUMBERS: Final = itertools.count()
+"""One for each file that is opened from memory. To take the next is atomic, in threads too."""
+
+
 @dataclass(frozen=True, slots=True)
 class OpenFile:
     """An open file, and the number by which HDF5 tells it from others that are open."""
@@ -78,6 +89,7 @@ def _read_without_lock() -> Handle:
     """How files on disk are opened; made once, since that costs as much as reading a variable."""
     access = h5p.create(h5p.FILE_ACCESS)
     access.set_file_locking(False, ignore_when_disabled=True)
+    access.set_cache(*_CHUNK_CACHE)
     return access
 
 
@@ -109,7 +121,18 @@ def _open_file(source: Path | bytes) -> Handle:
     access = h5p.create(h5p.FILE_ACCESS)
     access.set_fapl_core(backing_store=False)
     access.set_file_image(source)
-    return h5f.open(b"granule.nc", h5f.ACC_RDONLY, fapl=access)
+    access.set_cache(*_CHUNK_CACHE)
+    return h5f.open(name_image(), h5f.ACC_RDONLY, fapl=access)
+
+
+def name_image() -> bytes:
+    """A name for a file in memory, which no other of this process has or had.
+
+    HDF5 takes two files in memory of one name for one file: the second to be opened would read the
+    bytes of the first. It also refuses a name that a file on disk has, which none can have below a
+    device.
+    """
+    return b"/dev/null/lightning_kedro_%d" % next(_IMAGE_NUMBERS)
 
 
 def _file_number(file: Handle) -> int:

@@ -6,13 +6,15 @@ makes them up from the fill value. A granule does none of this, and one that doe
 """
 
 import math
-import zlib
+import operator
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
-from h5py import h5d, h5o, h5p, h5z
+from h5py import h5d, h5o, h5p
 
 from lightning_kedro.exceptions import CorruptGranuleError
+from lightning_kedro.glm.hdf5_filters import read_filters, unpacks_to
 
 MAX_CHUNK_BYTES: Final = 1 << 22
 """Bytes of a chunk, unpacked: NOAA's have 512 to 1,024, those of rewritten files up to 8,192."""
@@ -32,15 +34,6 @@ no other number of dimensions up to 16 come to this size. What is not in chunks 
 Source: HDF5 file format specification, III.A.1.
 """
 
-_SLACK: Final = 100
-"""gzip makes what it cannot shorten longer by less than a hundredth, and some bytes of header."""
-
-_CHECKSUM_BYTES: Final = 4
-"""What fletcher32 adds to a chunk."""
-
-_FILTERS: Final = (h5z.FILTER_SHUFFLE, h5z.FILTER_DEFLATE, h5z.FILTER_FLETCHER32)
-"""The filters that netCDF-4 may use, in its order. Others may be worse bombs, or need plugins."""
-
 
 def read_shape(variable: h5d.DatasetID, name: str) -> tuple[int, ...]:
     """A variable's shape; to ask a virtual dataset for it would open the files that it points to.
@@ -50,6 +43,11 @@ def read_shape(variable: h5d.DatasetID, name: str) -> tuple[int, ...]:
     """
     if not variable.get_storage_size():  # so it is for virtual datasets
         _check_class(variable.get_create_plist(), name)
+    return _read_known_shape(variable, name)
+
+
+def _read_known_shape(variable: h5d.DatasetID, name: str) -> tuple[int, ...]:
+    """The shape of a variable that is no virtual dataset."""
     shape: tuple[int, ...] | None = variable.shape
     if shape is None:
         raise CorruptGranuleError(f"variable {name} holds nothing at all")
@@ -77,15 +75,29 @@ def check_layout(
         raise CorruptGranuleError(f"variable {name} is a link to another file")
     # In each of NOAA's granules the data are all there and as they came. To look at the creation
     # properties takes as long as to read a variable; this takes half of it and proves as much:
-    # only chunks have an index, and without filters there is less storage than the values need
-    # as long as a chunk is missing. HDF5 itself refuses another number of values.
+    # only chunks have an index. HDF5 itself refuses another number of values.
     if (
         info.hdr.mesg.present & _FILTERS_OR_OTHER_FILES
         or info.meta_size.obj.index_size != _INDEX_BYTES
         or len(shape) != 1
-        or variable.get_storage_size() < shape[0] * itemsize
+        or not _lies_plainly(variable, shape[0], itemsize)
     ):
         _check_thoroughly(variable, name, shape, itemsize)
+
+
+def _lies_plainly(variable: h5d.DatasetID, rows: int, itemsize: int) -> bool:
+    """Whether chunks without filters lie one after another and hold all rows.
+
+    Of a chunk whose index says that it is shorter than its shape HDF5 would read the shape's
+    length nevertheless, from memory that is not its own.
+    """
+    chunks: list[h5d.StoreInfo] = []
+    variable.chunk_iter(chunks.append)
+    size = chunks[0].size if chunks else 0
+    for number, chunk in enumerate(chunks):
+        if chunk.size != size or chunk.chunk_offset[0] * itemsize != number * size:
+            return False
+    return bool(size * len(chunks) >= rows * itemsize)
 
 
 def _check_class(creation: h5p.PropDCID, name: str) -> None:
@@ -103,52 +115,63 @@ def _check_thoroughly(
         return  # one value in one piece in this file: others have no offset
     creation = variable.get_create_plist()
     _check_class(creation, name)
-    found = read_shape(variable, name)
+    found = _read_known_shape(variable, name)
     if found != shape:
         raise CorruptGranuleError(f"variable {name} has shape {found}, expected {shape}")
     if creation.get_layout() == h5d.CHUNKED:
         chunk = creation.get_chunk()
-        count = _check_chunks(variable, name, math.prod(chunk) * itemsize, creation)
         needed = math.prod(-(-rows // step) for rows, step in zip(shape, chunk, strict=True))
+        chunks = _list_chunks(variable, name, shape, needed)
+        _check_chunks(variable, name, chunks, math.prod(chunk) * itemsize, creation)
+        count = len(chunks)
     else:
         count, needed = variable.get_storage_size(), math.prod(shape) * itemsize
     if count < needed:
         raise CorruptGranuleError(f"variable {name} was written only in part")
 
 
-def _check_chunks(variable: h5d.DatasetID, name: str, size: int, creation: h5p.PropDCID) -> int:
+def _list_chunks(
+    variable: h5d.DatasetID, name: str, shape: tuple[int, ...], needed: int
+) -> list[h5d.StoreInfo]:
+    """List the chunks that hold values of the variable.
+
+    An index may be made to hold one chunk many times, or chunks that no value is in, each of which
+    would be unpacked: so many as there can be are enough.
+    """
+    chunks: dict[tuple[int, ...], h5d.StoreInfo] = {}
+
+    def add(chunk: h5d.StoreInfo) -> bool | None:
+        place = chunk.chunk_offset
+        surplus = place in chunks or any(map(operator.ge, place, shape))
+        chunks[place] = chunk
+        return surplus or None  # HDF5 stops at anything else than None
+
+    if variable.chunk_iter(add) or len(chunks) > needed:
+        raise CorruptGranuleError(f"variable {name} has more chunks than its shape needs")
+    return list(chunks.values())
+
+
+def _check_chunks(
+    variable: h5d.DatasetID,
+    name: str,
+    chunks: Sequence[h5d.StoreInfo],
+    size: int,
+    creation: h5p.PropDCID,
+) -> None:
     """Make sure that each chunk unpacks to what its shape says: ``size`` bytes.
 
     HDF5 itself unpacks whatever comes out of gzip before it looks at the size.
-
-    Returns:
-        How many chunks there are.
     """
     if size > MAX_CHUNK_BYTES:
         raise CorruptGranuleError(f"variable {name} has chunks of {size} bytes")
-    filters = tuple(creation.get_filter(index)[0] for index in range(creation.get_nfilters()))
-    if filters != tuple(known for known in _FILTERS if known in filters):
-        raise CorruptGranuleError(f"variable {name} is packed with filters {filters}")
-    chunks: list[h5d.StoreInfo] = []
-    variable.chunk_iter(chunks.append)
+    filters = read_filters(creation, name)
     for chunk in chunks:
-        if _unpacked_size(variable, chunk, size, filters) != size:
+        read = partial(_read_chunk, variable, chunk.chunk_offset)
+        if not unpacks_to(chunk, read, filters, size):
             raise CorruptGranuleError(f"variable {name} has a chunk that is not {size} bytes long")
-    return len(chunks)
 
 
-def _unpacked_size(
-    variable: h5d.DatasetID, chunk: h5d.StoreInfo, size: int, filters: Sequence[int]
-) -> int:
-    """How many bytes a chunk has without its filters: ``size`` only if it is sound."""
-    used = {known for bit, known in enumerate(filters) if not chunk.filter_mask >> bit & 1}
-    if h5z.FILTER_DEFLATE in used and chunk.size <= size + size // _SLACK + _SLACK:
-        _, data = variable.read_direct_chunk(chunk.chunk_offset)
-        gzip = zlib.decompressobj()
-        try:
-            unpacked = len(gzip.decompress(data, size + 1))
-        except zlib.error:
-            return 0
-        return unpacked if gzip.eof else size + 1
-    stored: int = chunk.size
-    return stored - _CHECKSUM_BYTES * (h5z.FILTER_FLETCHER32 in used)
+def _read_chunk(variable: h5d.DatasetID, place: tuple[int, ...]) -> bytes:
+    """Read a chunk as it is stored."""
+    _, data = variable.read_direct_chunk(place)
+    return bytes(data)

@@ -1,24 +1,15 @@
-"""Which satellite held GOES-East and GOES-West, from when to when.
+"""Which satellite held GOES-East and GOES-West, and what to call a granule's place.
 
-Sources: NOAA OSPO's GOES satellite transition notices; the attribute ``orbital_slot`` of the
-granules (G19's of 2025-04-07 13:00:20 UTC says GOES-East). A change is taken to have happened at
-00:00 UTC of its day. A granule's own ``orbital_slot`` is stored with it: this table only chooses
-which satellite to ask for.
+A granule's own ``orbital_slot`` is stored with it and is what titles say. The table of satellites
+only chooses which satellite to ask for.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final
+from datetime import datetime
+from itertools import pairwise
 
 from lightning_kedro.exceptions import ParameterError
-
-
-@dataclass(frozen=True, slots=True)
-class Tenure:
-    """A satellite's time in an orbital slot: from ``start`` until the next one's."""
-
-    platform: str
-    start: datetime
+from lightning_kedro.glm.satellites import SATELLITES, SLOTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +17,7 @@ class Segment:
     """A part of a window in which one satellite is asked for.
 
     Attributes:
-        platform: The satellite, G16 to G19.
+        platform: The satellite, one of ``PLATFORMS``.
         start: Inclusive, UTC.
         end: Exclusive, UTC.
     """
@@ -36,23 +27,21 @@ class Segment:
     end: datetime
 
 
-ORBITAL_SLOTS: Final = {
-    "east": (
-        Tenure("G16", datetime(2017, 12, 18, tzinfo=UTC)),
-        Tenure("G19", datetime(2025, 4, 7, tzinfo=UTC)),
-    ),
-    "west": (
-        Tenure("G17", datetime(2019, 2, 12, tzinfo=UTC)),
-        Tenure("G18", datetime(2023, 1, 4, tzinfo=UTC)),
-    ),
-}
+def list_holders(slot: str) -> list[tuple[datetime, str]]:
+    """Which satellites held a slot: since when (UTC), and the platform, in order of time."""
+    return sorted(
+        (tenure.since, satellite.platform)
+        for satellite in SATELLITES.values()
+        for tenure in satellite.tenures
+        if tenure.slot == slot
+    )
 
 
 def find_segments(satellite: str, start: datetime, end: datetime) -> tuple[Segment, ...]:
     """Which satellite to ask for in each part of a window.
 
     Args:
-        satellite: A platform (G16 to G19), or ``east`` or ``west`` for whichever held that slot.
+        satellite: A platform, or ``east`` or ``west`` for whichever held that slot.
         start: Start of the window, inclusive, UTC.
         end: End of the window, exclusive, UTC.
 
@@ -63,19 +52,46 @@ def find_segments(satellite: str, start: datetime, end: datetime) -> tuple[Segme
     Raises:
         ParameterError: If no satellite held the slot yet when the window starts.
     """
-    if satellite not in ORBITAL_SLOTS:
+    if satellite not in SLOTS:
         return (Segment(satellite, start, end),)
-    tenures = ORBITAL_SLOTS[satellite]
-    if start < tenures[0].start:
+    holders = list_holders(satellite)
+    first, _ = holders[0]
+    if start < first:
         message = (
             f"Parameter satellite: no satellite was operational as GOES-{satellite.capitalize()} "
-            f"before {tenures[0].start:%Y-%m-%d}, but window.start is {start:%Y-%m-%d %H:%M}. "
+            f"before {first:%Y-%m-%d}, but window.start is {start:%Y-%m-%d %H:%M}. "
             f"Name the satellite itself, or choose a later window."
         )
         raise ParameterError(message)
-    ends = [*(tenure.start for tenure in tenures[1:]), end]
     return tuple(
-        Segment(tenure.platform, max(start, tenure.start), min(end, until))
-        for tenure, until in zip(tenures, ends, strict=True)
-        if max(start, tenure.start) < min(end, until)
+        Segment(platform, max(start, since), min(end, until))
+        for (since, platform), (until, _) in pairwise([*holders, (end, "")])
+        if max(start, since) < min(end, until)
     )
+
+
+def shorten_slot(orbital_slot: str | None) -> str | None:
+    """The word for a granule's place that goes into titles: ``GOES-18 (West)``.
+
+    Args:
+        orbital_slot: What the granule says, as stored: ``GOES-East``, ``GOES-Test`` ...
+
+    Returns:
+        ``East``, ``West``, ``Test``, ``Storage`` or whatever else follows ``GOES-``; None if the
+        granule does not say, so that the title had better say nothing too.
+    """
+    if orbital_slot is None:
+        return None
+    return orbital_slot.strip().removeprefix("GOES-").strip() or None
+
+
+def name_satellite(platform: str, *orbital_slots: str | None) -> str:
+    """What titles call a satellite: ``GOES-17 (West)``, ``GOES-17 (Test, West)`` or ``GOES-17``.
+
+    Args:
+        platform: The satellite, one of ``PLATFORMS``.
+        orbital_slots: The places that its granules name, in order of time; repeats are left out.
+    """
+    words = dict.fromkeys(word for slot in orbital_slots if (word := shorten_slot(slot)))
+    place = f" ({', '.join(words)})" if words else ""
+    return f"{SATELLITES[platform].name}{place}"

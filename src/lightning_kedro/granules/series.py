@@ -5,7 +5,6 @@ reason, and the rest of the hour is read.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,11 +16,16 @@ from lightning_kedro.exceptions import ArchiveError, CorruptGranuleError, Lightn
 from lightning_kedro.glm.flashes import MISSING_QUALITY, GranuleFlashes, read_flashes
 from lightning_kedro.glm.granule import GranuleName
 from lightning_kedro.glm.hdf5_errors import explain_failure
+from lightning_kedro.granules.record import (
+    CORRUPT,
+    EMPTY,
+    FAILED,
+    LOADED,
+    Content,
+    HourSeries,
+    StoredGranule,
+)
 from lightning_kedro.schemas import TABLES
-
-LOADED: Final = "loaded"
-EMPTY: Final = "empty"
-CORRUPT: Final = "corrupt"
 
 _ARROW_TYPES: Final = {
     "VARCHAR": pa.string(),
@@ -35,54 +39,13 @@ _ARROW_TYPES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class StoredGranule:
-    """A granule somewhere in storage.
-
-    Attributes:
-        name: What it is called.
-        url: Where it is, for the file system that found it.
-        file_bytes: Its size in bytes.
-    """
-
-    name: GranuleName
-    url: str
-    file_bytes: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class HourSeries:
-    """What came out of an hour's granules.
-
-    Attributes:
-        flashes: Every flash, with the columns of the table ``flashes``; granule by granule.
-        granules: Every granule that was there, with the columns of the table ``granules``.
-        failures: What could not be fetched or read, and why: neither loaded nor corrupt, but
-            missing.
-    """
-
-    flashes: pa.Table
-    granules: pa.Table
-    failures: tuple[str, ...] = ()
-
-    @property
-    def time_series(self) -> pa.Table:
-        """When, how bright and how large: one row a flash."""
-        return self.flashes.select(TABLES["time_series"].columns)
-
-    @property
-    def geo_series(self) -> pa.Table:
-        """Where: one row a flash, with the key that joins it to the time series."""
-        return self.flashes.select(TABLES["geo_series"].columns)
-
-
 def arrow_schema(table: str) -> pa.Schema:
     """The Arrow schema of a table of the registry."""
     return pa.schema([(name, _ARROW_TYPES[kind]) for name, kind in TABLES[table].types.items()])
 
 
 def read_series(
-    contents: Iterable[tuple[StoredGranule, Path | bytes | ArchiveError]],
+    contents: Iterable[tuple[StoredGranule, Content]],
 ) -> HourSeries:
     """Read the flashes of many granules of one satellite.
 
@@ -91,29 +54,30 @@ def read_series(
             its bytes, or with why it could not be fetched.
 
     Returns:
-        All flashes of the granules that could be read, a record of every granule that is there,
-        and why others could not be fetched or read at the moment.
+        All flashes of the granules that could be read, and a record of every granule: those that
+        could not be fetched or read at the moment have the status ``failed``.
     """
     parts: list[tuple[GranuleName, GranuleFlashes]] = []
     records: list[dict[str, Any]] = []
-    failures: list[str] = []
     for granule, content in contents:
         if isinstance(content, ArchiveError):
-            failures.append(str(content))
+            records.append(_make_record(granule, FAILED, str(content)))
             continue
         try:
             flashes = _read_or_refuse(content, granule.name)
         except ArchiveError as error:
-            failures.append(f"{granule.url} {error}")
+            records.append(
+                _make_record(granule, FAILED, str(ArchiveError(f"{granule.url} {error}")))
+            )
         except CorruptGranuleError as error:
-            records.append(_make_record(granule, None, str(error)))
+            records.append(_make_record(granule, CORRUPT, str(error)))
         else:
             parts.append((granule.name, flashes))
-            records.append(_make_record(granule, flashes, None))
+            status = LOADED if len(flashes) else EMPTY
+            records.append(_make_record(granule, status, None, flashes))
     return HourSeries(
         flashes=_join_flashes(parts),
         granules=pa.Table.from_pylist(records, schema=arrow_schema("granules")),
-        failures=tuple(failures),
     )
 
 
@@ -135,11 +99,13 @@ def _read_or_refuse(content: Path | bytes, name: GranuleName) -> GranuleFlashes:
 
 
 def _make_record(
-    granule: StoredGranule, flashes: GranuleFlashes | None, reason: str | None
+    granule: StoredGranule,
+    status: str,
+    reason: str | None,
+    flashes: GranuleFlashes | None = None,
 ) -> dict[str, Any]:
-    """The row of the table ``granules`` for one granule; ``flashes`` is None if it is corrupt."""
+    """The row of the table ``granules`` for one granule; without flashes if it was not read."""
     name = granule.name
-    count = 0 if flashes is None else len(flashes)
     return {
         "platform": name.platform,
         "granule_start": name.start.replace(tzinfo=None),
@@ -148,9 +114,9 @@ def _make_record(
         "orbital_slot": None if flashes is None else flashes.orbital_slot,
         "file_name": name.file_name,
         "file_bytes": granule.file_bytes,
-        "flash_count": count,
+        "flash_count": 0 if flashes is None else len(flashes),
         "declared_flash_count": None if flashes is None else flashes.declared_flash_count,
-        "status": CORRUPT if flashes is None else LOADED if count else EMPTY,
+        "status": status,
         "reason": reason,
     }
 

@@ -9,26 +9,23 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import h5py
 import numpy as np
 from h5py import h5f, h5p
 
-from lightning_kedro.glm.field_of_view import FieldOfView
+from lightning_kedro.glm.hdf5 import Handle, name_image
+from lightning_kedro.glm.satellites import SATELLITES, FieldOfView
 from lightning_kedro.simulation.lcfa import (
     Format,
     Packing,
     Variable,
     dimensions,
     fill_value,
-    instrument_id,
     order_attributes,
     storage,
 )
-
-Handle: TypeAlias = Any
-"""An object of h5py's, which has no types."""
 
 SINCE_FORMAT: Final = "%Y-%m-%d %H:%M:%S.000"
 """The product time in the units of times (23 characters)."""
@@ -47,7 +44,7 @@ class TemplateKey:
     """What makes one template differ from another.
 
     Attributes:
-        platform: The satellite, G16 to G19.
+        platform: The satellite, one of ``PLATFORMS``.
         view: Where it stands and what it sees.
         format: The revision of the format.
         compressed: Whether rows are in chunks of 2,048 with gzip and shuffle, as in rewritten
@@ -62,7 +59,7 @@ class TemplateKey:
     @property
     def packings(self) -> dict[str, Packing]:
         """The packing of every packed quantity."""
-        center_lon = self.view.centre_lon
+        center_lon = self.view.center_lon
         return {
             quantity: packing.at_center(center_lon)
             for quantity, packing in self.format.packings.items()
@@ -119,7 +116,7 @@ def _create_file() -> Handle:
     creation.set_link_creation_order(tracked)
     creation.set_attr_creation_order(tracked)
     creation.set_obj_track_times(False)
-    return h5f.create(b"template.nc", h5f.ACC_TRUNC, fcpl=creation, fapl=access)
+    return h5f.create(name_image(), h5f.ACC_TRUNC, fcpl=creation, fapl=access)
 
 
 def _create_dimensions(file: Handle, names: AbstractSet[str]) -> None:
@@ -183,7 +180,7 @@ def _variable_attributes(variable: Variable, key: TemplateKey) -> dict[str, Any]
 def _satellite_values(view: FieldOfView) -> Mapping[str, Any]:
     """The values of scalars and bounds that follow from a satellite's place (degrees)."""
     return {
-        "lon_field_of_view": view.centre_lon,
+        "lon_field_of_view": view.center_lon,
         "lon_field_of_view_bounds": (view.west, view.east),
         "lat_field_of_view_bounds": (view.north, view.south),
         "nominal_satellite_subpoint_lon": view.subpoint_lon,
@@ -197,7 +194,7 @@ def _file_attributes(key: TemplateKey) -> dict[str, str]:
         **key.format.file_attributes,
         "orbital_slot": key.view.orbital_slot,
         "platform_ID": key.platform,
-        "instrument_ID": instrument_id(key.platform),
+        "instrument_ID": SATELLITES[key.platform].instrument,
         "dataset_name": f"IS_GLM-L2-LCFA_{key.platform}_{times}.nc",
         "date_created": TIME_PLACEHOLDER,
         "time_coverage_start": TIME_PLACEHOLDER,

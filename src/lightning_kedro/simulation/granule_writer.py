@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lightning_kedro.glm.field_of_view import field_of_view, wrap_lon
 from lightning_kedro.glm.granule import GranuleName, format_time
-from lightning_kedro.glm.hdf5 import Handle
+from lightning_kedro.glm.hdf5 import Handle, name_image
 from lightning_kedro.simulation.granule_template import (
     SINCE_FORMAT,
     SOURCE_ATTRIBUTE,
@@ -175,7 +175,7 @@ def encode_granule(
     access = h5p.create(h5p.FILE_ACCESS)
     access.set_fapl_core(backing_store=False)
     access.set_file_image(make_template(key))
-    file = h5f.open(b"granule.nc", h5f.ACC_RDWR, fapl=access)
+    file = h5f.open(name_image(), h5f.ACC_RDWR, fapl=access)
     try:
         start = name.start.strftime(SINCE_FORMAT)
         since = key.format.packings["time"].units.format(start=start)

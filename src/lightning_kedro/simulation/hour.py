@@ -16,11 +16,11 @@ from lightning_kedro.exceptions import ParameterError
 from lightning_kedro.glm.granule import (
     GRANULE_LENGTH,
     GRANULES_PER_HOUR,
-    PLATFORMS,
     SIMULATED,
     GranuleName,
     floor_hour,
 )
+from lightning_kedro.glm.satellites import PLATFORMS
 from lightning_kedro.simulation.granule_writer import Era, GranuleContent, encode_granule
 from lightning_kedro.simulation.observation import observe_hour
 from lightning_kedro.simulation.storms import hour_number, make_generator
@@ -87,7 +87,7 @@ def simulate_hour(
     """Make the granules of an archive hour.
 
     Args:
-        platform: ``G16``, ``G17``, ``G18`` or ``G19``.
+        platform: The satellite, one of ``PLATFORMS``.
         hour: A whole hour, UTC; any, past or to come.
         seed: Of the whole simulation, 0 or more: the same storms for all satellites and hours.
         faults: What is to be wrong.

@@ -178,11 +178,6 @@ def fill_value(dtype: str) -> float:
     return value
 
 
-def instrument_id(platform: str) -> str:
-    """The flight model of the GLM on a satellite, ``FM1`` to ``FM4``."""
-    return str(_read("lcfa.yaml")["instrument_ids"][platform])
-
-
 def order_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Put a variable's attributes into the order in which NOAA's files have them."""
     order = _read("lcfa.yaml")["attribute_order"]

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_kedro.glm.field_of_view import pixel_area_km2, sees, wrap_lon
-from lightning_kedro.glm.granule import GRANULES_PER_HOUR, PLATFORMS
+from lightning_kedro.glm.granule import GRANULES_PER_HOUR
+from lightning_kedro.glm.satellites import PLATFORMS
 from lightning_kedro.simulation.granule_writer import Events, Flashes, GranuleContent, Groups
 from lightning_kedro.simulation.storms import (
     FRAME_S,
@@ -92,7 +93,7 @@ def observe_hour(platform: str, hour: datetime, seed: int) -> ObservedHour:
     """Simulate what a satellite's granules of an archive hour hold.
 
     Args:
-        platform: ``G16``, ``G17``, ``G18`` or ``G19``.
+        platform: The satellite, one of ``PLATFORMS``.
         hour: A whole hour, UTC.
         seed: Of the whole simulation, 0 or more.
 

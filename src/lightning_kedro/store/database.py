@@ -6,30 +6,40 @@ closed to all others: whoever finds it locked waits a while.
 
 import contextlib
 import errno
-import fcntl
 import os
-import random
-import time
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from lightning_kedro.exceptions import StorageError, TableError
-from lightning_kedro.store.files import (
-    explain_disk,
-    lock_folder,
-    sweep_partials,
-    write_whole,
-)
+from lightning_kedro.store.disk import QUOTA_ERROR, explain_disk
+from lightning_kedro.store.files import remove_stale_partials, write_atomic
+from lightning_kedro.store.locks import Wait, lock_folder
 
 if TYPE_CHECKING:
     import duckdb
 
 LOCK_TIMEOUT_SECONDS: Final = 120.0
 
-_LOCKED: Final = ("Could not set lock on file", "Conflicting lock", "different configuration")
-"""What DuckDB says while another process has a file, or another connection of this process."""
+_OTHER_CONNECTION: Final = "different configuration"
+"""What DuckDB says while this process has the file open otherwise."""
+
+_LOCKED: Final = (
+    "Could not set lock on file",
+    "Conflicting lock",
+    "File is already open in",
+    "being used by another process",
+    _OTHER_CONNECTION,
+)
+"""What DuckDB says while another process has a file; the last but one are Windows' words."""
+
+_HOLDER: Final = re.compile(r"(?P<program>[^\s\"/\\]*)\"? ?\(PID (?P<process>\d+)\)")
+"""How DuckDB names the process that has a file."""
+
+_CONFIG: Final = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+"""DuckDB would fetch and load code by itself, even for a file that only looks like SQLite's."""
 
 _HEADER_BYTES: Final = 3 * 4096
 """A new DuckDB file is made of three headers; before they are all there it holds nothing."""
@@ -72,7 +82,7 @@ def connect(
     if read_only and not database_exists(path):
         message = f"There is no database {path} yet: run `kedro run --pipeline ingestion` first."
         raise TableError(message)
-    if set(str(path)) & set(_UNUSABLE):
+    if set(path.as_posix()) & set(_UNUSABLE):
         message = (
             f"Database {path} cannot be opened: DuckDB cannot work below a folder with ? or \\ in "
             f"its name. Set `data` in conf/base/globals.yml to another folder, then run again."
@@ -92,25 +102,58 @@ def _open(path: Path, *, read_only: bool, timeout: float) -> "duckdb.DuckDBPyCon
     """Connect to a file, made if it is to be written; wait while another process has it."""
     import duckdb
 
-    deadline = time.monotonic() + timeout
+    wait = Wait(timeout)
     while True:
         try:
             if not read_only:
                 _make_if_absent(path)
-            return duckdb.connect(str(path), read_only=read_only)
+            return _connect(path, read_only=read_only)
         except duckdb.Error as error:
             # Whoever was making it may have gone since it was looked at: the next look is ours.
             unfinished = path.is_file() and _is_unfinished(path)
-            if not (unfinished or any(words in str(error) for words in _LOCKED)):
+            if not (unfinished or _is_locked(error)):
                 raise
-            if time.monotonic() >= deadline:
+            holder = _name_holder(error)
+            if wait.is_over:
                 message = (
-                    f"Database {path} cannot be opened: another process has had its lock for "
+                    f"Database {path} cannot be opened: {holder} has had its lock for "
                     f"{timeout:g} s. Wait for that run to end, or close the program that has the "
                     f"file open, then run again."
                 )
                 raise TableError(message) from error
-        time.sleep(random.uniform(0.05, 0.25))  # noqa: S311  (jitter, not a secret)
+        wait.pause(f"{holder}, which has database {path} open")
+
+
+def _connect(path: Path, *, read_only: bool = False) -> "duckdb.DuckDBPyConnection":
+    """Connect to a file, without extensions that come by themselves.
+
+    Where this process has the file open already with other options, as in a notebook, theirs hold
+    for all connections: DuckDB refuses any others.
+    """
+    import duckdb
+
+    name = path.as_posix()
+    try:
+        return duckdb.connect(name, read_only=read_only, config=dict(_CONFIG))
+    except duckdb.Error as error:
+        if _OTHER_CONNECTION not in str(error):
+            raise
+        return duckdb.connect(name, read_only=read_only)
+
+
+def _is_locked(error: Exception) -> bool:
+    """Whether an error means that somebody has the file open."""
+    return any(words in str(error) for words in _LOCKED)
+
+
+def _name_holder(error: Exception) -> str:
+    """Who has the file, as far as DuckDB's error says so."""
+    match = _HOLDER.search(str(error))
+    if match is not None:
+        return f"another process ({match['program'] or 'unknown'}, PID {match['process']})"
+    if _OTHER_CONNECTION in str(error):
+        return "another connection of this process"
+    return "another process"
 
 
 def _make_if_absent(path: Path) -> None:
@@ -119,29 +162,31 @@ def _make_if_absent(path: Path) -> None:
     DuckDB itself makes a file of no bytes first: a kill in that moment would leave what neither it
     nor any later run can open, and a second run that came by would fail.
     """
-    import duckdb
-
     with explain_disk(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    sweep_partials(path.parent)
+    remove_stale_partials(path.parent)
     if database_exists(path):
         return
     with lock_folder(path.parent):
         if not path.exists() or _is_abandoned(path):
-            with write_whole(path, sync=True) as partial:
-                duckdb.connect(str(partial)).close()
+            with write_atomic(path, sync=True) as partial:
+                _connect(partial).close()
 
 
 def _is_abandoned(path: Path) -> bool:
-    """Whether a file is the beginning of a database, and nobody is making it at this moment."""
+    """Whether a file is the beginning of a database, and nobody is making it at this moment.
+
+    DuckDB itself is asked: whoever makes a database has its lock.
+    """
+    import duckdb
+
     if not path.is_file() or not _is_unfinished(path):
         return False
-    with path.open("r+b") as file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True
+    try:
+        _connect(path).close()
+    except duckdb.Error as error:
+        return not _is_locked(error)
+    return False
 
 
 @contextmanager
@@ -180,12 +225,13 @@ def explain_database(path: Path, verb: str) -> Iterator[None]:
                 f"set `data` in conf/base/globals.yml; then run again."
             )
             raise StorageError(message) from error
-        for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-            if os.strerror(number) in text:
+        for number in (errno.ENOSPC, QUOTA_ERROR, errno.EROFS):
+            if number is not None and os.strerror(number) in text:
                 with explain_disk(path):
                     raise OSError(number, text) from error
         message = (
-            f"Database {path} cannot be {verb}: {text}. Run again; if that does not help, move "
-            f"the file away and `kedro run --pipeline ingestion` makes a new one."
+            f"Database {path} cannot be {verb}: {text}. Run again; if that does not help, move it "
+            f"away, together with {path.name}.wal if that is beside it: the next run of ingestion "
+            f"makes a new one."
         )
         raise TableError(message) from error

@@ -1,26 +1,33 @@
-"""Granules from a remote archive: many at a time, patiently, in bounded memory."""
+"""Granules from a remote archive: many at a time, with retries, in bounded memory and time."""
 
 import asyncio
 import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
-from lightning_kedro.exceptions import ArchiveError
-from lightning_kedro.granules.series import StoredGranule
-from lightning_kedro.store.prefetch import work_ahead
-from lightning_kedro.store.retry import Breaker, retry_politely, retry_politely_async
+from lightning_kedro.exceptions import ArchiveError, printable
+from lightning_kedro.granules.record import StoredGranule
+from lightning_kedro.store.deadlines import PREFETCHED_BYTES
+from lightning_kedro.store.prefetch import prefetch
+from lightning_kedro.store.remote import RemoteFiles
+from lightning_kedro.store.retry import (
+    CircuitBreaker,
+    Turn,
+    retry_with_backoff,
+    retry_with_backoff_async,
+)
 
 logger = logging.getLogger(__name__)
 
-BYTES_AHEAD: Final = 64 << 20
+MAX_PREFETCHED_BYTES = PREFETCHED_BYTES
 """How many bytes of granules are fetched before they are used, at most."""
 
-BATCHES_AHEAD: Final = 4
+PREFETCHED_BATCHES: Final = 4
 """How many times ``max_concurrency`` granules are on their way, at most."""
 
-HOPELESS: Final = 3
+MAX_FAILED_BATCHES: Final = 3
 """When so many times ``max_concurrency`` granules in a row failed, the archive is down."""
 
 Content: TypeAlias = bytes | ArchiveError
@@ -37,30 +44,38 @@ class Explain(Protocol):
 class Fetcher:
     """Fetches granules, and stops asking when nothing comes any more.
 
+    Each request has a deadline, and no more of a body is read than was listed. With its retries a
+    granule takes ``retry.LAST_ATTEMPT_SECONDS`` and one deadline at most, once it is its turn.
+
     Args:
-        file_system: Where they lie.
+        files: Where they lie.
         max_concurrency: How many requests may be under way at once.
         explain: What explains the file system's errors.
     """
 
-    def __init__(self, file_system: Any, max_concurrency: int, explain: Explain) -> None:  # noqa: ANN401
-        """Begin with trust in the archive."""
-        self._file_system = file_system
+    def __init__(self, files: RemoteFiles, max_concurrency: int, explain: Explain) -> None:
+        """Begin with a circuit breaker that lets requests pass."""
+        self._files = files
         self._max_concurrency = max_concurrency
         self._explain = explain
-        self._breaker = Breaker(HOPELESS * max_concurrency)
+        self._breaker = CircuitBreaker(MAX_FAILED_BATCHES * max_concurrency)
+
+    def fetch(self, granule: StoredGranule) -> Content:
+        """A granule's bytes, or why they cannot be had."""
+        with self._begin() as begin:
+            return begin(granule).result()
 
     def fetch_all(
         self, granules: Sequence[StoredGranule]
     ) -> Generator[tuple[StoredGranule, Content], None, None]:
         """Granules in order, each with its bytes or with why they cannot be had."""
         with self._begin() as begin:
-            fetched = work_ahead(
+            fetched = prefetch(
                 granules,
                 begin,
                 cost=lambda granule: granule.file_bytes,
-                max_items=BATCHES_AHEAD * self._max_concurrency,
-                max_bytes=BYTES_AHEAD,
+                max_items=PREFETCHED_BATCHES * self._max_concurrency,
+                max_bytes=MAX_PREFETCHED_BYTES,
             )
             with closing(fetched):
                 for granule, content in fetched:
@@ -74,40 +89,45 @@ class Fetcher:
 
         Threads around a client that has an event loop spend more on switching than on requests.
         """
-        if not getattr(self._file_system, "async_impl", False):
+        if not self._files.is_async:
             with ThreadPoolExecutor(self._max_concurrency) as pool:
-                yield lambda granule: pool.submit(self.fetch, granule)
+                yield lambda granule: pool.submit(self._fetch_blocking, granule)
             return
         slots = asyncio.Semaphore(self._max_concurrency)
-        loop = self._file_system.loop
+        loop = self._files.file_system.loop
         yield lambda granule: asyncio.run_coroutine_threadsafe(
             self._fetch_async(slots, granule), loop
         )
 
-    def fetch(self, granule: StoredGranule) -> Content:
-        """A granule's bytes, or why they cannot be had."""
+    def _fetch_blocking(self, granule: StoredGranule) -> Content:
+        """A granule's bytes, asked for by this thread."""
         with self._note_outcome() as outcome:
-            for attempt in retry_politely():
+            for attempt in retry_with_backoff():
                 with attempt, self._explain(granule.url, to_fetch=True):
-                    self._breaker.check(granule.url)
-                    content = self._file_system.cat_file(granule.url)
+                    self._breaker.check(printable(granule.url))
+                    content = self._files.read(granule.url, granule.file_bytes + 1)
                     outcome.append(_check_size(granule, content))
         return outcome[0]
 
     async def _fetch_async(self, slots: asyncio.Semaphore, granule: StoredGranule) -> Content:
         """The same as a coroutine; it holds none of the slots while it pauses."""
+        turn = Turn()
         with self._note_outcome() as outcome:
-            async for attempt in retry_politely_async():
+            async for attempt in retry_with_backoff_async(turn):
                 with attempt, self._explain(granule.url, to_fetch=True):
-                    async with slots:
-                        self._breaker.check(granule.url)
-                        content = await self._file_system._cat_file(granule.url)  # noqa: SLF001
+                    with turn.wait():
+                        await slots.acquire()
+                    try:
+                        self._breaker.check(printable(granule.url))
+                        content = await self._files.read_async(granule.url, granule.file_bytes + 1)
+                    finally:
+                        slots.release()
                     outcome.append(_check_size(granule, content))
         return outcome[0]
 
     @contextmanager
     def _note_outcome(self) -> Iterator[list[Content]]:
-        """Tell the breaker how it ended, and keep an error in the place of the content."""
+        """Tell the circuit breaker how it ended; an error takes the place of the content."""
         outcome: list[Content] = []
         try:
             yield outcome
@@ -120,7 +140,16 @@ class Fetcher:
 
 def _check_size(granule: StoredGranule, content: bytes) -> bytes:
     """The content if it is whole."""
-    if len(content) != granule.file_bytes:
-        message = f"{granule.url}: {len(content)} bytes came, {granule.file_bytes} were listed."
+    if len(content) > granule.file_bytes:
+        message = (
+            f"{printable(granule.url)}: more bytes came than the {granule.file_bytes} that were "
+            f"listed; the rest was not read."
+        )
+        raise ArchiveError(message)
+    if len(content) < granule.file_bytes:
+        message = (
+            f"{printable(granule.url)}: {len(content)} bytes came, {granule.file_bytes} were "
+            f"listed."
+        )
         raise ArchiveError(message)
     return content

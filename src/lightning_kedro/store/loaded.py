@@ -1,78 +1,215 @@
 """Lazy handles on what ingestion has loaded: the flashes of a selection, the granules of hours."""
 
-from collections.abc import Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from lightning_kedro.glm.granule import HOUR
+from lightning_kedro.glm.granule import HOUR, MAX_LENGTH
+from lightning_kedro.glm.orbital_slot import find_segments
 from lightning_kedro.granules.creations import KnownGranules
 from lightning_kedro.granules.hours import ArchiveHour
-from lightning_kedro.schemas import TABLES
-from lightning_kedro.selection import Selection
-from lightning_kedro.store.database import connect, database_exists
-from lightning_kedro.store.tables import open_table, table_columns
+from lightning_kedro.granules.ports import LoadedStore
+from lightning_kedro.selection import Region, Selection
+from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS, connect, database_exists
+from lightning_kedro.store.tables import TableHandle, open_table, read_where, table_columns
 
 if TYPE_CHECKING:
     import duckdb
+    import pandas as pd
 
 MAX_PLACES: Final = 4
 """How many hours with gaps a summary names."""
 
+_READ_STORED: Final = """
+    SELECT platform, granule_start, created, file_bytes, file_name, status, reason,
+           coalesce(stored, 0)::INTEGER AS flash_count, flash_count AS recorded_count
+    FROM main.granules LEFT JOIN (
+        SELECT platform, granule_start, count(*) AS stored FROM {flashes}
+        WHERE granule_start >= $first AND granule_start < $last GROUP BY platform, granule_start
+    ) USING (platform, granule_start)
+    WHERE granule_start >= $first AND granule_start < $last
+"""
 
-class FlashTable:
-    """A lazy handle on the table ``flashes``: what the catalog entry loads.
+_SUM_GRANULES: Final = """
+    SELECT coalesce(sum(file_bytes), 0)::BIGINT
+    FROM main.granules SEMI JOIN asked ON granules.platform = asked.platform
+        AND date_trunc('hour', granule_start) = asked.hour
+    WHERE granule_start >= ? AND granule_start < ?
+"""
+
+
+def read_stored(
+    connection: "duckdb.DuckDBPyConnection", first: datetime, last: datetime
+) -> pa.Table:
+    """The granules that start in a span of time (UTC, without time zone), and their flashes.
+
+    Returns:
+        Columns of the table ``granules``; ``flash_count`` is the number of rows that ``flashes``
+        has now, ``recorded_count`` the number that was loaded: somebody may have deleted some.
+    """
+    has_flashes = bool(table_columns(connection, "flashes"))
+    flashes = "main.flashes" if has_flashes else "(SELECT * FROM main.granules LIMIT 0)"
+    query = _READ_STORED.format(flashes=flashes)
+    return connection.sql(query, params={"first": first, "last": last}).to_arrow_table()
+
+
+class StoredTable(TableHandle, ABC):
+    """A lazy handle on a table that ingestion fills: what its catalog entry loads.
 
     Args:
         path: The DuckDB file.
         lock_timeout: How long to wait for it, in seconds.
     """
 
-    def __init__(self, path: Path, lock_timeout: float) -> None:
-        """Hold on to the table; nothing is read yet."""
-        self.path = path
-        self.lock_timeout = lock_timeout
+    name: ClassVar[str]
 
-    def read(self, selection: Selection, columns: Sequence[str]) -> "pa.Table":
-        """The flashes of a selection, ordered by time, platform, granule and flash_id.
+    def __init__(self, path: Path, lock_timeout: float = LOCK_TIMEOUT_SECONDS) -> None:
+        """Hold on to the table; nothing is read yet."""
+        super().__init__(path, self.name, lock_timeout)
+
+    def read(self, selection: Selection, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows that belong to a selection's window.
+
+        Args:
+            selection: Which satellites and when; of flashes also where and of what quality.
+            columns: The columns wanted; all if None.
 
         Raises:
             TableError: If there is no such table yet.
+            KeyError: If the table has no such column.
         """
-        with self._query(selection, columns) as relation:
-            return relation.to_arrow_table()
+        with self.open() as connection:
+            return self.read_from(connection, selection, columns)
+
+    @classmethod
+    def read_from(
+        cls,
+        connection: "duckdb.DuckDBPyConnection",
+        selection: Selection,
+        columns: Sequence[str] | None = None,
+    ) -> pa.Table:
+        """The same of a database that is open already."""
+        condition, values = cls._where(selection)
+        return read_where(connection, cls.name, condition, values, columns, order=cls.order)
+
+    def window(
+        self,
+        satellite: str,
+        start: "str | datetime",
+        end: "str | datetime",
+        columns: Sequence[str] | None = None,
+        region: "Region | tuple[float, float, float, float] | None" = None,
+    ) -> "pd.DataFrame":
+        """The rows of a window as a frame, for notebooks.
+
+        Args:
+            satellite: G16 to G19, or ``east`` or ``west``.
+            start: Start of the window, inclusive; ISO 8601, UTC.
+            end: End of the window, exclusive.
+            columns: The columns wanted; all if None.
+            region: West, south, east and north in degrees, of flashes; everywhere if None.
+
+        Example:
+            ``catalog.load("flashes").window("G18", "2024-07-14T22:00", "2024-07-14T23:00")``
+        """
+        box = region if region is None or isinstance(region, Region) else Region(*region)
+        segments = find_segments(satellite, _read_utc(start), _read_utc(end))
+        frame: pd.DataFrame = self.read(Selection(segments, box), columns).to_pandas()
+        return frame
+
+    @classmethod
+    def _where(cls, selection: Selection) -> tuple[str, list[Any]]:
+        """The SQL condition of a selection, with its values apart."""
+        parts, values = [], []
+        for segment in selection.segments:
+            start, end = (time.replace(tzinfo=None) for time in (segment.start, segment.end))
+            condition, edges = cls._within(start, end)
+            parts.append(f"(platform = ? AND {condition})")
+            values += [segment.platform, *edges]
+        return f"({' OR '.join(parts)})" if parts else "false", values
+
+    @classmethod
+    @abstractmethod
+    def _within(cls, start: datetime, end: datetime) -> tuple[str, list[datetime]]:
+        """The SQL condition of a part of a window.
+
+        Each compares a column with both edges, so that DuckDB skips what lies outside without
+        reading it: a window takes as long in a database of years as in one of days.
+        """
+
+
+class FlashTable(StoredTable):
+    """A lazy handle on the flashes. Rows come in order of (time, platform, granule, flash_id)."""
+
+    name = "flashes"
+    order = "time, platform, granule_start, flash_id"
+
+    @classmethod
+    def _within(cls, start: datetime, end: datetime) -> tuple[str, list[datetime]]:
+        """Flashes that begin in it."""
+        return "time >= ? AND time < ?", [start, end]
 
     def has_granules(self, selection: Selection) -> bool:
         """Whether any granule of the selection's window has been looked at, sound or not."""
-        parts = " OR ".join(
-            ["(platform = ? AND granule_start < ? AND granule_end > ?)"] * len(selection.segments)
-        )
-        values: list[Any] = []
-        for segment in selection.segments:
-            edges = [time.replace(tzinfo=None) for time in (segment.end, segment.start)]
-            values += [segment.platform, *edges]
-        with open_table(self.path, "granules", timeout=self.lock_timeout) as connection:
-            query = f"SELECT count(*) > 0 FROM main.granules WHERE {parts}"  # noqa: S608
-            return bool(connection.execute(query, values).fetchall()[0][0])
+        granules = GranuleTable(self.path, self.lock_timeout)
+        return bool(granules.read(selection, ["granule_start"]).num_rows)
 
-    @contextmanager
-    def _query(
-        self, selection: Selection, columns: Sequence[str]
-    ) -> Iterator["duckdb.DuckDBPyRelation"]:
-        unknown = set(columns) - set(TABLES["flashes"].columns)
-        if unknown:
-            message = f"table flashes has no columns {sorted(unknown)}"
-            raise KeyError(message)
-        condition, values = _where(selection)
-        with open_table(self.path, "flashes", timeout=self.lock_timeout) as connection:
-            yield connection.sql(
-                f"SELECT {', '.join(columns)} FROM flashes WHERE {condition} "  # noqa: S608
-                f"ORDER BY time, platform, granule_start, flash_id",
-                params=values,
-            )
+    @classmethod
+    def _where(cls, selection: Selection) -> tuple[str, list[Any]]:
+        """The window, the region and the quality of a selection."""
+        condition, values = super()._where(selection)
+        if selection.region is not None:
+            region = selection.region
+            both = "OR" if region.west > region.east else "AND"
+            condition += f" AND lat BETWEEN ? AND ? AND (lon >= ? {both} lon <= ?)"
+            values += [region.south, region.north, region.west, region.east]
+        if selection.good_only:
+            condition += " AND quality_flag = 0"
+        return condition, values
+
+
+class GranuleTable(StoredTable):
+    """A lazy handle on the granules."""
+
+    name = "granules"
+    order = "platform, granule_start"
+
+    @classmethod
+    def _within(cls, start: datetime, end: datetime) -> tuple[str, list[datetime]]:
+        """Granules that a part of it lies in."""
+        condition = "granule_start > ? AND granule_start < ? AND granule_end > ?"
+        return condition, [start - MAX_LENGTH, end, start]
+
+
+class CoverageTable(StoredTable):
+    """A lazy handle on the coverage of archive hours."""
+
+    name = "coverage"
+    order = "platform, hour"
+
+    @classmethod
+    def _within(cls, start: datetime, end: datetime) -> tuple[str, list[datetime]]:
+        """Archive hours that a part of it lies in."""
+        return "hour > ? AND hour < ?", [start - HOUR, end]
+
+
+HANDLES: Final[Mapping[str, type[StoredTable]]] = {
+    handle.name: handle for handle in (GranuleTable, FlashTable, CoverageTable)
+}
+"""The handle on each of the tables that ingestion fills."""
+
+
+def _read_utc(time: str | datetime) -> datetime:
+    """A time in UTC; one without a time zone is UTC already."""
+    time = datetime.fromisoformat(time) if isinstance(time, str) else time
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,26 +219,24 @@ class CoverageSummary:
     Attributes:
         expected: Granules that there should be.
         found: Granules that there are, corrupt ones included.
-        flash_count: Their flashes.
         file_bytes: Their size.
         gaps: What is missing or corrupt, and in which hours; empty if nothing is.
     """
 
     expected: int
     found: int
-    flash_count: int
     file_bytes: int
     gaps: str
 
     def __str__(self) -> str:
         """The summary in a line."""
         return (
-            f"{self.found} of {self.expected} granules, {self.flash_count:,} flashes, "
-            f"{self.file_bytes / 1e6:,.1f} MB, {self.gaps or 'no gaps'}"
+            f"{self.found} of {self.expected} granules, {self.file_bytes / 1e6:,.1f} MB, "
+            f"{self.gaps or 'no gaps'}"
         )
 
 
-class LoadedGranules:
+class LoadedGranules(LoadedStore):
     """A lazy handle on the granules that a database holds: what ``loaded_granules`` loads.
 
     Args:
@@ -117,26 +252,30 @@ class LoadedGranules:
     def among(self, hours: Sequence[ArchiveHour]) -> KnownGranules:
         """What is known of the granules of some hours: which creation stands, and whether read."""
         first, last = min(hour.hour for hour in hours), max(hour.hour for hour in hours) + HOUR
-        rows = self._ask(
-            "SELECT platform, granule_start, created, file_bytes, status FROM granules "
-            "WHERE granule_start >= ? AND granule_start < ?",
-            [first.replace(tzinfo=None), last.replace(tzinfo=None)],
-        )
-        return KnownGranules.from_rows(rows)
+        edges = [first.replace(tzinfo=None), last.replace(tzinfo=None)]
+        with self._open() as connection:
+            if connection is None:
+                return KnownGranules({})
+            stored = read_stored(connection, *edges)
+        whole = pc.equal(stored["flash_count"], stored["recorded_count"])
+        return KnownGranules.from_table(stored.filter(whole))
 
     def has_platforms(self, hours: Sequence[ArchiveHour]) -> bool:
         """Whether the database has granules of every satellite of some hours."""
-        rows = self._ask("SELECT DISTINCT platform FROM granules", [])
+        with self._open() as connection:
+            if connection is None:
+                return False
+            rows = connection.execute("SELECT DISTINCT platform FROM main.granules").fetchall()
         return {hour.platform for hour in hours} <= {platform for (platform,) in rows}
 
-    def _ask(self, query: str, values: Sequence[Any]) -> list[Any]:
-        """The rows of a query on the table ``granules``; none where there is no such table yet."""
+    @contextmanager
+    def _open(self) -> Iterator["duckdb.DuckDBPyConnection | None"]:
+        """Open the database; None where there is none, or no table ``granules`` yet."""
         if not database_exists(self.path):
-            return []
+            yield None
+            return
         with connect(self.path, read_only=True, timeout=self.lock_timeout) as connection:
-            if not table_columns(connection, "granules"):
-                return []
-            return connection.execute(query, values).fetchall()
+            yield connection if table_columns(connection, "granules") else None
 
     def summarise(self, hours: Sequence[ArchiveHour]) -> CoverageSummary:
         """Sum up those of some hours that were looked at in full."""
@@ -147,38 +286,18 @@ class LoadedGranules:
                 if hour.part == "whole"
             ]
         )
+        first, last = min(hour.hour for hour in hours), max(hour.hour for hour in hours) + HOUR
         with open_table(self.path, "coverage", timeout=self.lock_timeout) as connection:
             connection.register("asked", asked)
             rows = connection.execute(
-                "SELECT hour, expected, found, missing, corrupt FROM coverage "
+                "SELECT hour, expected, found, missing, corrupt FROM main.coverage "
                 "SEMI JOIN asked USING (platform, hour) ORDER BY hour"
             ).fetchall()
-            flash_count, file_bytes = connection.execute(
-                "SELECT coalesce(sum(flash_count), 0)::BIGINT, "
-                "coalesce(sum(file_bytes), 0)::BIGINT FROM granules SEMI JOIN asked "
-                "ON granules.platform = asked.platform "
-                "AND date_trunc('hour', granule_start) = asked.hour"
+            (file_bytes,) = connection.execute(
+                _SUM_GRANULES, [first.replace(tzinfo=None), last.replace(tzinfo=None)]
             ).fetchall()[0]
         expected, found, missing, corrupt = (sum(row[at] for row in rows) for at in range(1, 5))
         places = [f"{row[0]:%Y-%m-%d %H:00}" for row in rows if row[3] or row[4]]
         shown = ", ".join(places[:MAX_PLACES]) + (" ..." if len(places) > MAX_PLACES else "")
         gaps = f"{missing} missing and {corrupt} corrupt in {shown}" if places else ""
-        return CoverageSummary(expected, found, flash_count, file_bytes, gaps)
-
-
-def _where(selection: Selection) -> tuple[str, list[Any]]:
-    """The SQL condition of a selection, with its values apart."""
-    conditions, values = [], []
-    for segment in selection.segments:
-        conditions.append("(platform = ? AND time >= ? AND time < ?)")
-        naive = [time.replace(tzinfo=None) for time in (segment.start, segment.end)]
-        values += [segment.platform, *naive]
-    condition = f"({' OR '.join(conditions)})"
-    if selection.region is not None:
-        region = selection.region
-        both = "OR" if region.west > region.east else "AND"
-        condition += f" AND lat BETWEEN ? AND ? AND (lon >= ? {both} lon <= ?)"
-        values += [region.south, region.north, region.west, region.east]
-    if selection.good_only:
-        condition += " AND quality_flag = 0"
-    return condition, values
+        return CoverageSummary(expected, found, file_bytes, gaps)

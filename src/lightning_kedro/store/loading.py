@@ -8,16 +8,21 @@ import logging
 import re
 from collections.abc import Sequence
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lightning_kedro.exceptions import TableError
+from lightning_kedro.granules.bundle import LoadedHours
+from lightning_kedro.granules.creations import settle
 from lightning_kedro.schemas import TABLES
+from lightning_kedro.store.bounds import IS_SOUND
 from lightning_kedro.store.database import transaction
 from lightning_kedro.store.files import lock_folder
+from lightning_kedro.store.loaded import read_stored
 from lightning_kedro.store.series_files import SelectedSeries, SeriesFolder
 from lightning_kedro.store.tables import create_table
 
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MEMBERS: Final = ("granules", "flashes", "coverage")
+"""The tables that change together, in the order in which ``load`` gives them."""
 
 HOURS_AT_ONCE: Final = 12
 """How many hours are sorted and inserted at once: memory is bounded by them, not by the window."""
@@ -34,50 +40,18 @@ HOURS_AT_ONCE: Final = 12
 ATTEMPTS: Final = 5
 """How often hours are looked at anew because another run has written them meanwhile."""
 
-_ACCEPT: Final = """
-    CREATE TEMP TABLE accepted AS
-    WITH newest AS (
-        SELECT * FROM incoming
-        QUALIFY row_number() OVER (
-            PARTITION BY platform, granule_start
-            ORDER BY status <> 'corrupt' DESC, created DESC, file_bytes DESC, file_name DESC) = 1)
-    SELECT newest.* FROM newest LEFT JOIN granules AS stored USING (platform, granule_start)
-    WHERE stored.created IS NULL
-       OR (newest.status <> 'corrupt' AND (
-               stored.status = 'corrupt'
-            OR newest.created > stored.created
-            OR (newest.created = stored.created AND (
-                   stored.file_bytes <> newest.file_bytes
-                OR stored.flash_count <> newest.flash_count))))
-       OR (newest.status = 'corrupt' AND stored.status = 'corrupt'
-           AND newest.created >= stored.created
-           AND (stored.created, stored.file_bytes, stored.reason)
-               IS DISTINCT FROM (newest.created, newest.file_bytes, newest.reason))
+_ADD_NOTES: Final = """
+    UPDATE main.granules SET reason = notes.text FROM notes
+    WHERE granules.platform = notes.platform AND granules.granule_start = notes.granule_start
+      AND granules.reason IS DISTINCT FROM notes.text
 """
-"""Which granules change anything: of each start the newest creation that could be read, where none
-is stored that is as new; a corrupt one only where nothing better is stored.
-
-What is stored already stays as it is; an older creation, or a damaged one, never displaces it.
-"""
-
-_NOTE_CORRUPT: Final = """
-    UPDATE granules SET reason = note.text
-    FROM (
-        SELECT platform, granule_start, max(created) AS created,
-               arg_max(file_name || ' is newer but corrupt: ' || reason, created) AS text
-        FROM incoming WHERE status = 'corrupt' GROUP BY platform, granule_start
-    ) AS note
-    WHERE granules.platform = note.platform AND granules.granule_start = note.granule_start
-      AND granules.status <> 'corrupt' AND granules.created < note.created
-      AND granules.reason IS DISTINCT FROM note.text
-"""
-"""Say of a granule that there is a newer creation of it which cannot be read, and why."""
+"""Say of a granule that there is a better creation of it which cannot be read, and why."""
 
 _RECOUNT: Final = """
     CREATE TEMP TABLE recounted AS
     SELECT platform, hour, expected FROM asked
     UNION ALL
-    SELECT platform, hour, expected FROM coverage
+    SELECT platform, hour, expected FROM main.coverage
     SEMI JOIN accepted ON accepted.platform = coverage.platform
         AND date_trunc('hour', accepted.granule_start) = coverage.hour
     ANTI JOIN asked ON asked.platform = coverage.platform AND asked.hour = coverage.hour
@@ -85,26 +59,31 @@ _RECOUNT: Final = """
 """The hours to count: those asked for, and those counted before that a late granule belongs to."""
 
 _COUNT_COVERAGE: Final = """
-    INSERT INTO coverage BY NAME
-    SELECT recounted.platform, recounted.hour, recounted.expected, ?::BOOLEAN AS simulated,
+    INSERT INTO main.coverage BY NAME
+    SELECT recounted.platform, recounted.hour, recounted.expected, $simulated::BOOLEAN AS simulated,
            count(granule_start)::INTEGER AS found,
            count(*) FILTER (status = 'corrupt')::INTEGER AS corrupt,
            greatest(recounted.expected - count(granule_start), 0)::INTEGER AS missing
-    FROM recounted LEFT JOIN granules
+    FROM recounted LEFT JOIN (
+        SELECT platform, granule_start, status FROM main.granules
+        WHERE granule_start >= $first AND granule_start < $last + INTERVAL 1 HOUR
+    ) AS granules
       ON granules.platform = recounted.platform
       AND date_trunc('hour', granule_start) = recounted.hour
     GROUP BY recounted.platform, recounted.hour, recounted.expected
 """
 
-_FIND_DIFFERENCES: Final = """
+_FIND_DIFFERENCES: Final = f"""
     SELECT DISTINCT accepted.platform, date_trunc('hour', granule_start)
     FROM accepted LEFT JOIN (
-        SELECT platform, granule_start, count(*) AS stored FROM flashes
-        WHERE granule_start BETWEEN $first AND $last GROUP BY platform, granule_start
+        SELECT platform, granule_start, count(*) AS stored, count(*) FILTER ({IS_SOUND}) AS sound
+        FROM main.flashes WHERE granule_start BETWEEN $first AND $last
+        GROUP BY platform, granule_start
     ) USING (platform, granule_start)
-    WHERE coalesce(stored, 0) <> flash_count
-"""
-"""The hours of granules that do not have as many rows in ``flashes`` as their record says."""
+    WHERE coalesce(stored, 0) <> flash_count OR coalesce(sound, 0) <> flash_count
+"""  # noqa: S608
+"""The hours of granules that do not have as many rows in ``flashes`` as their record says, or have
+rows with values that no flash can have."""
 
 _COUNT_CHANGED: Final = """
     SELECT count(*) FROM accepted
@@ -128,34 +107,30 @@ class _DamagedHoursError(Exception):
         self.hours = tuple(hours)
 
 
-def load_granules(
-    connection: "duckdb.DuckDBPyConnection",
-    *,
-    granules: pa.Table,
-    flashes: SelectedSeries,
-    coverage: pa.Table,
-    simulated: bool,
+def load_hours(
+    connection: "duckdb.DuckDBPyConnection", loaded: LoadedHours, *, simulated: bool
 ) -> None:
     """Replace granules and their flashes, and count the coverage of their hours, all at once.
 
     Args:
         connection: An open database.
-        granules: The record of every granule, with the columns of the table ``granules``; several
-            rows for a granule of which a newer creation is corrupt.
-        flashes: The hours whose CSV files hold the flashes of these granules.
-        coverage: ``platform``, ``hour`` and ``expected`` of the hours that were looked at in full.
+        loaded: The granules, the files that hold their flashes, and the hours to count.
         simulated: Whether the granules are simulated.
 
     Raises:
         TableError: If CSV files are damaged or do not hold every flash; nothing has changed then,
             and the next run makes their hours again.
     """
+    series, granules = loaded.series, loaded.granules
+    if not isinstance(series, SelectedSeries):
+        message = f"hours of CSV files are loaded, not {type(series).__name__}"
+        raise TypeError(message)
     try:
         for _ in range(ATTEMPTS):
             try:
-                _replace_granules(connection, granules, flashes, coverage, simulated=simulated)
+                _replace_granules(connection, granules, series, loaded.coverage, simulated)
             except _ChangedHoursError:
-                granules = flashes.read_granules()
+                granules = series.read_granules()
             else:
                 return
     except _DamagedHoursError as error:
@@ -164,7 +139,8 @@ def load_granules(
         more = f" and of {len(error.hours) - 1} more hours" if len(error.hours) > 1 else ""
         message = (
             f"The CSV files in {error.hours[0].folder}{more} are damaged: they do not hold every "
-            f"flash of their granules. Nothing was loaded; run again, which makes them again."
+            f"flash of their granules, or values that no flash can have. Nothing was loaded; run "
+            f"again, which makes them again."
         )
         raise TableError(message) from error
     message = "Other runs keep writing the hours of this window: run again when they have ended."
@@ -174,51 +150,67 @@ def load_granules(
 def _replace_granules(
     connection: "duckdb.DuckDBPyConnection",
     granules: pa.Table,
-    flashes: SelectedSeries,
+    series: SelectedSeries,
     coverage: pa.Table,
-    *,
     simulated: bool,
 ) -> None:
-    """What ``load_granules`` does, once.
+    """What ``load_hours`` does, once.
 
     Raises:
         _ChangedHoursError: If another run has written an hour meanwhile.
         _DamagedHoursError: If hours do not hold what their record tells of.
     """
-    connection.register("incoming", granules)
-    connection.register("asked", coverage)
     with transaction(connection):
         for table in MEMBERS:
             create_table(connection, table)
-        connection.execute(_ACCEPT)
-        for table in ("flashes", "granules"):
-            connection.execute(
-                f"DELETE FROM {table} USING accepted "  # noqa: S608
-                f"WHERE {table}.platform = accepted.platform "
-                f"AND {table}.granule_start = accepted.granule_start"
-            )
+        settlement = settle(granules, _read_standing(connection, granules))
+        for name, rows in (
+            ("accepted", settlement.accepted),
+            ("notes", settlement.notes),
+            ("asked", coverage),
+        ):
+            connection.register(name, rows)
+        _delete_accepted(connection)
         connection.execute(
-            "INSERT INTO granules BY NAME SELECT *, ?::BOOLEAN AS simulated FROM accepted",
+            "INSERT INTO main.granules BY NAME SELECT *, ?::BOOLEAN AS simulated FROM accepted",
             [simulated],
         )
-        connection.execute(_NOTE_CORRUPT)
-        _insert_flashes(connection, flashes, simulated=simulated)
-        _check_flashes(connection, flashes)
+        connection.execute(_ADD_NOTES)
+        _insert_flashes(connection, series, simulated=simulated)
+        _check_flashes(connection, series)
         _count_coverage(connection, simulated=simulated)
-        accepted, loaded = connection.execute(
-            "SELECT count(*), coalesce(sum(flash_count), 0)::BIGINT FROM accepted"
-        ).fetchall()[0]
-        connection.execute("DROP TABLE accepted")
-    logger.info("Loaded %d flashes of %d new granules", loaded, accepted)
+    accepted = settlement.accepted
+    logger.info("Loaded %d new granules", accepted.num_rows)
+
+
+def _read_standing(connection: "duckdb.DuckDBPyConnection", granules: pa.Table) -> pa.Table:
+    """What the database has for the starts of some granules, and for those between them."""
+    if granules.num_rows == 0:
+        return read_stored(connection, datetime.min, datetime.min)  # noqa: DTZ901
+    edges = pc.min_max(granules["granule_start"]).as_py()
+    return read_stored(connection, edges["min"], edges["max"] + timedelta(microseconds=1))
+
+
+def _delete_accepted(connection: "duckdb.DuckDBPyConnection") -> None:
+    """Remove what stood for the starts of the accepted granules."""
+    for table in ("flashes", "granules"):
+        connection.execute(
+            f"DELETE FROM main.{table} USING accepted "  # noqa: S608
+            f"WHERE {table}.platform = accepted.platform "
+            f"AND {table}.granule_start = accepted.granule_start"
+        )
 
 
 def _count_coverage(connection: "duckdb.DuckDBPyConnection", *, simulated: bool) -> None:
     """Count the granules of the hours asked for, and of those that a late granule came to."""
     connection.execute(_RECOUNT)
     connection.execute(
-        "DELETE FROM coverage WHERE (platform, hour) IN (SELECT (platform, hour) FROM recounted)"
+        "DELETE FROM main.coverage "
+        "WHERE (platform, hour) IN (SELECT (platform, hour) FROM recounted)"
     )
-    connection.execute(_COUNT_COVERAGE, [simulated])
+    first, last = connection.execute("SELECT min(hour), max(hour) FROM recounted").fetchall()[0]
+    values = {"first": first, "last": last, "simulated": simulated}
+    connection.execute(_COUNT_COVERAGE, values)
     connection.execute("DROP TABLE recounted")
 
 
@@ -260,7 +252,7 @@ def _insert_hours(
         _check_unchanged(connection, hours)
         try:
             connection.execute(
-                f"INSERT INTO flashes BY NAME "  # noqa: S608
+                f"INSERT INTO main.flashes BY NAME "  # noqa: S608
                 f"SELECT {', '.join(TABLES['flashes'].columns)}, $simulated::BOOLEAN AS simulated "
                 f"FROM {_scan('time_series')} JOIN {_scan('geo_series')} "
                 f"USING (platform, granule_start, flash_id) "

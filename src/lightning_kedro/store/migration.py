@@ -64,7 +64,9 @@ def _find_lacking(connection: "duckdb.DuckDBPyConnection") -> dict[str, dict[str
     present: dict[str, set[str]] = {}
     for table, column in connection.execute(
         "SELECT table_name, column_name FROM duckdb_columns() WHERE schema_name = 'main' "
-        "AND database_name = current_database() AND NOT internal"
+        "AND database_name = current_database() AND NOT internal AND table_name IN "
+        "(SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main' "
+        "AND database_name = current_database())"
     ).fetchall():
         present.setdefault(table, set()).add(column)
     lacking = {}

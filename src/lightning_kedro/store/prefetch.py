@@ -1,4 +1,4 @@
-"""Work that is begun before its result is needed, bounded in number and in bytes."""
+"""Prefetching: work that begins before its result is needed, bounded in number and in bytes."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -9,7 +9,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def work_ahead(
+def prefetch(
     items: Iterable[T],
     start: Callable[[T], Future[R]],
     *,

@@ -1,13 +1,13 @@
 """Results in the database: replaced as a whole, read as a whole."""
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from lightning_kedro.exceptions import NoResultError
 from lightning_kedro.results import RESULT_TABLES, Result, find_kind
 from lightning_kedro.schemas import RESULT_KEY, TABLES
 from lightning_kedro.selection import Selection
 from lightning_kedro.store.database import transaction
+from lightning_kedro.store.loaded import CoverageTable, GranuleTable, StoredTable
 from lightning_kedro.store.tables import (
     TableHandle,
     create_table,
@@ -19,8 +19,6 @@ from lightning_kedro.store.tables import (
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
-
-_HOUR: Final = timedelta(hours=1)
 
 
 class ResultTable(TableHandle):
@@ -54,11 +52,11 @@ def read_result(
     if row.num_rows == 0:
         return None
     tables = {
-        table: row if table == kind[-1] else read_key(connection, table, selection)
+        table: row if table == kind[-1] else _read_rows(connection, table, selection)
         for table in kind
     }
-    tables["granules"] = _read_granules(connection, selection)
-    tables["coverage"] = _read_coverage(connection, selection)
+    for handle in (GranuleTable, CoverageTable):
+        tables[handle.name] = _read_window(connection, handle, selection)
     return Result(selection, tables, kind)
 
 
@@ -80,39 +78,25 @@ def replace_result(
             connection.unregister("incoming")
 
 
-def _read_granules(connection: "duckdb.DuckDBPyConnection", selection: Selection) -> "pa.Table":
-    """The granules that lie in the window, those of each satellite in its part of it."""
-    parts = "(platform = ? AND granule_start < ? AND granule_end > ?)"
-    values: list[Any] = []
-    for segment in selection.segments:
-        edges = [time.replace(tzinfo=None) for time in (segment.end, segment.start)]
-        values += [segment.platform, *edges]
-    return _read_where(
-        connection, "granules", " OR ".join([parts] * len(selection.segments)), values
-    )
-
-
-def _read_coverage(connection: "duckdb.DuckDBPyConnection", selection: Selection) -> "pa.Table":
-    """The archive hours that the window touches."""
-    parts = "(platform = ? AND hour < ? AND hour > ?)"
-    values: list[Any] = []
-    for segment in selection.segments:
-        edges = [time.replace(tzinfo=None) for time in (segment.end, segment.start - _HOUR)]
-        values += [segment.platform, *edges]
-    return _read_where(
-        connection, "coverage", " OR ".join([parts] * len(selection.segments)), values
-    )
-
-
-def _read_where(
-    connection: "duckdb.DuckDBPyConnection", table: str, condition: str, values: list[Any]
+def _read_rows(
+    connection: "duckdb.DuckDBPyConnection", table: str, selection: Selection
 ) -> "pa.Table":
-    """Some rows of a table of ingestion, in the order of its key; none if it is not there."""
+    """A result's rows of a table; none in a database of before the table was thought of."""
     if not table_columns(connection, table):
-        create = ", ".join(f"NULL::{kind} AS {name}" for name, kind in TABLES[table].types.items())
-        return connection.sql(f"SELECT {create}, false AS simulated LIMIT 0").to_arrow_table()
-    return connection.sql(
-        f"SELECT * FROM main.{table} WHERE {condition} "  # noqa: S608
-        f"ORDER BY {', '.join(TABLES[table].key)}",
-        params=values,
-    ).to_arrow_table()
+        return _make_empty(connection, table)
+    return read_key(connection, table, selection)
+
+
+def _read_window(
+    connection: "duckdb.DuckDBPyConnection", handle: type[StoredTable], selection: Selection
+) -> "pa.Table":
+    """The window's rows of a table of ingestion; none if it is not there."""
+    if not table_columns(connection, handle.name):
+        return _make_empty(connection, handle.name)
+    return handle.read_from(connection, selection)
+
+
+def _make_empty(connection: "duckdb.DuckDBPyConnection", table: str) -> "pa.Table":
+    """A table of the registry without rows."""
+    columns = ", ".join(f"NULL::{kind} AS {name}" for name, kind in TABLES[table].types.items())
+    return connection.sql(f"SELECT {columns}, false AS simulated LIMIT 0").to_arrow_table()

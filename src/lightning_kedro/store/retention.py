@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from lightning_kedro.store.files import explain_disk, is_abandoned, lock_folder
+from lightning_kedro.store.disk import explain_disk
+from lightning_kedro.store.files import is_stale
+from lightning_kedro.store.locks import lock_folder
 
 LOCK_TIMEOUT_SECONDS: Final = 30.0
 """How long a run that is under way is waited for."""
@@ -18,9 +20,11 @@ LOCK_TIMEOUT_SECONDS: Final = 30.0
 _HOUR_FOLDER: Final = re.compile(r".*/[12][0-9]{3}/[0-3][0-9]{2}/[0-2][0-9]")
 _OURS: Final = re.compile(
     r"(OR|OT|IR|IT|IP|IS)_GLM-L2-LCFA_.*\.nc|(time_series|geo_series|granules)\.csv"
-    r"|\..+\.(simulated|truth\.parquet)"
+    r"|\..+\.(simulated|missed|truth\.parquet)"
 )
 """What the project writes: nothing else is ever dropped, but what a dead process left of it."""
+
+_STAYS: Final = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.EACCES, errno.EPERM}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +65,14 @@ def prune_hours(
     Raises:
         StorageError: If a run goes on for longer, or a file cannot be dropped.
     """
-    patience = LOCK_TIMEOUT_SECONDS if timeout is None else timeout
-    limit = (now or datetime.now(UTC)) - timedelta(days=older_than_days)
+    longest = LOCK_TIMEOUT_SECONDS if timeout is None else timeout
+    limit = _find_limit(now or datetime.now(UTC), older_than_days)
     present = [folder for folder in folders if folder.is_dir()]
     sizes: list[int] = []
     with ExitStack() as locks:
         if not dry_run:
             for folder in present:
-                locks.enter_context(lock_folder(folder, timeout=patience))
+                locks.enter_context(lock_folder(folder, timeout=longest))
         for folder in present:
             for hour_folder in list(_find_hours(folder)):
                 if _read_hour(hour_folder) < limit:
@@ -76,12 +80,20 @@ def prune_hours(
     return Pruned(len(sizes), sum(sizes))
 
 
+def _find_limit(now: datetime, days: int) -> datetime:
+    """The time some days ago; the beginning of the calendar if that is not so long ago."""
+    try:
+        return now - timedelta(days=days)
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC)
+
+
 def _find_hours(folder: Path) -> Iterator[Path]:
     """The folders of hours below a folder, without following links."""
     with os.scandir(folder) as entries:
         below = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
     for name in below:
-        if _HOUR_FOLDER.fullmatch(str(folder / name)):
+        if _HOUR_FOLDER.fullmatch((folder / name).as_posix()):
             yield folder / name
         else:
             yield from _find_hours(folder / name)
@@ -93,7 +105,7 @@ def _drop(hour_folder: Path, root: Path) -> list[int]:
         sizes = _measure(hour_folder)
         for path in _list_ours(hour_folder):
             path.unlink(missing_ok=True)
-        _remove_empty(hour_folder, root)
+    _remove_empty(hour_folder, root)
     return sizes
 
 
@@ -105,7 +117,7 @@ def _list_ours(hour_folder: Path) -> list[Path]:
     ours = [
         path
         for path in hour_folder.iterdir()
-        if (_OURS.fullmatch(path.name) or is_abandoned(path))
+        if (_OURS.fullmatch(path.name) or is_stale(path))
         and path.is_file()
         and not path.is_symlink()
     ]
@@ -128,12 +140,15 @@ def _read_hour(folder: Path) -> datetime:
 
 
 def _remove_empty(folder: Path, root: Path) -> None:
-    """Remove a folder and those above it, up to a root, as long as they are empty."""
+    """Remove a folder and those above it, up to a root, as long as they are empty.
+
+    One that is locked or open at this moment, or that may not be removed, stays.
+    """
     while folder != root:
         try:
             folder.rmdir()
         except OSError as error:
-            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT}:
-                raise
-            return
+            if error.errno in _STAYS:
+                return
+            raise
         folder = folder.parent

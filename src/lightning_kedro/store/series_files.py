@@ -2,56 +2,39 @@
 
 ``G18/2023/026/15/`` holds ``time_series.csv``, ``geo_series.csv`` and ``granules.csv``; the last
 one lists the granules that were read, and is written last: an hour without it is unfinished and is
-made again. It has a row for every file: where a granule's newest creation is corrupt, one for that
-and one for the older creation whose flashes stand in the other two files.
+made again. It has a row for every file that was looked at: where a granule's newest creation is
+corrupt or could not be had (``failed``), one for that and one for the older creation whose flashes
+stand in the other two files.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
 from lightning_kedro.exceptions import TableError
-from lightning_kedro.granules.creations import KnownGranules, join_series, readable_starts
+from lightning_kedro.granules.creations import KnownGranules, merge_series
 from lightning_kedro.granules.hours import ArchiveHour
-from lightning_kedro.granules.series import CORRUPT, HourSeries, StoredGranule, arrow_schema
-from lightning_kedro.store.files import lock_folder, sweep_partials, write_whole
+from lightning_kedro.granules.ports import SeriesHours, SeriesStore
+from lightning_kedro.granules.record import FAILED, STATUSES, HourSeries
+from lightning_kedro.granules.series import arrow_schema
+from lightning_kedro.granules.tasks import ReadHour
+from lightning_kedro.schemas import TABLES
+from lightning_kedro.store.files import lock_folder, remove_stale_partials, write_atomic
 
 TIME_SERIES: Final = "time_series.csv"
 GEO_SERIES: Final = "geo_series.csv"
 GRANULES: Final = "granules.csv"
 
-
-class HourTask(Protocol):
-    """What a node hands over for an hour: its granules, and how to read them when asked to."""
-
-    @property
-    def granules(self) -> Sequence[StoredGranule]:
-        """The granules that are wanted; of each the newest creation first."""
-        ...
-
-    @property
-    def failures(self) -> Sequence[str]:
-        """What went wrong before."""
-        ...
-
-    @property
-    def is_listed(self) -> bool:
-        """Whether it is known what the archive has in this hour."""
-        ...
-
-    def only(self, granules: Sequence[StoredGranule]) -> "HourTask":
-        """The task of reading some of its granules."""
-        ...
-
-    def __call__(self) -> HourSeries:
-        """Read them."""
-        ...
+_REQUIRED: Final = set(TABLES["granules"].columns) - {
+    *("orbital_slot", "declared_flash_count", "reason")
+}
+"""The columns of ``granules.csv`` that are never empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +75,23 @@ class SeriesFolder:
 
     def read_granules(self) -> pa.Table:
         """The record of the hour's granules, with the columns of the table ``granules``."""
-        return _read_csv(self.folder / GRANULES, "granules")
+        granules = _read_csv(self.folder / GRANULES, "granules")
+        if not self._can_have(granules):
+            raise _explain(self.folder / GRANULES, "it has rows that no granule of its hour has")
+        return granules
+
+    def _can_have(self, granules: pa.Table) -> bool:
+        """Whether a record tells of granules of this hour, each of them in full."""
+        if any(granules[name].null_count for name in _REQUIRED):
+            return False
+        hours = pc.floor_temporal(granules["granule_start"], unit="hour")
+        hour = pa.scalar(self.hour.replace(tzinfo=None), pa.timestamp("us"))
+        checks = (
+            pc.equal(granules["platform"], self.platform),
+            pc.equal(hours, hour),
+            pc.is_in(granules["status"], value_set=pa.array(STATUSES)),
+        )
+        return all(pc.all(check, min_count=0).as_py() for check in checks)
 
     def read_if_whole(self) -> pa.Table | None:
         """The record of the hour's granules, if the other two files have a line for every flash.
@@ -145,41 +144,35 @@ class SeriesFolder:
         _write_csv(self.folder / GRANULES, series.granules, quoting="needed")
 
 
-class FlashSeries:
+@dataclass(frozen=True, slots=True)
+class FlashSeries(SeriesStore):
     """The hours of time series and geo series on disk: what ``flash_series`` loads.
 
-    Args:
+    Attributes:
         folder: Where they are.
-        unlisted: The (platform, hour) that could not be listed in this run.
     """
 
-    def __init__(self, folder: Path, unlisted: Iterable[tuple[str, datetime]] = ()) -> None:
-        """Hold on to a folder; nothing is read yet."""
-        self.folder = folder
-        self.unlisted = frozenset(unlisted)
+    folder: Path
 
     def hour(self, platform: str, hour: datetime) -> SeriesFolder:
         """The folder of an archive hour."""
         return SeriesFolder(self.folder / platform / f"{hour:%Y/%j/%H}", platform, hour)
 
-    def select(self, hours: Iterable[ArchiveHour]) -> "SelectedSeries":
+    def select(self, hours: Sequence[ArchiveHour]) -> "SelectedSeries":
         """The finished ones of some hours."""
         folders = dict.fromkeys(self.hour(hour.platform, hour.hour) for hour in hours)
-        finished = tuple(folder for folder in folders if folder.wait_until_finished())
-        return SelectedSeries(finished, self.unlisted)
+        return SelectedSeries(tuple(folder for folder in folders if folder.wait_until_finished()))
 
 
 @dataclass(frozen=True, slots=True)
-class SelectedSeries:
+class SelectedSeries(SeriesHours):
     """Some finished hours of time series and geo series, on disk.
 
     Attributes:
         hours: The folders.
-        unlisted: The (platform, hour) that could not be listed in this run.
     """
 
     hours: tuple[SeriesFolder, ...]
-    unlisted: frozenset[tuple[str, datetime]] = frozenset()
 
     def read_granules(self) -> pa.Table:
         """The record of all their granules, with the columns of the table ``granules``."""
@@ -187,69 +180,44 @@ class SelectedSeries:
         return pa.concat_tables([empty, *(hour.read_granules() for hour in self.hours)])
 
 
-@dataclass(frozen=True, slots=True)
-class SavedHour:
-    """How saving an hour went: granules decoded, and what could not be fetched."""
-
-    decoded: int
-    failures: tuple[str, ...] = ()
-
-
-def parse_hour_key(key: str) -> tuple[str, datetime]:
-    """The platform and the hour of a task's key, such as ``G18/2023/026/15``."""
-    platform, _, hour = key.partition("/")
-    return platform, datetime.strptime(hour, "%Y/%j/%H").replace(tzinfo=UTC)
-
-
-def save_hour(hour: SeriesFolder, task: HourTask) -> SavedHour:
+def save_hour(hour: SeriesFolder, task: ReadHour) -> int:
     """Read what an hour does not hold yet of what is wanted, and write it.
 
     What could not be read before is read again: a file may have been completed since.
+
+    Returns:
+        How many granules were decoded.
     """
     with lock_folder(hour.folder):
-        sweep_partials(hour.folder)
+        remove_stale_partials(hour.folder)
         stored = hour.read_if_whole()
         if stored is None:
             return _write_anew(hour, task)
         known = KnownGranules.from_table(stored)
         pending = [granule for granule in task.granules if known.wants(granule)]
         if not pending:
-            return SavedHour(0)
+            return 0
         new = task.only(pending)()
         before = stored.to_pylist()
         if all(row in before for row in new.granules.to_pylist()):
-            return SavedHour(new.granules.num_rows, new.failures)
+            return _count_decoded(new)
         try:
-            hour.write(_merge(hour.read(), new))
+            hour.write(merge_series(hour.read(), new))
         except TableError:
             return _write_anew(hour, task)
-        return SavedHour(new.granules.num_rows, new.failures)
+        return _count_decoded(new)
 
 
-def _write_anew(hour: SeriesFolder, task: HourTask) -> SavedHour:
-    """Write an hour from all the granules that are wanted."""
+def _write_anew(hour: SeriesFolder, task: ReadHour) -> int:
+    """Write an hour from all the granules that are wanted; how many were decoded."""
     series = task()
     hour.write(series)
-    return SavedHour(series.granules.num_rows, series.failures)
+    return _count_decoded(series)
 
 
-def _merge(old: HourSeries, new: HourSeries) -> HourSeries:
-    """An hour's granules with some of them read anew; the others stay as they are.
-
-    What could be read stays until something newer can be read: a corrupt file never displaces it.
-    """
-    replaced = pa.array([start for _, start in readable_starts(new)], pa.timestamp("us"))
-    again = new.granules["file_name"].combine_chunks()
-
-    def drop(rows: pa.Table, column: str, values: pa.Array) -> pa.Table:
-        return rows.filter(pc.invert(pc.is_in(rows[column], value_set=values)))
-
-    kept = drop(old.granules, "granule_start", replaced)
-    stays = pc.not_equal(kept["status"], CORRUPT)
-    kept = kept.filter(pc.or_(stays, pc.invert(pc.is_in(kept["file_name"], value_set=again))))
-    added = drop(new.granules, "file_name", kept["file_name"].combine_chunks())
-    flashes = drop(old.flashes, "granule_start", replaced)
-    return join_series([HourSeries(flashes, kept), HourSeries(new.flashes, added)])
+def _count_decoded(series: HourSeries) -> int:
+    """How many granules were there to be decoded."""
+    return int(pc.sum(pc.not_equal(series.granules["status"], FAILED)).as_py() or 0)
 
 
 def _count_flashes(granules: pa.Table) -> int:
@@ -280,15 +248,18 @@ def _read_csv(path: Path, table: str) -> pa.Table:
         message = f"{path} is gone: another run or `kedro prune` has dropped it. Run again."
         raise TableError(message) from error
     except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
-        message = (
-            f"{path} cannot be read: {str(error).splitlines()[0]}. Remove its folder; the next "
-            f"run makes it again."
-        )
-        raise TableError(message) from error
+        raise _explain(path, str(error).splitlines()[0]) from error
+
+
+def _explain(path: Path, reason: str) -> TableError:
+    """What is wrong with a file, and what to do."""
+    return TableError(
+        f"{path} cannot be read: {reason}. Remove its folder; the next run makes it again."
+    )
 
 
 def _write_csv(path: Path, table: pa.Table, *, quoting: str = "none") -> None:
     """Write a CSV; it becomes visible only when it is whole and on the disk."""
     options = pa.csv.WriteOptions(quoting_style=quoting, quoting_header="none")
-    with write_whole(path, sync=True) as partial_file:
+    with write_atomic(path, sync=True) as partial_file:
         pa.csv.write_csv(table, partial_file, options)

@@ -1,33 +1,45 @@
 """Where granules lie: listing and fetching through fsspec, with its errors made plain.
 
 A root is any fsspec URL or folder laid out like NOAA's buckets
-(``GLM-L2-LCFA/YYYY/DDD/HH/*.nc``); ``{number}`` in it stands for the satellite's number, since each
-satellite has a bucket of its own.
+(``GLM-L2-LCFA/YYYY/DDD/HH/*.nc``, see ``layouts`` for what else is read); ``{number}`` in it stands
+for the satellite's number, since each satellite has a bucket of its own.
 """
 
 import logging
-import os
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from lightning_kedro.exceptions import ArchiveError
-from lightning_kedro.glm.granule import GranuleName, hour_prefix, parse_granule_name
+from lightning_kedro.exceptions import ArchiveError, UnlistableArchiveError, printable
+from lightning_kedro.glm.granule import PRODUCT, GranuleName, hour_prefix, parse_granule_name
+from lightning_kedro.glm.satellites import SATELLITES
 from lightning_kedro.granules.hours import ArchiveHour
-from lightning_kedro.granules.series import StoredGranule
-from lightning_kedro.store.fetching import Content, Fetcher
-from lightning_kedro.store.listing import (
-    UNKNOWN_SIZE,
-    Entry,
-    list_anywhere,
-    list_s3,
-    scan_folder,
+from lightning_kedro.granules.ports import GranuleSource
+from lightning_kedro.granules.record import StoredGranule
+from lightning_kedro.store.concurrently import run_concurrently
+from lightning_kedro.store.deadlines import Deadlines
+from lightning_kedro.store.errors import (
+    client_errors,
+    explain_client_failure,
+    explain_failure,
+    storage_errors,
 )
-from lightning_kedro.store.retry import Breaker, RefusedError, retry_politely
+from lightning_kedro.store.fetching import Content, Fetcher
+from lightning_kedro.store.layouts import FlatFolder, LayoutFinder, root_above_product
+from lightning_kedro.store.listing import UNKNOWN_SIZE, Entry, bound, scan_folder
+from lightning_kedro.store.remote import S3, WEB, RemoteFiles, open_remote
+from lightning_kedro.store.retry import (
+    CircuitBreaker,
+    ConfigurationError,
+    RefusedError,
+    retry_with_backoff,
+)
+
+__all__ = ["MAX_GRANULE_BYTES", "Storage", "run_concurrently"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,22 +47,32 @@ MAX_GRANULE_BYTES: Final = 64 << 20
 """Whatever is larger is no granule and never fetched: the largest known ones, of the weeks around
 an equinox when the sun shines into the instrument, have 5 MB."""
 
-HOPELESS_LISTINGS: Final = 24
+MAX_FAILED_LISTINGS: Final = 24
 """When so many hours in a row could not be listed, the archive is down."""
 
+MAX_NAMES: Final = 1000
+"""How many names are looked at to see how an archive is laid out: one page of S3."""
+
 _LOCAL: Final = ("file", "local")
-_S3: Final = ("s3", "s3a")
 
-_opening: Final = threading.Lock()
+_opening: Final = threading.RLock()
+
+File = tuple[str, GranuleName | None, int]
+"""Where something lies, its name as a granule if it is one, and its size in bytes."""
 
 
-class Storage:
+class Storage(GranuleSource):
     """One root and the file system it lies in.
 
     Args:
         root: fsspec URL or folder; ``{number}`` stands for the satellite's number.
         fs_args: Options for the file system, as in any Kedro dataset.
         max_concurrency: How many requests may be under way at once.
+        may_be_absent: Whether this project makes the root itself: then nothing may be there yet,
+            which in an archive is an error.
+
+    ``fs_args`` has one option of its own: ``max_request_seconds``, the longest that a request may
+    last as a whole; without it that follows from the size of what is asked for (``deadlines``).
 
     Example:
         >>> Storage("s3://noaa-goes{number}").locate("G18")
@@ -63,13 +85,21 @@ class Storage:
         fs_args: Mapping[str, Any] | None = None,
         *,
         max_concurrency: int = 32,
+        may_be_absent: bool = False,
     ) -> None:
         """Remember the root; nothing is opened before the first use."""
         self.root = root
         self.max_concurrency = max_concurrency
         self._fs_args = dict(fs_args or {})
-        self._file_system: Any = None
-        self._listings = Breaker(HOPELESS_LISTINGS)
+        max_seconds = self._fs_args.pop("max_request_seconds", None)
+        self._deadlines = Deadlines(max_concurrency, max_seconds)
+        self._files: RemoteFiles | None = None
+        self._is_connected = False
+        self._listings = CircuitBreaker(MAX_FAILED_LISTINGS)
+        self._flat = FlatFolder()
+        self._layouts = LayoutFinder(
+            root, self.protocol, self._list_names, may_be_absent=may_be_absent
+        )
 
     @property
     def protocol(self) -> str:
@@ -83,45 +113,25 @@ class Storage:
         return self.protocol in _LOCAL
 
     @property
-    def file_system(self) -> Any:  # noqa: ANN401  (fsspec has no types)
-        """The fsspec file system, made at the first use; several threads may ask for it."""
+    def files(self) -> RemoteFiles:
+        """The remote file system, opened at the first use; several threads may ask for it."""
         with _opening:
-            if self._file_system is None:
-                self._file_system = self._open()
-            return self._file_system
-
-    def _open(self) -> Any:  # noqa: ANN401
-        """Make the file system; an S3 one asks once, since patience is ours alone."""
-        from fsspec.core import url_to_fs
-
-        options = self._s3_options() if self.protocol in _S3 else {}
-        try:
-            file_system, _ = url_to_fs(self.root, **options, skip_instance_cache=True)
-        except (ValueError, ImportError) as error:
-            message = (
-                f"Parameter archive: {self.root!r} cannot be opened, {error}. Give a folder, "
-                f"or a URL of a file system that fsspec knows such as s3://bucket."
-            )
-            raise ArchiveError(message) from error
-        if self.protocol in _S3:
-            file_system.retries = 1
-        return file_system
-
-    def _s3_options(self) -> dict[str, Any]:
-        """The options of an S3 file system: one attempt, and one GET a granule without a HEAD."""
-        config = {"retries": {"total_max_attempts": 1}, **self._fs_args.get("config_kwargs", {})}
-        return {"max_concurrency": 1, **self._fs_args, "config_kwargs": config}
+            if self._files is None:
+                self._files = open_remote(self.root, self._fs_args, self._deadlines)
+            return self._files
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the open file system behind: another process opens its own."""
-        return {**self.__dict__, "_file_system": None}
+        return {**self.__dict__, "_files": None, "_is_connected": False}
 
     def locate(self, platform: str) -> str:
-        """The root of a satellite, as the file system wants it."""
-        root = self.root.replace("{number}", platform[1:])
+        """The root of a satellite, as the file system wants it: what holds ``GLM-L2-LCFA``."""
+        root = self.root.replace("{number}", str(SATELLITES[platform].number))
         if self.is_local:
-            return str(Path(root.removeprefix("file://").removeprefix("local://")).expanduser())
-        return str(self.file_system._strip_protocol(root)).rstrip("/")  # noqa: SLF001  (fsspec's)
+            folder = Path(root.removeprefix("file://").removeprefix("local://")).expanduser()
+            return str(folder.parent if folder.name == PRODUCT else folder)
+        path = str(self.files.file_system._strip_protocol(root)).rstrip("/")  # noqa: SLF001
+        return root_above_product(path)
 
     def list_hour(self, hour: ArchiveHour) -> tuple[list[StoredGranule], int]:
         """List an archive hour: one request, or a few where it holds over 1,000 keys.
@@ -134,48 +144,92 @@ class Storage:
         Raises:
             ArchiveError: If the archive cannot be reached, after several attempts with growing,
                 random pauses between them.
+            UnlistableArchiveError: If it does not list its folders, or has other ones. Whether it
+                does is not asked before an hour holds no granule.
         """
-        prefix = f"{self.locate(hour.platform)}/{hour_prefix(hour.hour)}"
+        usual = self.locate(hour.platform)
+        first = self._layouts.root_of(hour.platform, usual)
+        files = self._list_granules(first, hour)
+        if not any(name is not None for _, name, _ in files or ()):
+            root = self._layouts.find(hour.platform, usual)
+            if root != first or self.protocol in WEB or self._layouts.is_flat(root):
+                files = self._look_again(root, hour)
+        return self._take_in(self._measure(files or []), hour)
+
+    def _list_granules(self, root: str, hour: ArchiveHour) -> list[File] | None:
+        """What lies in an hour's folder; None if there is no such folder."""
+        if self._layouts.is_flat(root):
+            found: list[Entry] = self._ask(partial(self._flat.list_hour, root, hour), root)
+            return [_describe(place, size or 0) for place, size in found]
+        prefix = f"{root}/{hour_prefix(hour.hour)}"
+        entries = self._list(prefix)
+        if entries is None:
+            return None
+        files = []
+        for place, size in entries:
+            folder, _, file_name = place.rpartition("/")
+            if folder == prefix and size is not None:
+                file = _describe(place, size)
+            else:
+                file = (place, None, size or 0)
+            if file[1] is not None or not (file_name.startswith(".") or place == f"{prefix}/"):
+                files.append(file)
+        return files
+
+    def _look_again(self, root: str, hour: ArchiveHour) -> list[File] | None:
+        """List an hour once more, now that it is known where it lies and that folders are listed.
+
+        Only the indexes of web servers can say that an hour is absent; what else answers in the
+        place of an index is told apart by ``LayoutFinder``.
+        """
+        if self.protocol in WEB and self._layouts.is_hour_absent(root, hour):
+            return []
+        return self._list_granules(root, hour)
+
+    def _take_in(self, files: Iterable[File], hour: ArchiveHour) -> tuple[list[StoredGranule], int]:
+        """The granules of an hour and satellite, and how many files are no granules of the hour."""
         granules: list[StoredGranule] = []
         ignored = 0
-        files = self._patiently(partial(self._list_files, prefix), prefix)
-        for place, name, size in self._measure(files):
+        for place, name, size in files:
             if name is None or name.hour != hour.hour or size > MAX_GRANULE_BYTES:
                 ignored += 1
                 if size > MAX_GRANULE_BYTES:
-                    logger.warning("%s has %d bytes, too many for a granule: ignored", place, size)
+                    logger.warning(
+                        "%s has %d bytes, too many for a granule: ignored", printable(place), size
+                    )
             elif name.platform == hour.platform:
-                granules.append(StoredGranule(name, place, size))
+                granules.append(StoredGranule(name, place, size, self.is_local))
         return granules, ignored
 
-    def _list_files(self, prefix: str) -> list[tuple[str, GranuleName | None, int]]:
-        """What is directly below a prefix: place, name as a granule if it is one, size in bytes."""
+    def _list(self, prefix: str, first: int | None = None) -> list[Entry] | None:
+        """Everything below a prefix, or the first of it; None if there is no such folder."""
+        request = partial(self._list_once, prefix, first)
+        answer: list[Entry] | None = self._ask(request, prefix)
+        return answer
+
+    def _list_once(self, prefix: str, first: int | None) -> list[Entry] | None:
+        """The same in one attempt, in the quickest way that its file system has."""
         try:
-            entries = list(self._list_entries(prefix))
+            entries = scan_folder(prefix) if self.is_local else self.files.list_entries(prefix)
+            return list(islice(entries, first)) if first is not None else bound(entries)
         except (FileNotFoundError, NotADirectoryError):
-            return []
-        found: list[tuple[str, GranuleName | None, int]] = []
-        for place, size in entries:
-            folder, _, file_name = place.rpartition("/")
-            name = parse_granule_name(file_name) if size is not None and folder == prefix else None
-            if name is not None or not (file_name.startswith(".") or place == f"{prefix}/"):
-                found.append((place, name, size or 0))
-        return found
+            return None
 
-    def _list_entries(self, prefix: str) -> Iterable[Entry]:
-        """Everything below a prefix, in the quickest way that its file system has."""
-        if self.is_local:
-            return scan_folder(prefix)
-        return (list_s3 if self.protocol in _S3 else list_anywhere)(self.file_system, prefix)
+    def _list_names(self, folder: str) -> list[str] | None:
+        """The first names directly below a folder; None if there is no such folder."""
+        entries = self._list(folder, MAX_NAMES)
+        if entries is None:
+            return None
+        start = len(folder) + 1
+        names = (place[start:].split("/", 1)[0] for place, _ in entries)
+        return list(dict.fromkeys(name for name in names if name))
 
-    def _measure(
-        self, found: list[tuple[str, GranuleName | None, int]]
-    ) -> list[tuple[str, GranuleName | None, int]]:
+    def _measure(self, found: list[File]) -> list[File]:
         """Ask for the sizes of granules that came without, as in the folders of web servers."""
         places = [place for place, name, size in found if name and size == UNKNOWN_SIZE]
         if not places:
             return found
-        sizes = run_together(self._ask_size, places, workers=self.max_concurrency)
+        sizes = run_concurrently(self._ask_size, places, workers=self.max_concurrency)
         for answer in sizes:
             if isinstance(answer, ArchiveError):
                 raise answer
@@ -184,41 +238,57 @@ class Storage:
 
     def _ask_size(self, place: str) -> int:
         """The size of one file in bytes."""
-        size = self._patiently(partial(self.file_system.size, place), place)
-        if size is None:
-            message = f"{self._name(place)}: the server does not say how large it is."
-            raise ArchiveError(message)
+        size = self._ask(partial(self.files.size, place), place)
+        if size is None or size < 0:
+            message = (
+                f"{printable(self._name(place))}: the server does not say how large it is, neither "
+                f"in its listing nor when it is asked. Give an archive that does."
+            )
+            raise RefusedError(message)
         return int(size)
 
     def root_exists(self, platform: str) -> bool:
-        """Whether there is anything at all at a satellite's root."""
-        root = self.locate(platform)
-        return bool(self._patiently(partial(self._is_there, root), root))
+        """Whether there is anything at all at a satellite's root.
 
-    def _is_there(self, root: str) -> bool:
-        """Whether a folder or bucket is there; a prefix of a bucket is if something is below it.
-
-        Not ``exists`` of the file system: some take an archive that does not answer for none.
+        Not ``exists`` of the file system: some take an archive that does not answer for none. A
+        prefix of a bucket is there if something is below it.
         """
-        try:
-            found = any(True for _ in self._list_entries(root))
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        return found or self.protocol not in _S3 or "/" not in root
+        root = self.locate(platform)
+        found = self._list(root, 1)
+        return found is not None and (bool(found) or self.protocol not in S3 or "/" not in root)
 
-    def _patiently(self, ask: Callable[[], Any], place: str) -> Any:  # noqa: ANN401
+    def _ask(self, request: Callable[[], Any], place: str) -> Any:  # noqa: ANN401
         """Ask the archive for something, several times if need be."""
         try:
-            for attempt in retry_politely():
+            for attempt in retry_with_backoff():
                 with attempt, self.explain_errors(place):
-                    self._listings.check(place)
-                    answer = ask()
+                    self._listings.check(printable(place))
+                    self._connect()
+                    answer = request()
+        except UnlistableArchiveError:
+            self._listings.succeed()
+            raise
         except ArchiveError as error:
             self._listings.fail(error)
-            logger.error("%s", error)  # noqa: TRY400  (a line for a person, not a traceback)
+            if not isinstance(error, ConfigurationError):
+                logger.error("%s", error)  # noqa: TRY400  (a line for a person, not a traceback)
             raise
         self._listings.succeed()
         return answer
+
+    def _connect(self) -> None:
+        """Make the client of S3 once: it reads the user's configuration.
+
+        Raises:
+            ConfigurationError: If that cannot be used.
+        """
+        if self.is_local or self._is_connected:
+            return
+        try:
+            self.files.connect()
+        except client_errors() as error:
+            raise explain_client_failure(error) from error
+        self._is_connected = True
 
     def read(self, granule: StoredGranule) -> Path | bytes:
         """A granule's own file where it is local, else its bytes, all of them.
@@ -248,8 +318,9 @@ class Storage:
         yield from self._fetcher().fetch_all(granules)
 
     def _fetcher(self) -> Fetcher:
-        """What fetches granules; each lot of them starts with new trust in the archive."""
-        return Fetcher(self.file_system, self.max_concurrency, self.explain_errors)
+        """What fetches granules; each lot of them has a circuit breaker of its own."""
+        self._connect()
+        return Fetcher(self.files, self.max_concurrency, self.explain_errors)
 
     @contextmanager
     def explain_errors(self, place: str, *, to_fetch: bool = False) -> Iterator[None]:
@@ -261,64 +332,16 @@ class Storage:
         """
         try:
             yield
-        except (FileNotFoundError, NotADirectoryError) as error:
-            if to_fetch:
-                message = f"{place} is gone from {self.root} since it was listed."
-                raise RefusedError(message) from error
-            raise ArchiveError(self._explain(place, error)) from error
-        except _storage_errors() as error:
-            kind = RefusedError if isinstance(error, PermissionError) else ArchiveError
-            raise kind(self._explain(place, error)) from error
-
-    def _explain(self, place: str, error: BaseException) -> str:
-        """What went wrong at a place, and what to do."""
-        if self.is_local:
-            return f"Cannot read {place}: {error}. Check the folder and its permissions."
-        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-        where = f" at {endpoint}" if endpoint and self.protocol in _S3 else ""
-        return (
-            f"Cannot read {self._name(place)}{where}: {str(error) or type(error).__name__}. Check "
-            f"the network, or work offline with `kedro run --env sample`."
-        )
+        except storage_errors() as error:
+            raise explain_failure(
+                error, self._name(place), self.root, is_local=self.is_local, to_fetch=to_fetch
+            ) from error
 
     def _name(self, place: str) -> str:
         """A place as a URL."""
         return place if self.is_local or "://" in place else f"{self.protocol}://{place}"
 
 
-def run_together(
-    work: Callable[[Any], Any],
-    items: Sequence[Any],
-    *,
-    workers: int,
-) -> list[Any]:
-    """Do something for many items at once; used for requests, which mostly wait.
-
-    Args:
-        work: What to do; called in threads.
-        items: For what.
-        workers: How many at a time, at most.
-
-    Returns:
-        The results in the order of the items; an ``ArchiveError`` stands in the place of its
-        result.
-    """
-
-    def attempt(item: Any) -> Any:  # noqa: ANN401
-        try:
-            return work(item)
-        except ArchiveError as error:
-            return error
-
-    with ThreadPoolExecutor(max_workers=max(1, min(workers, len(items)))) as pool:
-        return list(pool.map(attempt, items))
-
-
-def _storage_errors() -> tuple[type[BaseException], ...]:
-    """What fsspec and its S3 client raise when an archive cannot be read."""
-    try:
-        from aiohttp import ClientError as HttpError
-        from botocore.exceptions import BotoCoreError, ClientError
-    except ImportError:  # pragma: no cover  (s3fs brings both; another file system may do without)
-        return (OSError, ValueError)
-    return (OSError, ValueError, BotoCoreError, ClientError, HttpError)
+def _describe(place: str, size: int) -> File:
+    """A file with its name taken apart."""
+    return place, parse_granule_name(place.rpartition("/")[2]), size

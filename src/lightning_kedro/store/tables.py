@@ -32,16 +32,21 @@ class TableHandle:
         lock_timeout: How long to wait for the file, in seconds.
     """
 
+    order: str = ""
+    """The columns by which rows are ordered; the table's key if empty."""
+
     def __init__(self, path: Path, table: str, lock_timeout: float = LOCK_TIMEOUT_SECONDS) -> None:
         """Hold on to the table."""
         self.path = path
         self.table = table
         self.lock_timeout = lock_timeout
+        self.order = self.order or ", ".join(TABLES[table].key)
 
     def __len__(self) -> int:
         """The number of rows."""
         with self.open() as connection:
-            return int(connection.execute(f"SELECT count(*) FROM {self.table}").fetchall()[0][0])  # noqa: S608
+            query = f"SELECT count(*) FROM main.{self.table}"  # noqa: S608
+            return int(connection.execute(query).fetchall()[0][0])
 
     def __repr__(self) -> str:
         """Say which table of which file."""
@@ -56,7 +61,8 @@ class TableHandle:
     def df(self) -> "pd.DataFrame":
         """The whole table, in the order of its key."""
         with self.open() as connection:
-            frame: pd.DataFrame = connection.sql(select_all(self.table)).df()
+            query = f"SELECT * FROM main.{self.table} ORDER BY {self.order}"  # noqa: S608
+            frame: pd.DataFrame = connection.sql(query).df()
             return frame
 
     def read(self, selection: Selection, columns: Sequence[str] | None = None) -> "pa.Table":
@@ -93,13 +99,12 @@ def open_table(
 
 def _check_table(connection: "duckdb.DuckDBPyConnection", path: Path, table: str) -> None:
     """Make sure that a table is there and stored as the registry says."""
-    if not table_columns(connection, table):
+    if not check_table(connection, table):
         message = (
             f"Database {path} has no table {table} yet: run the pipeline that makes it first, "
             f"`kedro run --pipelines {_find_maker(table)}`."
         )
         raise TableError(message)
-    check_types(connection, table)
 
 
 def _find_maker(table: str) -> str:
@@ -115,22 +120,34 @@ def read_key(
     columns: Sequence[str] | None = None,
 ) -> "pa.Table":
     """The rows of one result in one of its tables, in the order of the table's key."""
+    condition = " AND ".join(f"{name} = ?" for name in RESULT_KEY)
+    return read_where(connection, table, condition, [*selection.key], columns)
+
+
+def read_where(
+    connection: "duckdb.DuckDBPyConnection",
+    table: str,
+    condition: str,
+    values: Sequence[object],
+    columns: Sequence[str] | None = None,
+    *,
+    order: str = "",
+) -> "pa.Table":
+    """Some rows and columns of a table, in the order of its key unless another is given.
+
+    Raises:
+        KeyError: If the table has no such column.
+    """
     allowed = (*TABLES[table].columns, "simulated")
     wanted = tuple(columns or allowed)
     if unknown := set(wanted) - set(allowed):
         message = f"table {table} has no columns {sorted(unknown)}"
         raise KeyError(message)
-    condition = " AND ".join(f"{name} = ?" for name in RESULT_KEY)
     return connection.sql(
-        f"SELECT {', '.join(wanted)} FROM {table} WHERE {condition} "  # noqa: S608
-        f"ORDER BY {', '.join(TABLES[table].key)}",
-        params=[*selection.key],
+        f"SELECT {', '.join(wanted)} FROM main.{table} WHERE {condition} "  # noqa: S608
+        f"ORDER BY {order or ', '.join(TABLES[table].key)}",
+        params=[*values],
     ).to_arrow_table()
-
-
-def select_all(table: str) -> str:
-    """SQL for the whole table in the order of its key."""
-    return f"SELECT * FROM {table} ORDER BY {', '.join(TABLES[table].key)}"  # noqa: S608
 
 
 def create_table(connection: "duckdb.DuckDBPyConnection", table: str) -> None:
@@ -141,42 +158,75 @@ def create_table(connection: "duckdb.DuckDBPyConnection", table: str) -> None:
     """
     migrate(connection)
     columns = {name: COLUMNS[name] for name in TABLES[table].columns} | {"simulated": SIMULATED}
-    if not table_columns(connection, table):
+    if not check_table(connection, table):
         listed = ", ".join(f"{name} {column.type}" for name, column in columns.items())
         connection.execute(f"CREATE TABLE main.{table} ({listed})")
         connection.execute(f"COMMENT ON TABLE main.{table} IS {_quote(TABLES[table].meaning)}")
         for name, column in columns.items():
             meaning = _quote(column.meaning)
             connection.execute(f"COMMENT ON COLUMN main.{table}.{name} IS {meaning}")
-    check_types(connection, table)
 
 
-def table_columns(connection: "duckdb.DuckDBPyConnection", table: str) -> dict[str, str]:
-    """The columns that a table has with their types, in order; none if there is no such table."""
-    return dict(
-        connection.execute(
-            "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? "
-            "AND schema_name = 'main' AND database_name = current_database() ORDER BY column_index",
-            [table],
-        ).fetchall()
-    )
+def table_columns(connection: "duckdb.DuckDBPyConnection", table: str) -> list[str]:
+    """The columns that a table has, in order; none if there is no such table."""
+    return list(column_types(connection, table))
 
 
-def check_types(connection: "duckdb.DuckDBPyConnection", table: str) -> None:
-    """Make sure that the columns that are there are stored as the registry says.
+def column_types(connection: "duckdb.DuckDBPyConnection", table: str) -> dict[str, str]:
+    """The type of each column that a table has, in order; none if there is no such table.
+
+    Only the project's own tables count, which are in the schema ``main`` of the open file: in a
+    schema of their own people may call theirs as they like.
+    """
+    rows = connection.execute(
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? "
+        "AND schema_name = 'main' AND database_name = current_database() ORDER BY column_index",
+        [table],
+    ).fetchall()
+    return dict(rows)
+
+
+def check_table(connection: "duckdb.DuckDBPyConnection", table: str) -> dict[str, str]:
+    """The type of each column of a table of the registry, which must be as the registry has it.
+
+    Columns that the registry does not know are a person's own: they may be of any type.
 
     Raises:
-        TableError: If one is not.
+        TableError: If something else has the table's name, or a column has another type.
     """
-    wanted = TABLES[table].types | {"simulated": SIMULATED.type}
-    for name, kind in table_columns(connection, table).items():
-        if name in wanted and wanted[name] != kind:
-            message = (
-                f"Column {name} of table {table} is stored as {kind}, expected {wanted[name]}: "
-                f"rename the table (ALTER TABLE {table} RENAME TO my_{table}) and run again, which "
-                f"makes a new one."
-            )
-            raise TableError(message)
+    present = column_types(connection, table)
+    if present and _is_view(connection, table):
+        fault = f"has a view called {table}, which is the name of a table of this project"
+        raise TableError(_advise_rename(connection, table, fault, "VIEW"))
+    for name, expected in (TABLES[table].types | {"simulated": SIMULATED.type}).items():
+        found = present.get(name, expected)
+        if found != expected:
+            fault = f"has {found} in column {name} of table {table}, instead of {expected}"
+            raise TableError(_advise_rename(connection, table, fault, "TABLE"))
+    return present
+
+
+def _is_view(connection: "duckdb.DuckDBPyConnection", table: str) -> bool:
+    """Whether what has the name of a table is a view."""
+    rows = connection.execute(
+        "SELECT 1 FROM duckdb_views() WHERE view_name = ? AND schema_name = 'main' "
+        "AND database_name = current_database()",
+        [table],
+    ).fetchall()
+    return bool(rows)
+
+
+def _advise_rename(
+    connection: "duckdb.DuckDBPyConnection", table: str, fault: str, kind: str
+) -> str:
+    """The message for something that has a table's name and is not that table."""
+    ((path,),) = connection.execute(
+        "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
+    ).fetchall()
+    return (
+        f"Database {path} {fault}. Rename it with DuckDB (ALTER {kind} {table} RENAME TO "
+        f"my_{table}), then run again."
+    )
 
 
 def replace_rows(

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -18,6 +18,7 @@ from lightning_kedro.analysis.labelling import (
     measure_merging,
 )
 from lightning_kedro.analysis.recommendation import Recommendation, recommend_k
+from lightning_kedro.analysis.resampling import NOT_RESAMPLED, Resampled, resample_partitions
 from lightning_kedro.analysis.silhouette import silhouette_samples
 from lightning_kedro.analysis.sphere import FloatArray
 from lightning_kedro.exceptions import ParameterError
@@ -45,10 +46,12 @@ class SilhouetteEvaluation:
     Attributes:
         samples: Silhouette coefficient of each point by k, shape (m,) each, -1 to 1.
         scores: Mean over all flashes by k, -1 to 1.
+        resampled: What samples of the flashes say of every k that was fitted.
     """
 
     samples: Mapping[int, FloatArray]
     scores: Mapping[int, float]
+    resampled: Resampled = NOT_RESAMPLED
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """The evaluation itself: it never changes."""
@@ -165,9 +168,9 @@ def _fit_one(features: ClusterFeatures) -> KMeansFit:
 
 
 def evaluate_silhouettes(
-    features: ClusterFeatures, candidates: Sequence[KMeansFit], k_min: int
+    features: ClusterFeatures, candidates: Sequence[KMeansFit], k_min: int, random_state: int
 ) -> SilhouetteEvaluation:
-    """Silhouette coefficients for every k from ``k_min`` that was fitted.
+    """Silhouette coefficients for every k from ``k_min`` that was fitted, and samples of flashes.
 
     Where few flashes allow no such k, those from 2 are evaluated.
     """
@@ -181,7 +184,11 @@ def evaluate_silhouettes(
     )
     samples = {fit.n_clusters: mine for fit, mine in zip(fits, found, strict=True)}
     scores = {k: float(np.average(mine, weights=features.weights)) for k, mine in samples.items()}
-    return SilhouetteEvaluation(samples, scores)
+    n_dimensions = 2 if features.space.time_scale_km_per_hour is None else 3
+    resampled = resample_partitions(
+        features.points, features.weights, len(candidates), random_state, n_dimensions
+    )
+    return SilhouetteEvaluation(samples, scores, resampled)
 
 
 def measure_inertia(features: ClusterFeatures, candidates: Sequence[KMeansFit]) -> dict[int, float]:
@@ -191,36 +198,35 @@ def measure_inertia(features: ClusterFeatures, candidates: Sequence[KMeansFit]) 
 
 
 def choose_k(
-    scores: Mapping[int, float], inertia: Mapping[int, float], options: ClusteringOptions
+    evaluation: SilhouetteEvaluation,
+    inertia: Mapping[int, float],
+    options: ClusteringOptions,
+    n_flashes: int,
 ) -> Recommendation:
-    """Choose k by both evaluators; with too few flashes for them what is left.
+    """Choose k by all that was evaluated; with too few flashes for that what is left.
 
     Args:
-        scores: Silhouette score by k.
+        evaluation: Silhouettes by k, and what samples say.
         inertia: Inertia by k, from 1.
         options: What was asked for.
+        n_flashes: Number of flashes.
     """
-    if not scores:
+    if not evaluation.scores:
         k = len(inertia)
         found = "no flashes" if k == 0 else "flashes at one or two points only"
         reason = f"{found}: there is no number of clusters to choose"
         return Recommendation(k, "none", None, None, at_range_end=False, reason=reason)
     fixed = None if options.k is None else min(options.k, max(inertia))
-    choice = recommend_k(scores, inertia, options.criterion, fixed)
+    choice = recommend_k(
+        evaluation.scores, inertia, options.criterion, fixed, evaluation.resampled, n_flashes
+    )
     if fixed == options.k:
         return choice
     reason = (
         f"k = {options.k} was asked for, but so few flashes allow {fixed} clusters at most; "
         f"{choice.reason}"
     )
-    return Recommendation(
-        choice.k,
-        choice.criterion,
-        choice.k_silhouette,
-        choice.k_elbow,
-        at_range_end=choice.at_range_end,
-        reason=reason,
-    )
+    return replace(choice, reason=reason)
 
 
 def cluster_table(

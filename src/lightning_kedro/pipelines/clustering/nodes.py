@@ -50,10 +50,14 @@ def fit_candidates(
 
 
 def evaluate_silhouette(
-    cluster_features: PreparedFlashes, candidates: Sequence[KMeansFit], k_min: int
+    cluster_features: PreparedFlashes,
+    candidates: Sequence[KMeansFit],
+    k_min: int,
+    random_state: int,
 ) -> SilhouetteEvaluation:
-    """Score every k from ``k_min`` that was fitted by its silhouette."""
-    return evaluation.evaluate_silhouettes(cluster_features.features, candidates, k_min)
+    """Score every k from ``k_min`` that was fitted by its silhouette, and by samples."""
+    features = cluster_features.features
+    return evaluation.evaluate_silhouettes(features, candidates, k_min, random_state)
 
 
 def evaluate_elbow(
@@ -68,6 +72,7 @@ def cluster_flashes(
     candidates: Sequence[KMeansFit],
     silhouette_evaluation: SilhouetteEvaluation,
     elbow_evaluation: Mapping[int, float],
+    selection: Mapping[str, Any],
     clustering: Mapping[str, Any],
     satellite: str,
     run_time: str,
@@ -79,12 +84,14 @@ def cluster_flashes(
     """
     scores = silhouette_evaluation.scores
     options = ClusteringOptions.from_parameters(clustering)
-    choice = evaluation.choose_k(scores, elbow_evaluation, options)
+    n_flashes = cluster_features.features.n_flashes
+    choice = evaluation.choose_k(silhouette_evaluation, elbow_evaluation, options, n_flashes)
     clustered = evaluation.cluster_table(
         cluster_features, candidates, silhouette_evaluation.samples, choice
     )
     request = {"clustering": clustering, "satellite": satellite, "run_time": run_time}
+    chosen = Selection.from_plain(selection)
     result = tables.collect_result(
-        cluster_features, candidates, scores, elbow_evaluation, clustered, request
+        chosen, cluster_features, candidates, scores, elbow_evaluation, clustered, request
     )
     return (result,) * len(RESULT_TABLES)

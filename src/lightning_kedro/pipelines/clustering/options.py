@@ -17,7 +17,7 @@ class ClusteringOptions:
         k_min: Smallest k evaluated, at least 2.
         k_max: Largest k evaluated, where there are flashes enough.
         k: The k to take, or None for the recommended one.
-        criterion: ``silhouette`` or ``elbow``.
+        criterion: ``multiscale``, ``silhouette`` or ``elbow``.
         max_cells: Most points that are fitted; more flashes are merged into cells.
         random_state: Seed.
         time_scale_km_per_hour: How many km an hour counts as, or None.

@@ -46,7 +46,12 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 evaluate_silhouette,
-                inputs=["cluster_features", "candidates", "params:clustering.k_min"],
+                inputs=[
+                    "cluster_features",
+                    "candidates",
+                    "params:clustering.k_min",
+                    "params:clustering.random_state",
+                ],
                 outputs="silhouette_evaluation",
                 name="silhouette_evaluator",
             ),
@@ -63,6 +68,7 @@ def create_pipeline() -> Pipeline:
                     "candidates",
                     "silhouette_evaluation",
                     "elbow_evaluation",
+                    "params:selection",
                     "params:clustering",
                     "params:satellite",
                     "params:run_time",

@@ -10,6 +10,7 @@ from lightning_kedro import __version__
 from lightning_kedro.analysis.features import ClusterFeatures
 from lightning_kedro.analysis.kmeans import KMeansFit
 from lightning_kedro.analysis.quality import PartitionQuality, measure_partition
+from lightning_kedro.analysis.recommendation import Recommendation
 from lightning_kedro.analysis.sums import sum_groups
 from lightning_kedro.pipelines.clustering.evaluation import ClusteredFlashes, mean_times
 from lightning_kedro.pipelines.clustering.flashes import PreparedFlashes
@@ -19,6 +20,7 @@ from lightning_kedro.selection import Selection
 
 
 def collect_result(
+    selection: Selection,
     prepared: PreparedFlashes,
     candidates: Sequence[KMeansFit],
     scores: Mapping[int, float],
@@ -29,6 +31,7 @@ def collect_result(
     """Put all tables of a result together.
 
     Args:
+        selection: What the result is of, with its label.
         prepared: The flashes.
         candidates: The fits.
         scores: Silhouette score by k.
@@ -37,11 +40,11 @@ def collect_result(
         request: What was asked for: ``clustering``, ``satellite`` and ``run_time`` of the
             parameters.
     """
-    selection = prepared.selection
     columns = {
         "silhouette_scores": {"k": [*scores], "silhouette_coefficient": [*scores.values()]},
         "elbow_curve": _list_inertia(prepared.features, inertia),
         "cluster_quality": _list_quality(prepared.features, candidates, scores),
+        "k_candidates": _list_candidates(clustered.choice),
         "cluster_centers": _list_centers(prepared, clustered),
         "clustered_flashes": _list_flashes(prepared, clustered),
         "k_selection": _list_selection(prepared, clustered, request),
@@ -79,6 +82,28 @@ def _list_quality(
     return {
         "k": [fit.n_clusters for fit in fits],
         **{name: [getattr(quality, name) for quality in measured] for name in names},
+    }
+
+
+def _list_candidates(choice: Recommendation) -> dict[str, Any]:
+    """What every criterion says of each k that was evaluated, and whether it is a scale."""
+    names = {
+        "k": "k",
+        "silhouette_coefficient": "silhouette",
+        "dense_silhouette": "dense_silhouette",
+        "prominence": "prominence",
+        "is_elbow": "is_elbow",
+        "calinski_harabasz": "calinski_harabasz",
+        "bic_gain": "bic_gain",
+        "is_bic_best": "is_bic_best",
+        "stability": "stability",
+        "scale": "scale",
+        "is_supported": "is_supported",
+        "reason": "why",
+    }
+    return {
+        column: [getattr(candidate, name) for candidate in choice.candidates]
+        for column, name in names.items()
     }
 
 

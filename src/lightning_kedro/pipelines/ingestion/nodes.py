@@ -1,18 +1,19 @@
 """From an archive to tables: extract, transform, load. Pure functions of what they are handed."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from lightning_kedro.exceptions import ArchiveError
 from lightning_kedro.glm.granule import GRANULE_LENGTH, GRANULES_PER_HOUR
-from lightning_kedro.granules.creations import join_series, readable_starts
+from lightning_kedro.granules.archive import GranuleArchive, GranuleSelection
+from lightning_kedro.granules.bundle import LoadedHours
 from lightning_kedro.granules.hours import ArchiveHour, archive_hours
-from lightning_kedro.granules.series import HourSeries, StoredGranule, read_series
+from lightning_kedro.granules.ports import LoadedStore, RawGranules, SeriesStore
+from lightning_kedro.granules.record import FAILED, HourReport, find_failed
+from lightning_kedro.granules.tasks import ReadHour
 from lightning_kedro.selection import read_segments
 
 ARCHIVE_DELAY: Final = timedelta(seconds=60)
@@ -20,199 +21,79 @@ ARCHIVE_DELAY: Final = timedelta(seconds=60)
 published some seconds later."""
 
 
-Content: TypeAlias = Path | bytes | ArchiveError
-"""A granule's file, its bytes, or why it could not be fetched."""
-
-
-class Reader(Protocol):
-    """The means to read granules."""
-
-    def read_all(
-        self, granules: Sequence[StoredGranule]
-    ) -> Iterable[tuple[StoredGranule, Content]]:
-        """Granules with their content, in order."""
-        ...
-
-
-class Known(Protocol):
-    """What is known of granules."""
-
-    def wants(self, granule: StoredGranule) -> bool:
-        """Whether a granule has to be read."""
-        ...
-
-
-class Selection(Protocol):
-    """Granules that were found."""
-
-    granules: tuple[StoredGranule, ...]
-    storage: Reader
-    failures: tuple[str, ...]
-    unlisted: frozenset[ArchiveHour]
-
-    def without(self, known: Known) -> "Selection":
-        """Those that have to be read, given what is known already."""
-        ...
-
-
-class Archive(Protocol):
-    """A lazy handle on granules: an archive, a folder of copies, or a selection of them."""
-
-    def select(self, hours: Sequence[ArchiveHour]) -> Selection:
-        """All creations of each granule of some hours, the newest first."""
-        ...
-
-
-class SourceArchive(Protocol):
-    """A lazy handle on the archive that granules come from."""
-
-    def select(self, hours: Sequence[ArchiveHour], *, may_be_empty: bool) -> Selection:
-        """As for ``Archive``; that nothing is there is an error, or noted if it may be."""
-        ...
-
-
-class Loaded(Protocol):
-    """A lazy handle on what the database holds already."""
-
-    def among(self, hours: Sequence[ArchiveHour]) -> Known:
-        """What is known of the granules of some hours."""
-        ...
-
-    def has_platforms(self, hours: Sequence[ArchiveHour]) -> bool:
-        """Whether there are granules of every satellite of some hours."""
-        ...
-
-
-class Tables(Protocol):
-    """Hours of time series and geo series that are on disk."""
-
-    @property
-    def unlisted(self) -> frozenset[tuple[str, datetime]]:
-        """The (platform, hour) of which it is not known what the archive has."""
-        ...
-
-    def read_granules(self) -> pa.Table:
-        """The record of their granules."""
-        ...
-
-
-class Series(Protocol):
-    """A lazy handle on time series and geo series by archive hour."""
-
-    def select(self, hours: Sequence[ArchiveHour]) -> Tables:
-        """Those of some hours."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class ReadHour:
-    """The task of reading one archive hour: nothing happens before it is called.
-
-    Attributes:
-        granules: The hour's granules; of each the newest creation first.
-        reader: The means to read them.
-        failures: What went wrong before, to be reported with the hour.
-        is_listed: Whether it is known what the archive has in this hour.
-    """
-
-    granules: tuple[StoredGranule, ...]
-    reader: Reader
-    failures: tuple[str, ...] = ()
-    is_listed: bool = True
-
-    def only(self, granules: Sequence[StoredGranule]) -> "ReadHour":
-        """The task of reading some of the hour's granules."""
-        return replace(self, granules=tuple(granules))
-
-    def __call__(self) -> HourSeries:
-        """Read the newest creation of each granule; where it cannot be read, the next older one."""
-        waiting: dict[tuple[str, datetime], list[StoredGranule]] = {}
-        for granule in self.granules:
-            key = (granule.name.platform, granule.name.start.replace(tzinfo=None))
-            waiting.setdefault(key, []).append(granule)
-        parts = []
-        while waiting:
-            newest = [creations.pop(0) for creations in waiting.values()]
-            parts.append(read_series(self.reader.read_all(newest)))
-            read = readable_starts(parts[-1])
-            waiting = {key: rest for key, rest in waiting.items() if rest and key not in read}
-        return join_series(parts)
-
-
 def extract_granules(
-    glm_archive: SourceArchive, loaded_granules: Loaded, parameters: Mapping[str, Any]
-) -> Selection:
+    glm_archive: GranuleArchive,
+    loaded_granules: LoadedStore,
+    segments: Sequence[Mapping[str, str]],
+) -> tuple[GranuleSelection, HourReport]:
     """Choose the window's granules: whole archive hours, and one granule past each end.
 
     Args:
         glm_archive: The archive.
         loaded_granules: What the database holds already.
-        parameters: The run's parameters.
+        segments: Which satellite in which part of the window.
 
     Returns:
-        The granules that have to be read; the catalog fetches them. Where the archive has nothing
-        in hours of a satellite that it had before, nothing: an outage, to be counted as missing.
+        The granules that have to be read, which the catalog fetches, and the report of their hours.
+        Where the archive has nothing in hours of a satellite that it had before, nothing: an
+        outage, to be counted as missing.
     """
-    hours = archive_hours(read_segments(parameters["selection"]["segments"]))
+    hours = archive_hours(read_segments(segments))
     found = glm_archive.select(hours, may_be_empty=loaded_granules.has_platforms(hours))
-    return found.without(loaded_granules.among(hours))
+    wanted = found.without(loaded_granules.among(hours))
+    return wanted, wanted.report
 
 
 def transform_granules(
-    raw_granules: Archive, loaded_granules: Loaded, parameters: Mapping[str, Any]
-) -> dict[str, Callable[[], HourSeries]]:
+    raw_granules: RawGranules, hour_report: HourReport, loaded_granules: LoadedStore
+) -> tuple[dict[str, ReadHour], HourReport]:
     """Make a task for each archive hour: granules to time series and geo series.
 
     Args:
         raw_granules: The granules as fetched.
-        loaded_granules: What the database holds already.
-        parameters: The run's parameters.
+        hour_report: The hours, with the granules that have to be read.
+        loaded_granules: What the database holds already; another run may have loaded some.
 
     Returns:
-        Tasks by hour (``G18/2023/026/15``) for the granules that have to be read, and for hours
-        that could not be listed; the catalog calls those whose files are not there yet.
+        Tasks by hour (``G18/2023/026/15``), which the catalog calls, and the report of the hours
+        with the granules that they are to read.
     """
-    hours = archive_hours(read_segments(parameters["selection"]["segments"]))
-    selection = raw_granules.select(hours).without(loaded_granules.among(hours))
-    by_hour: dict[str, list[StoredGranule]] = {}
-    for granule in selection.granules:
-        by_hour.setdefault(_key(granule.name.platform, granule.name.hour), []).append(granule)
-    unlisted = {_key(hour.platform, hour.hour) for hour in selection.unlisted}
+    known = loaded_granules.among(hour_report.hours)
+    report = hour_report.keep(item for item in hour_report.wanted if known.wants(item))
     tasks = {
-        key: ReadHour(tuple(by_hour.get(key, ())), selection.storage, is_listed=key not in unlisted)
-        for key in sorted(unlisted.union(by_hour))
+        f"{record.hour.platform}/{record.hour.hour:%Y/%j/%H}": ReadHour(
+            record.hour, record.wanted, raw_granules.reader
+        )
+        for record in report
+        if record.wanted
     }
-    if selection.failures:
-        first = min(tasks, default=_key(hours[0].platform, hours[0].hour))
-        task = tasks.get(first, ReadHour((), selection.storage))
-        tasks[first] = replace(task, failures=selection.failures)
-    return {**tasks}
-
-
-def _key(platform: str, hour: datetime) -> str:
-    """What an archive hour is called among the tasks."""
-    return f"{platform}/{hour:%Y/%j/%H}"
+    return tasks, report
 
 
 def load_flashes(
-    flash_series: Series, parameters: Mapping[str, Any]
-) -> tuple[pa.Table, Tables, pa.Table]:
+    flash_series: SeriesStore, decode_report: HourReport, run_time: str
+) -> tuple[LoadedHours, LoadedHours, LoadedHours, HourReport]:
     """Hand over the window's hours for the database.
 
     Args:
         flash_series: Time series and geo series by archive hour.
-        parameters: The run's parameters.
+        decode_report: The hours, with the granules that were to be read.
+        run_time: When the run began, ISO 8601, UTC.
 
     Returns:
-        The record of the granules; the hours whose files hold their flashes; and the hours whose
-        coverage is to be counted, with the number of granules that each should have by now. An hour
-        that could not be listed is not among them: what it lacks is not known.
+        What is to be loaded, once for each of the tables ``granules``, ``flashes`` and
+        ``coverage``, which change together; and the report of the hours with what failed. The
+        coverage of an hour that could not be listed is not counted: what it lacks is not known.
     """
-    hours = archive_hours(read_segments(parameters["selection"]["segments"]))
-    run_time = datetime.fromisoformat(parameters["run_time"]).replace(tzinfo=UTC)
-    selected = flash_series.select(hours)
-    listed = [hour for hour in hours if (hour.platform, hour.hour) not in selected.unlisted]
-    return selected.read_granules(), selected, _expect_granules(listed, run_time)
+    selected = flash_series.select(decode_report.hours)
+    granules = selected.read_granules()
+    began = datetime.fromisoformat(run_time).replace(tzinfo=UTC)
+    loaded = LoadedHours(
+        granules.filter(pc.not_equal(granules["status"], FAILED)),
+        selected,
+        _expect_granules(decode_report.listed_hours, began),
+    )
+    return loaded, loaded, loaded, decode_report.add_failed(find_failed(granules))
 
 
 def _expect_granules(hours: Sequence[ArchiveHour], run_time: datetime) -> pa.Table:

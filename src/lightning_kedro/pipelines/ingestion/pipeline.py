@@ -15,20 +15,20 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 extract_granules,
-                inputs=["glm_archive", "loaded_granules", "parameters"],
-                outputs="raw_granules",
+                inputs=["glm_archive", "loaded_granules", "params:selection.segments"],
+                outputs=["raw_granules", "hour_report"],
                 name="extract",
             ),
             Node(
                 transform_granules,
-                inputs=["raw_granules", "loaded_granules", "parameters"],
-                outputs="flash_series",
+                inputs=["raw_granules", "hour_report", "loaded_granules"],
+                outputs=["flash_series", "decode_report"],
                 name="transform",
             ),
             Node(
                 load_flashes,
-                inputs=["flash_series", "parameters"],
-                outputs=["granules", "flashes", "coverage"],
+                inputs=["flash_series", "decode_report", "params:run_time"],
+                outputs=["granules", "flashes", "coverage", "load_report"],
                 name="load",
             ),
         ],

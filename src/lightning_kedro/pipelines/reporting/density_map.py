@@ -7,17 +7,17 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_kedro.analysis.sphere import EARTH_RADIUS_KM, FloatArray
-from lightning_kedro.pipelines.reporting.figures import (
-    CREDIT,
-    HEIGHT,
-    SIMULATED_CREDIT,
-    WIDTH,
-    Words,
-    make_figure,
-)
-from lightning_kedro.pipelines.reporting.maps import Extent, add_map, choose_extent
+from lightning_kedro.pipelines.reporting.cluster_map import ClusteredWindow
+from lightning_kedro.pipelines.reporting.figures import Words, make_figure
+from lightning_kedro.pipelines.reporting.flash_rate import FlashRate, share_covered
+from lightning_kedro.pipelines.reporting.maps import Extent, add_map
+from lightning_kedro.pipelines.reporting.outlines import add_outlines
 from lightning_kedro.pipelines.reporting.palette import DARK
-from lightning_kedro.pipelines.reporting.window import Window, count_flashes, mark_simulated
+from lightning_kedro.pipelines.reporting.window import (
+    count_flashes,
+    mark_simulated,
+    say_coverage,
+)
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
@@ -25,11 +25,16 @@ if TYPE_CHECKING:
 
 Density = np.ma.MaskedArray[tuple[int, int], np.dtype[np.float64]]
 
-MAP_BOX: Final = (0.06, 0.075, 0.80, 0.785)
+MAP_BOX: Final = (0.06, 0.075, 0.7501, 0.785)
 SCALE_BOX: Final = (0.885, 0.14, 0.016, 0.62)
-MAP_ASPECT: Final = MAP_BOX[2] * WIDTH / (MAP_BOX[3] * HEIGHT)
 _SIZES_KM: Final = (8, 10, 12, 15, 20, 25, 30, 40, 50, 75, 100)
 _BINS_ACROSS: Final = 400
+_FEWEST_BINS_ACROSS: Final = 90  # of few flashes: each bin must be large enough to be seen
+_MANY: Final = 3000  # flashes from which on the bins are as fine as they get
+_AN_HOUR: Final = 0.005  # so near to one hour a density per hour is the same
+_FEWEST_ON_SCALE: Final = 5.0  # flashes in a bin that the scale goes up to at least
+_FEW_IN_A_BIN: Final = 10.0
+_FEW_DECADES: Final = 3.0
 _PER_KM2: Final = 1000.0
 
 
@@ -53,9 +58,15 @@ class Bins:
         return self.size_km**2
 
 
-def make_bins(extent: Extent) -> Bins:
-    """Cover an extent with bins of a round size, no smaller than the instrument resolves."""
-    wanted = extent.width_km / _BINS_ACROSS
+def make_bins(extent: Extent, count: int = _MANY) -> Bins:
+    """Cover an extent with bins of a round size, no smaller than the instrument resolves.
+
+    Args:
+        extent: What to cover.
+        count: Number of flashes: few of them have larger bins, or nobody would see them.
+    """
+    across = _BINS_ACROSS * np.sqrt(min(count / _MANY, 1.0))
+    wanted = extent.width_km / max(across, _FEWEST_BINS_ACROSS)
     size = float(min(_SIZES_KM, key=lambda size: abs(np.log(size / wanted))))
     # A bin of dlon by dz on the unit cylinder has the area R2 dlon dz: both follow from the size.
     step_lon = float(np.degrees(size / (EARTH_RADIUS_KM * extent.stretch)))
@@ -86,67 +97,98 @@ def count_density(bins: Bins, extent: Extent, lat: npt.ArrayLike, lon: npt.Array
     return np.ma.masked_equal(counts * _PER_KM2 / bins.area_km2, 0.0)
 
 
-def describe_density(window: Window, count: int, size_km: float, *, simulated: bool) -> Words:
-    """The density map's texts."""
-    parts = [window.dates, count_flashes(count)]
+def describe_density(clustered: ClusteredWindow, size_km: float, coverage: float = 1.0) -> Words:
+    """The density map's texts; ``coverage`` is the covered share of the window."""
+    count = len(clustered)
+    parts = [clustered.window.dates, count_flashes(count)]
     if count:
-        parts.append(f"bins of {size_km:g} km by {size_km:g} km, all of equal area")
-    credit = SIMULATED_CREDIT if simulated else CREDIT
+        parts.append(f"bins of equal area, {size_km:g} km by {size_km:g} km")
+    parts += [text for text in (say_coverage(coverage),) if text]
+    title = f"Flash density, {clustered.satellites}"
     return Words(
-        mark_simulated(f"Flash density, {window.satellites}", simulated=simulated),
+        mark_simulated(title, simulated=clustered.simulated),
         "   ·   ".join(parts),
-        f"A flash counts where its centroid lies: this is not Flash Extent Density · {credit}",
+        f"A flash counts where its centroid lies: this is not Flash Extent Density · "
+        f"{clustered.credit}",
         "" if count else "No flashes in this window",
     )
 
 
-def draw_density(
-    window: Window,
-    lat: npt.NDArray[np.floating],
-    lon: npt.NDArray[np.floating],
-    *,
-    simulated: bool,
-) -> tuple["Figure", Words]:
+def draw_density(clustered: ClusteredWindow, rate: FlashRate) -> tuple["Figure", Words]:
     """Draw the density map.
 
     Args:
-        window: The run's window.
-        lat: Latitudes of its flashes, shape (n,), degrees.
-        lon: Longitudes of its flashes, shape (n,), degrees.
-        simulated: Whether the granules were simulated.
+        clustered: The window's flashes.
+        rate: How much of the window is covered.
 
     Returns:
         The figure and its texts.
     """
-    extent = choose_extent(*window.show_points(lat, lon), MAP_ASPECT)
-    bins = make_bins(extent)
-    words = describe_density(window, lat.size, bins.size_km, simulated=simulated)
+    extent = clustered.choose_extent()
+    bins = make_bins(extent, len(clustered))
+    words = describe_density(clustered, bins.size_km, share_covered(rate))
     figure = make_figure(words, DARK)
     axes = add_map(figure, MAP_BOX, extent, DARK)
-    if lat.size:
-        _add_density(figure, axes, bins, count_density(bins, extent, lat, lon))
+    add_outlines(axes, clustered.window, extent, DARK)
+    if len(clustered):
+        density = count_density(bins, extent, clustered.lat, clustered.lon)
+        _add_density(figure, axes, bins, density, rate.covered_minutes / 60.0)
     return figure, words
 
 
-def _add_density(figure: "Figure", axes: Any, bins: Bins, density: Density) -> None:  # noqa: ANN401
-    """The coloured bins and their scale."""
+def _add_density(
+    figure: "Figure",
+    axes: Any,  # noqa: ANN401
+    bins: Bins,
+    density: Density,
+    hours: float,
+) -> None:
+    """The coloured bins and their scale: in the window, and per covered hour beside it."""
     from matplotlib.colors import LogNorm
-    from matplotlib.ticker import FuncFormatter
 
     lowest = _PER_KM2 / bins.area_km2
-    highest = max(float(density.max()), 10.0 * lowest)
-    norm = LogNorm(lowest, highest)
-    mesh = axes.pcolormesh(bins.x, bins.lat, density, norm=norm, cmap=_bright_inferno(), zorder=3)
-    scale = figure.add_axes(SCALE_BOX)
-    bar = figure.colorbar(mesh, cax=scale, format=FuncFormatter(lambda value, _: f"{value:,g}"))
+    most = float(density.max())
+    highest = max(most, _FEWEST_ON_SCALE * lowest)
+    look = {"norm": LogNorm(lowest, highest), "cmap": _bright_inferno(most / lowest), "zorder": 3}
+    mesh = axes.pcolormesh(bins.x, bins.lat, density, **look)
+    bar = figure.colorbar(mesh, cax=figure.add_axes(SCALE_BOX))
     bar.outline.set_visible(False)
-    bar.ax.tick_params(colors=DARK.quiet, labelsize=10, which="both")
+    ticks = choose_ticks(lowest, highest)
+    bar.ax.yaxis.set_ticks(ticks, [f"{one:,g}" for one in ticks])
+    bar.ax.yaxis.set_ticks([], minor=True)
+    bar.ax.tick_params(colors=DARK.quiet, labelsize=10)
     bar.set_label("flashes per 1,000 km² in the window (log)", color=DARK.text, size=11)
+    if hours > 0.0 and abs(hours - 1.0) > _AN_HOUR:
+        _add_hourly(bar.ax, lowest / hours, highest / hours, hours)
 
 
-def _bright_inferno() -> "Colormap":
-    """Matplotlib's inferno without its darkest fifth, which a dark page would drown."""
+def _add_hourly(axes: Any, lowest: float, highest: float, hours: float) -> None:  # noqa: ANN401
+    """The same scale per hour on its left, so that windows of any length compare."""
+    ticks = choose_ticks(lowest, highest)
+    side = axes.secondary_yaxis("left", functions=(lambda v: v / hours, lambda v: v * hours))
+    side.yaxis.set_ticks(ticks, [f"{one:,.3g}" for one in ticks])
+    side.yaxis.set_ticks([], minor=True)
+    side.tick_params(colors=DARK.quiet, labelsize=10)
+    side.spines["left"].set_visible(False)
+    side.set_ylabel("per 1,000 km² and hour", color=DARK.text, size=11)
+
+
+def choose_ticks(lowest: float, highest: float) -> list[float]:
+    """Round values for a logarithmic scale: ones, twos and fives, or ones alone of many decades."""
+    first, last = int(np.floor(np.log10(lowest))), int(np.ceil(np.log10(highest)))
+    digits = (1.0, 2.0, 5.0) if np.log10(highest / lowest) < _FEW_DECADES else (1.0,)
+    every = [digit * 10.0**power for power in range(first, last + 1) for digit in digits]
+    return [one for one in every if lowest * (1 - 1e-9) <= one <= highest * (1 + 1e-9)]
+
+
+def _bright_inferno(most: float) -> "Colormap":
+    """Matplotlib's inferno without its dark part, which a dark page would drown.
+
+    Args:
+        most: Flashes in the fullest bin: if they are few, single flashes are bright as well.
+    """
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
 
-    return ListedColormap(colormaps["inferno"](np.linspace(0.2, 1.0, 256)))
+    darkest = 0.33 if most >= _FEW_IN_A_BIN else 0.5
+    return ListedColormap(colormaps["inferno"](np.linspace(darkest, 1.0, 256)))

@@ -41,7 +41,7 @@ def make_figure(words: Words, theme: Theme, left: float = 0.06) -> "Figure":
 
     Args:
         words: Its texts.
-        theme: Its colours.
+        theme: Its colors.
         left: Where the texts begin, as a share of the width.
     """
     from matplotlib.figure import Figure

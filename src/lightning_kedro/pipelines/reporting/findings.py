@@ -2,22 +2,24 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from lightning_kedro.pipelines.reporting.cluster_map import ClusteredWindow
-from lightning_kedro.pipelines.reporting.flash_rate import FlashRate, share_covered
-from lightning_kedro.pipelines.reporting.k_evaluation import (
-    Evaluation,
-    explain_choice,
-    warn_of_range,
+from lightning_kedro.pipelines.reporting.cluster_map import ClusteredWindow, name_place
+from lightning_kedro.pipelines.reporting.flash_rate import FlashRate, name_rate, share_covered
+from lightning_kedro.pipelines.reporting.k_evaluation import explain_choice, warn_of_range
+from lightning_kedro.pipelines.reporting.reported import ReportedResult
+from lightning_kedro.pipelines.reporting.window import (
+    Window,
+    count_flashes,
+    name_share,
+    say_coverage,
 )
-from lightning_kedro.pipelines.reporting.window import Window, pick_granules
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
 _MOST_LISTED: Final = 8
 _FLAGS: Final = {
@@ -48,66 +50,62 @@ class Findings:
     gaps: list[str]
 
 
-def gather_findings(
-    clustered: ClusteredWindow,
-    evaluation: Evaluation,
-    rate: FlashRate,
-    flags: Mapping[int, int],
-    granules: "pd.DataFrame",
-    coverage: "pd.DataFrame",
-) -> Findings:
-    """Gather the report's numbers and notes.
-
-    Args:
-        clustered: The window's flashes and clusters.
-        evaluation: Every k that was evaluated.
-        rate: The flash rate.
-        flags: Number of flashes by quality flag.
-        granules: The table, all of it.
-        coverage: The table, all of it.
-    """
-    window = clustered.window
+def gather_findings(reported: ReportedResult) -> Findings:
+    """Gather the report's numbers and notes."""
+    clustered, evaluation = reported.clustered, reported.evaluation
     notes = [
-        *_note_granules(pick_granules(granules, window)),
-        *_note_coverage(coverage, window),
-        *_note_flags(flags),
-        *_note_method(evaluation),
+        *_note_granules(reported.granules),
+        *_note_coverage(reported.coverage, reported.window),
+        *_note_flags(reported.flags),
+        *_note_method(reported.row),
     ]
     if clustered.simulated:
         notes.insert(0, "These granules are simulated: no storm of this report has happened.")
     return Findings(
-        _list_numbers(clustered, evaluation, rate),
-        explain_choice(evaluation),
+        _list_numbers(reported),
+        _explain_k(reported),
         warn_of_range(evaluation),
         _list_clusters(clustered),
         notes,
-        _list_gaps(rate),
+        _list_gaps(reported.rate),
     )
 
 
-def count_flags(flashes: "pa.Table") -> dict[int, int]:
-    """Number of flashes by ``quality_flag``, of a table with that column."""
-    flags = flashes.column("quality_flag").drop_null().to_numpy()
-    values, counts = np.unique(flags, return_counts=True)
-    return dict(zip(values.tolist(), counts.tolist(), strict=True))
+def _explain_k(reported: ReportedResult) -> str:
+    """Why there are as many clusters as there are; of a quiet window, that it is one."""
+    if not len(reported.clustered):
+        return "No k was evaluated: there are no flashes in this window."
+    explained = explain_choice(reported.evaluation)
+    if explained:
+        return explained
+    reason = str(reported.row["reason"] or "").strip().rstrip(".")
+    told = f" ({reason})" if reason else ""
+    count = count_flashes(len(reported.clustered))
+    return f"No k was evaluated for {count}: k = {reported.row['k']}{told}."
 
 
-def _list_numbers(
-    clustered: ClusteredWindow, evaluation: Evaluation, rate: FlashRate
-) -> list[tuple[str, str]]:
+def _list_numbers(reported: ReportedResult) -> list[tuple[str, str]]:
     """The key numbers."""
+    clustered, rate, row = reported.clustered, reported.rate, reported.row
     numbers = [("flashes", f"{len(clustered):,}"), ("clusters", f"{len(clustered.centers)}")]
-    choice = evaluation.selection
-    if choice is not None:
-        spread = np.sqrt(choice["inertia"] / max(choice["n_flashes"], 1))
-        unit = "km" if choice["coordinates"] == "sphere" else "degrees"
-        numbers.append(("RMS distance to centre", f"{spread:,.0f} {unit}"))
-        numbers.append(("silhouette score", f"{choice['silhouette_coefficient']:.3f}"))
-    numbers.append(("flashes a minute, mean", f"{rate.mean:,.1f}"))
-    if not np.isnan(rate.per_minute).all():
-        numbers.append(("flashes a minute, peak", f"{np.nanmax(rate.per_minute):,.0f}"))
-    numbers.append(("of the window covered", f"{100.0 * share_covered(rate):.1f} %"))
+    if is_known(row["inertia"]) and len(clustered):
+        spread = np.sqrt(row["inertia"] / max(row["n_flashes"], 1))
+        unit = "km" if row["coordinates"] == "sphere" else "degrees"
+        numbers.append(("RMS distance to center", f"{spread:,.0f} {unit}"))
+    if is_known(row["silhouette_coefficient"]) and reported.evaluation.selection is not None:
+        numbers.append(("silhouette score", f"{row['silhouette_coefficient']:.3f}"))
+    share = share_covered(rate)
+    beside = f" ({say_coverage(share)})" if say_coverage(share) else ""
+    if is_known(rate.peak):
+        numbers.append((f"flashes a minute, mean{beside}", name_rate(rate.mean)))
+        numbers.append((f"flashes a minute, peak{beside}", name_rate(rate.peak)))
+    numbers.append(("of the window covered", name_share(share)))
     return numbers
+
+
+def is_known(value: object) -> bool:
+    """Whether a value of a row is there: neither null nor NaN."""
+    return value is not None and value == value  # noqa: PLR0124  (only NaN differs from itself)
 
 
 def _list_clusters(clustered: ClusteredWindow) -> list[dict[str, str]]:
@@ -118,19 +116,18 @@ def _list_clusters(clustered: ClusteredWindow) -> list[dict[str, str]]:
             "cluster": f"{row['cluster']}",
             "flashes": f"{row['flash_count']:,}",
             "share": f"{100.0 * row['flash_count'] / total:.1f} %",
-            "centre": name_place(row["lat"], row["lon"]),
+            "center": name_place(row["lat"], row["lon"]),
             "radius": f"{row['rms_radius_km']:,.0f}",
             "time": f"{row['mean_time']:%d %b %H:%M}",
-            "silhouette": f"{row['silhouette_coefficient']:.3f}",
+            "silhouette": _show_score(row["silhouette_coefficient"]),
         }
         for row in clustered.centers.to_dict("records")
     ]
 
 
-def name_place(lat: float, lon: float) -> str:
-    """``12.3° N, 170.1° W``."""
-    north, east = ("N" if lat >= 0.0 else "S"), ("E" if lon >= 0.0 else "W")
-    return f"{abs(lat):.1f}° {north}, {abs(lon):.1f}° {east}"
+def _show_score(value: float) -> str:
+    """A silhouette coefficient; a dash where there is none, as in a single cluster."""
+    return f"{value:.3f}" if is_known(value) else "\N{EN DASH}"
 
 
 def _note_granules(granules: "pd.DataFrame") -> Iterator[str]:
@@ -178,19 +175,23 @@ def _note_flags(flags: Mapping[int, int]) -> Iterator[str]:
         yield f"{count:,} flashes ({100.0 * count / total:.2f} %) have flag {flag}: {meaning}."
 
 
-def _note_method(evaluation: Evaluation) -> Iterator[str]:
+def _note_method(row: Mapping[str, Any]) -> Iterator[str]:
     """How exact the clustering is."""
-    choice = evaluation.selection
-    if choice is None:
+    count = row["n_flashes"]
+    if not count:
         return
-    if choice["method"] == "exact":
-        yield f"All {choice['n_flashes']:,} flashes were clustered exactly."
+    if row["method"] == "exact":
+        yield (
+            "The only flash was clustered exactly."
+            if count == 1
+            else (f"All {count:,} flashes were clustered exactly.")
+        )
         return
     yield (
-        f"{choice['n_flashes']:,} flashes were merged into {choice['n_cells']:,} cells of "
-        f"{choice['cell_size_km']:.1f} km before clustering. Measured effect: inertia "
-        f"{100.0 * choice['inertia_error']:+.4f} %, silhouette {choice['silhouette_error']:+.5f}, "
-        f"{100.0 * choice['relabelled_share']:.3f} % of the flashes nearer to another centre."
+        f"{count:,} flashes were merged into {row['n_cells']:,} cells of "
+        f"{row['cell_size_km']:.1f} km before clustering. Measured effect: inertia "
+        f"{100.0 * row['inertia_error']:+.4f} %, silhouette {row['silhouette_error']:+.5f}, "
+        f"{100.0 * row['relabelled_share']:.3f} % of the flashes nearer to another center."
     )
 
 
@@ -207,12 +208,27 @@ def _list_gaps(rate: FlashRate) -> list[str]:
     return gaps
 
 
-def list_parameters(parameters: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """The run's parameters by dotted name; those that are not set are left out."""
-    listed: list[tuple[str, str]] = []
-    for name, value in parameters.items():
-        if isinstance(value, Mapping):
-            listed.extend(list_parameters(value, f"{prefix}{name}."))
-        elif value is not None:
-            listed.append((f"{prefix}{name}", f"{value}"))
-    return listed
+def list_options(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What is recorded with a result, by column; what is not known is left out."""
+    return [(name, _show(value)) for name, value in row.items() if is_known(value)]
+
+
+def _show(value: object) -> str:
+    """A recorded value as text: times as ISO 8601, switches in small letters."""
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:.10g}" if isinstance(value, float) else f"{value}"
+
+
+def describe_origin(row: Mapping[str, Any]) -> str:
+    """When a result was clustered, by which version, of which flashes; as far as that is known."""
+    parts = []
+    if is_known(row.get("run_time")):
+        parts.append(f"Clustered {row['run_time']:%Y-%m-%d %H:%M:%S} UTC")
+    if is_known(row.get("code_version")):
+        parts.append(f"lightning_kedro {row['code_version']}")
+    if is_known(row.get("flashes_fingerprint")):
+        parts.append(f"flashes {row['flashes_fingerprint']}")
+    return " · ".join(parts)

@@ -22,15 +22,22 @@ from lightning_kedro.pipelines.reporting.window import (
     count_flashes,
     mark_simulated,
     pick_granules,
+    say_coverage,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-CHART_BOX: Final = (0.085, 0.11, 0.88, 0.735)
+CHART_BOX: Final = (0.085, 0.125, 0.88, 0.72)
 _MOST_BINS: Final = 180
 _STEPS_MINUTES: Final = (1, 2, 5, 10, 15, 20, 30, 60, 120, 180, 360, 720, 1440)
+_TICKS_SECONDS: Final = (
+    *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200),
+    *(86400, 2 * 86400, 7 * 86400, 14 * 86400, 28 * 86400),
+)
+_MOST_TICKS: Final = 9
+_DAY_SECONDS: Final = 86400
 _SECOND: Final = np.timedelta64(1, "s")
 _MINUTE: Final = np.timedelta64(60, "s")
 _TOLERANCE: Final = 2 * _SECOND  # a granule's start may be off its 20 s by some tenths
@@ -61,10 +68,28 @@ class FlashRate:
         return float((self.gaps[:, 1] - self.gaps[:, 0]).sum() / _MINUTE)
 
     @property
+    def covered_minutes(self) -> float:
+        """Length of what is covered, minutes."""
+        return max(float((self.edges[-1] - self.edges[0]) / _MINUTE) - self.missing_minutes, 0.0)
+
+    @property
     def mean(self) -> float:
-        """Flashes per minute of covered time."""
-        minutes = float((self.edges[-1] - self.edges[0]) / _MINUTE) - self.missing_minutes
-        return self.count / minutes if minutes > 0.0 else 0.0
+        """Flashes per minute of covered time; NaN if nothing is covered.
+
+        Taken over the same bins as the peak, so that it is never above it: a flash in a gap, which
+        a granule after the gap holds, is in neither.
+        """
+        known = np.isfinite(self.per_minute)
+        if not known.any():
+            return float("nan")
+        lengths = np.diff(self.edges)[known] / _MINUTE * self.covered[known]
+        return float(np.average(self.per_minute[known], weights=lengths))
+
+    @property
+    def peak(self) -> float:
+        """The highest rate of a bin, flashes per minute; NaN if nothing is covered."""
+        known = self.per_minute[np.isfinite(self.per_minute)]
+        return float(known.max()) if known.size else float("nan")
 
     @property
     def step_minutes(self) -> int:
@@ -77,8 +102,8 @@ def measure_rate(times: Times, granules: "pd.DataFrame", window: Window) -> Flas
 
     Args:
         times: Times of its flashes, shape (n,), UTC.
-        granules: The table, all of it.
-        window: The run's window.
+        granules: Rows of the table, those of the window among them.
+        window: The result's window.
     """
     edges = choose_bins(window.start, window.end)
     gaps = find_gaps(granules, window)
@@ -107,13 +132,13 @@ def find_gaps(granules: "pd.DataFrame", window: Window) -> Times:
     """When nothing was seen because no sound granule is there.
 
     Args:
-        granules: The table, all of it.
-        window: The run's window.
+        granules: Rows of the table, those of the window among them.
+        window: The result's window.
 
     Returns:
         Start and end of each gap, shape (g, 2), in order of time, within the window.
     """
-    mine = pick_granules(granules, window)
+    mine = pick_granules(granules, window.selection)
     sound = mine.loc[mine["status"] != "corrupt", "granule_start"].sort_values()
     starts = sound.to_numpy().astype("datetime64[us]")
     first, last = (np.datetime64(time, "us") for time in (window.start, window.end))
@@ -128,15 +153,25 @@ def find_gaps(granules: "pd.DataFrame", window: Window) -> Times:
 
 def describe_rate(rate: FlashRate, window: Window, *, simulated: bool) -> Words:
     """The chart's texts."""
-    parts = [window.dates, count_flashes(rate.count), f"mean {rate.mean:,.1f} a minute"]
+    parts = [window.dates, count_flashes(rate.count)]
+    if not np.isnan(rate.mean):
+        parts.append(f"mean {name_rate(rate.mean)} a minute")
     if rate.gaps.size:
-        parts.append(f"{_describe_minutes(rate.missing_minutes)} without data")
+        lost = f"{_describe_minutes(rate.missing_minutes)} without data"
+        parts.append(", ".join(text for text in (lost, say_coverage(share_covered(rate))) if text))
     return Words(
         mark_simulated(f"Flash rate, {window.satellites}", simulated=simulated),
         "   ·   ".join(parts),
         SIMULATED_DATA_CREDIT if simulated else DATA_CREDIT,
         "" if rate.count else "No flashes in this window",
     )
+
+
+def name_rate(value: float) -> str:
+    """A rate with a decimal where it is small: ``1,234``, ``50.0``, ``0.017``."""
+    if value >= 1000.0:  # noqa: PLR2004
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 0.1 or value == 0.0 else f"{value:.2g}"  # noqa: PLR2004
 
 
 def _describe_minutes(minutes: float) -> str:
@@ -148,11 +183,9 @@ def _describe_minutes(minutes: float) -> str:
 
 def draw_rate(rate: FlashRate, words: Words) -> "Figure":
     """Draw the flash rate."""
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
     figure = make_figure(words, LIGHT, left=CHART_BOX[0])
     axes = figure.add_axes(CHART_BOX)
-    top = float(np.nanmax(rate.per_minute, initial=0.0)) * 1.13 or 1.0
+    top = float(np.nan_to_num(rate.peak)) * 1.13 or 1.0
     axes.set(xlim=(rate.edges[0], rate.edges[-1]), ylim=(0.0, top))
     _add_gaps(axes, rate, top)
     if rate.count:
@@ -160,19 +193,46 @@ def draw_rate(rate: FlashRate, words: Words) -> "Figure":
         outline: dict[str, Any] = {"color": LIGHT.clusters[0], "linewidth": 1.6}
         axes.stairs(rate.per_minute, rate.edges, baseline=None, **outline)
         _mark_peak(axes, rate)
-    locator = AutoDateLocator(minticks=5, maxticks=11)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    formatter = ConciseDateFormatter(locator, show_offset=False)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_formatter(formatter)
+    ticks, names = choose_ticks(rate.edges[0], rate.edges[-1])
+    axes.set_xticks(ticks, names)
     axes.set_ylabel(f"flashes per minute{_name_bins(rate)}", size=11, color=LIGHT.quiet)
     axes.set_xlabel("time (UTC)", size=11, color=LIGHT.quiet)
     tidy_axes(axes)
     return figure
 
 
+def choose_ticks(start: np.datetime64, end: np.datetime64) -> tuple[Times, list[str]]:
+    """Choose round times for an axis.
+
+    Args:
+        start: Start of the axis, UTC.
+        end: End of the axis, UTC.
+
+    Returns:
+        The times, at most ten; and their names: clocks, with the date below the first of each day,
+        or dates where they lie days apart.
+    """
+    length = float((end - start) / _SECOND)
+    step = next((one for one in _TICKS_SECONDS if length / one < _MOST_TICKS), None)
+    step = step or int(np.ceil(length / _MOST_TICKS / _DAY_SECONDS)) * _DAY_SECONDS
+    midnight = start.astype("datetime64[D]").astype("datetime64[us]")
+    first = midnight + np.ceil((start - midnight) / _SECOND / step) * step * _SECOND
+    ticks = np.arange(first, end + _SECOND, np.timedelta64(step, "s")).astype("datetime64[us]")
+    moments = ticks[ticks <= end].tolist()
+    if step >= _DAY_SECONDS:
+        return ticks[ticks <= end], [f"{one:%d %b}\n{one:%Y}".lstrip("0") for one in moments]
+    clock = "%H:%M:%S" if step % 60 else "%H:%M"
+    names, day = [], None
+    for moment in moments:
+        date = f"\n{f'{moment:%d %b %Y}'.lstrip('0')}" if moment.date() != day else ""
+        names.append(f"{moment:{clock}}{date}")
+        day = moment.date()
+    return ticks[ticks <= end], names
+
+
 def _name_bins(rate: FlashRate) -> str:
     minutes = rate.step_minutes
-    length = f"{minutes} min" if minutes < 60 else f"{minutes // 60} h"  # noqa: PLR2004
+    length = f"{minutes} min" if minutes < 60 else f"{minutes / 60:g} h"  # noqa: PLR2004
     return f", over {length}" if minutes > 1 else ""
 
 
@@ -203,7 +263,7 @@ def _add_gaps(axes: Any, rate: FlashRate, top: float) -> None:  # noqa: ANN401
 
 def _mark_peak(axes: Any, rate: FlashRate) -> None:  # noqa: ANN401
     """Name the bin with the highest rate."""
-    if np.isnan(rate.per_minute).all():
+    if np.isnan(rate.peak):
         return
     peak = int(np.nanargmax(rate.per_minute))
     start, end = rate.edges[peak], rate.edges[peak + 1]
@@ -213,7 +273,7 @@ def _mark_peak(axes: Any, rate: FlashRate) -> None:  # noqa: ANN401
     early = peak < 0.15 * rate.per_minute.size
     axes.plot([middle], [value], "o", color=LIGHT.accent, markersize=7, zorder=4)
     axes.annotate(
-        f"{value:,.0f} a minute at {start.astype('datetime64[m]').item():%H:%M}",
+        f"{name_rate(value)} a minute at {_name_moment(start, rate)}",
         (middle, value),
         xytext=(0, 10),
         textcoords="offset points",
@@ -222,6 +282,13 @@ def _mark_peak(axes: Any, rate: FlashRate) -> None:  # noqa: ANN401
         weight="bold",
         color=LIGHT.accent,
     )
+
+
+def _name_moment(start: np.datetime64, rate: FlashRate) -> str:
+    """A bin's start, with its date in windows that have more than one."""
+    moment = start.astype("datetime64[m]").item()
+    dated = rate.edges[-1] - rate.edges[0] > np.timedelta64(24, "h")
+    return f"{moment:%d %b %H:%M}".lstrip("0") if dated else f"{moment:%H:%M}"
 
 
 def share_covered(rate: FlashRate) -> float:

@@ -9,10 +9,12 @@ import numpy.typing as npt
 from lightning_kedro.pipelines.reporting.window import Times, describe_span
 
 MOST_FRAMES: Final = 96
-_HOUR: Final = 60
+_MINUTE: Final = 60
+_HOUR: Final = 3600
 _FEWEST_HOURS: Final = 12
 _MOST_FINE_FRAMES: Final = 24
-_FINE_MINUTES: Final = (1, 2, 5, 10, 15, 20, 30, 60)
+_SECONDS: Final = (1, 2, 5, 10, 20, 30)
+_MINUTES: Final = (1, 2, 5, 10, 15, 20, 30, 60)
 _COARSE_HOURS: Final = (1, 2, 3, 6, 12)
 
 
@@ -25,12 +27,10 @@ def choose_frames(start: datetime, end: datetime) -> Times:
 
     Returns:
         Edges of the frames, shape (f + 1,), datetime64[us]: hours; of windows shorter than 12 h
-        minutes, a round number of them; of windows longer than 96 h as many hours or days as give
-        at most 96 frames. They lie on round times; the first and last may be shorter.
+        minutes, a round number of them, or seconds; of windows longer than 96 h as many hours or
+        days as give at most 96 frames. They lie on round times; the first and last may be shorter.
     """
-    minutes = (end - start).total_seconds() / 60.0
-    step = _choose_step(minutes)
-    length = timedelta(minutes=step)
+    length = timedelta(seconds=_choose_step(start, end))
     origin = datetime(start.year, 1, 1)  # noqa: DTZ001  (tables hold UTC without a zone)
     first = origin + ((start - origin) // length + 1) * length
     inner = np.arange(np.datetime64(first, "us"), np.datetime64(end, "us"), np.timedelta64(length))
@@ -39,15 +39,18 @@ def choose_frames(start: datetime, end: datetime) -> Times:
     )
 
 
-def _choose_step(minutes: float) -> int:
-    """Length of a frame in minutes for a window of so many minutes."""
-    if minutes < _FEWEST_HOURS * _HOUR:
-        return next(step for step in _FINE_MINUTES if minutes / step <= _MOST_FINE_FRAMES)
+def _choose_step(start: datetime, end: datetime) -> int:
+    """Length of a window's frames in seconds."""
+    seconds = (end - start).total_seconds()
+    if seconds < _FEWEST_HOURS * _HOUR:
+        steps = (*_SECONDS, *(minutes * _MINUTE for minutes in _MINUTES))
+        return next(step for step in steps if seconds / step <= _MOST_FINE_FRAMES)
     # One less, because a window that starts at no round time has a part of a frame at each end.
     room = MOST_FRAMES - 1
-    hours = minutes / _HOUR
+    hours = seconds / _HOUR
     if hours <= MOST_FRAMES:
-        return _HOUR if hours <= room or minutes % _HOUR == 0 else 2 * _HOUR
+        whole = start == start.replace(minute=0, second=0, microsecond=0)
+        return _HOUR if hours <= room or whole else 2 * _HOUR
     step = next((step for step in _COARSE_HOURS if hours / step <= room), None)
     return _HOUR * (step or int(np.ceil(hours / 24.0 / room)) * 24)
 
@@ -79,10 +82,10 @@ def name_frames(edges: Times) -> list[tuple[str, str]]:
 
 
 def name_step(edges: Times) -> str:
-    """The frames' length in words: ``hour by hour``, ``every 5 minutes``."""
-    step = int(np.diff(edges).max() / np.timedelta64(60, "s"))
-    if step == _HOUR:
-        return "hour by hour"
-    if step % _HOUR == 0:
-        return f"every {step // _HOUR} hours"
-    return "minute by minute" if step <= 1 else f"every {step} minutes"
+    """The frames' length in words: ``hour by hour``, ``every 5 minutes``, ``every 20 seconds``."""
+    step = _choose_step(edges[0].item(), edges[-1].item())
+    for length, unit in ((24 * _HOUR, "day"), (_HOUR, "hour"), (_MINUTE, "minute")):
+        if step % length == 0:
+            count = step // length
+            return f"every {count} {unit}s" if count > 1 else f"{unit} by {unit}"
+    return f"every {step} seconds" if step > 1 else "second by second"

@@ -17,12 +17,13 @@ import numpy.typing as npt
 from lightning_kedro.basemap import read_layer
 from lightning_kedro.pipelines.reporting.cluster_map import ClusteredWindow
 from lightning_kedro.pipelines.reporting.frames import choose_frames, count_frames, name_frames
+from lightning_kedro.pipelines.reporting.outlines import trace_region, trace_views
 from lightning_kedro.pipelines.reporting.palette import DARK
+from lightning_kedro.pipelines.reporting.window import Times
 
 MOST_FLASHES: Final = 200_000
 """So many flashes the map draws at most; of more, so many are chosen evenly at random."""
 
-_MAP_ASPECT: Final = 1.6
 _SEED: Final = 60
 _LEVELS: Final = 65535  # of 16 bits: 0.006 degrees or better, a tenth of the instrument's pixel
 _DEGREE: Final = 90  # the basemap's unit is a ninetieth of a degree: 1.2 km, within 16 bits
@@ -31,7 +32,7 @@ _LINES: Final = ("states", "borders")
 _AREAS: Final = ("land", "lakes")
 
 
-def describe_thinning(count: int) -> str:
+def describe_downsampling(count: int) -> str:
     """Say that the map shows fewer flashes than there are; "" if it shows all."""
     if count <= MOST_FLASHES:
         return ""
@@ -41,11 +42,12 @@ def describe_thinning(count: int) -> str:
     )
 
 
-def collect_map_data(clustered: ClusteredWindow) -> str:
+def collect_map_data(clustered: ClusteredWindow, gaps: Times) -> str:
     """Collect what the interactive map needs.
 
     Args:
         clustered: The window's flashes and clusters.
+        gaps: Start and end of each gap in coverage, shape (g, 2), UTC.
 
     Returns:
         A JSON object that is safe inside an HTML script element; arrays are base64 of
@@ -54,7 +56,7 @@ def collect_map_data(clustered: ClusteredWindow) -> str:
     window = clustered.window
     edges = choose_frames(window.start, window.end)
     frames = count_frames(clustered.time, edges)
-    extent = clustered.choose_extent(_MAP_ASPECT)
+    extent = clustered.choose_extent()
     data = {
         "view": [extent.west, extent.east, extent.south, extent.north],
         "start": int(edges[0].astype("datetime64[ms]").astype(np.int64)),
@@ -63,13 +65,30 @@ def collect_map_data(clustered: ClusteredWindow) -> str:
         .tolist(),
         "frames": [f"{date}, {clock} UTC" for date, clock in name_frames(edges)],
         "counts": np.bincount(frames, minlength=edges.size - 1).tolist(),
+        "covered": share_frames(edges, gaps),
         "total": len(clustered),
+        "region": trace_region(window.selection.region),
+        "seen": trace_views(window),
         "colours": DARK.clusters,
         "clusters": _list_clusters(clustered),
         "flashes": _pack_flashes(clustered),
         "basemap": {name: _pack_layer(name) for name in (*_AREAS, *_LINES)},
     }
     return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def share_frames(edges: Times, gaps: Times) -> list[float]:
+    """Which share of each frame is covered, 0 to 1: what a bar of no flashes means.
+
+    Args:
+        edges: Edges of the frames, shape (f + 1,).
+        gaps: Start and end of each gap, shape (g, 2).
+    """
+    starts, ends = edges[:-1, None], edges[1:, None]
+    lost = np.minimum(ends, gaps[None, :, 1]) - np.maximum(starts, gaps[None, :, 0])
+    seconds = np.maximum(lost / np.timedelta64(1, "s"), 0.0).sum(axis=1)
+    lengths = np.diff(edges) / np.timedelta64(1, "s")
+    return [round(float(share), 3) for share in np.clip(1.0 - seconds / lengths, 0.0, 1.0)]
 
 
 def _list_clusters(clustered: ClusteredWindow) -> list[dict[str, Any]]:
@@ -98,7 +117,7 @@ def _pack_flashes(clustered: ClusteredWindow) -> dict[str, Any]:
         chosen = chosen[np.sort(some)]
     start = np.datetime64(clustered.window.start, "us")
     times = (clustered.time[chosen] - start) // np.timedelta64(1, "ms")
-    extent = clustered.choose_extent(_MAP_ASPECT)
+    extent = clustered.choose_extent()
     lon, west, lon_step = _pack_axis(extent.unwind(clustered.lon[chosen]))
     lat, south, lat_step = _pack_axis(clustered.lat[chosen].astype(np.float64))
     return {

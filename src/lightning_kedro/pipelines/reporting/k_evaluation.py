@@ -15,7 +15,6 @@ from lightning_kedro.pipelines.reporting.flash_rate import tidy_axes
 from lightning_kedro.pipelines.reporting.palette import LIGHT
 from lightning_kedro.pipelines.reporting.window import (
     Window,
-    is_simulated,
     mark_simulated,
 )
 
@@ -52,23 +51,7 @@ class Evaluation:
         """What the elbow is looked for in, and its name: RMS km, or inertia where there is none."""
         if self.curve["rms_distance_km"].isna().all():
             return self.curve["inertia"], "inertia (squared degrees)"
-        return self.curve["rms_distance_km"], "RMS distance to the nearest centre (km)"
-
-
-def pick_evaluation(
-    silhouette_scores: "pd.DataFrame",
-    elbow_curve: "pd.DataFrame",
-    k_selection: "pd.DataFrame",
-    window: Window,
-) -> Evaluation:
-    """Pick a window's rows of the three tables."""
-    scores = window.key.pick_rows(silhouette_scores).sort_values("k")
-    curve = window.key.pick_rows(elbow_curve).sort_values("k")
-    chosen = window.key.pick_rows(k_selection)
-    rows = chosen.astype(object).where(chosen.notna(), None).to_dict("records")
-    selection = rows[0] if rows else None
-    simulated = is_simulated(silhouette_scores, elbow_curve, k_selection)
-    return Evaluation(window, scores, curve, selection, simulated)
+        return self.curve["rms_distance_km"], "RMS distance to the nearest center (km)"
 
 
 def explain_choice(evaluation: Evaluation) -> str:
@@ -82,6 +65,9 @@ def explain_choice(evaluation: Evaluation) -> str:
         elbow = f"the elbow of the curve is at k = {choice['k_elbow']}"
     if choice["criterion"] == "fixed":
         return f"k = {choice['k']} was asked for; {silhouette}, and {elbow}."
+    if choice["criterion"] == "multiscale":
+        found = f"k = {choice['k']} is the finest supported scale"
+        return f"{found}; {silhouette}, {elbow}."
     decided, other = (elbow, silhouette) if choice["criterion"] == "elbow" else (silhouette, elbow)
     return f"k = {choice['k']} because {decided}; {other}."
 
@@ -175,7 +161,7 @@ def _draw_curve(
         1.015,
         f"k = {chosen} chosen",
         transform=axes.get_xaxis_transform(),
-        ha="left" if chosen < 0.25 * ks.max() else "center",
+        ha=_align_label(chosen, ks.min(), ks.max()),
         size=11.5,
         weight="bold",
         color=LIGHT.accent,
@@ -187,8 +173,16 @@ def _draw_curve(
     tidy_axes(axes)
 
 
+def _align_label(k: int, low: int, high: int) -> str:
+    """To which side of its k a label goes, so that it stays over its curve."""
+    share = (k - low) / max(high - low, 1)
+    return "left" if share < 0.25 else "right" if share > 0.75 else "center"  # noqa: PLR2004
+
+
 def _mark_other(axes: Any, k: int, value: float, recommended: str) -> None:  # noqa: ANN401
     """Mark a k that an evaluator recommends but that was not chosen."""
+    from matplotlib.patheffects import withStroke
+
     name = "elbow" if recommended == "k_elbow" else "highest"
     look = {"facecolors": "none", "edgecolors": LIGHT.text, "linewidths": 1.6, "zorder": 5}
     axes.scatter([k], [value], s=190, **look)
@@ -199,6 +193,8 @@ def _mark_other(axes: Any, k: int, value: float, recommended: str) -> None:  # n
         textcoords="offset points",
         size=11,
         color=LIGHT.text,
+        zorder=6,
+        path_effects=[withStroke(linewidth=3.5, foreground=LIGHT.page)],
     )
 
 

@@ -123,7 +123,7 @@ def add_map(
         figure: The figure.
         box: Left, bottom, width and height of the map as shares of the figure.
         extent: What to show.
-        theme: The colours.
+        theme: The colors.
 
     Returns:
         Cartopy axes whose x is degrees east of ``extent.middle`` and whose y is latitude.

@@ -1,97 +1,91 @@
-"""The nodes of the reporting pipeline: one a picture, each from tables to the bytes of a file."""
+"""The nodes of the reporting pipeline: one a picture, and the report that gathers them.
+
+All are made from one result, which the first node reads. What they draw passes to the last node,
+which hands everything over at once.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
-from lightning_kedro.pipelines.clustering.flashes import FlashTable
 from lightning_kedro.pipelines.reporting import (
     animation,
     cluster_map,
     density_map,
-    findings,
     flash_rate,
     k_evaluation,
     report,
 )
 from lightning_kedro.pipelines.reporting.figures import render_png
-from lightning_kedro.pipelines.reporting.window import (
-    Window,
-    WindowTable,
-    is_simulated,
-    take_times,
+from lightning_kedro.pipelines.reporting.reported import (
+    Drawing,
+    ReportedResult,
+    ResultTable,
+    check_drawings,
+    prepare,
 )
-
-Frame = Any
-"""A pandas DataFrame, whose library is imported only when a table is loaded."""
-
-
-def map_clusters(
-    clustered_flashes: WindowTable, cluster_centers: Frame, parameters: Mapping[str, Any]
-) -> bytes:
-    """Draw the window's flashes coloured by cluster, with numbered centres and a ranked list."""
-    window = Window.from_parameters(parameters)
-    clustered = cluster_map.read_clustered(clustered_flashes, cluster_centers, window)
-    words = cluster_map.describe_clusters(clustered)
-    return render_png(cluster_map.draw_cluster_map(clustered, words), words)
+from lightning_kedro.publication import Publication
+from lightning_kedro.selection import Selection
 
 
-def animate_clusters(
-    clustered_flashes: WindowTable, cluster_centers: Frame, parameters: Mapping[str, Any]
-) -> bytes:
-    """Draw the window's flashes hour by hour in the colours of their clusters, as a GIF."""
-    window = Window.from_parameters(parameters)
-    clustered = cluster_map.read_clustered(clustered_flashes, cluster_centers, window)
-    return animation.animate(clustered, animation.describe_animation(clustered))
+def select_result(k_selection: ResultTable, selection: Mapping[str, Any]) -> ReportedResult:
+    """Read the result of the run's selection, with what its window is covered by.
+
+    Raises:
+        NoResultError: If there is none: the last report is left as it is.
+    """
+    return prepare(k_selection.read_result(Selection.from_plain(selection)))
 
 
-def map_density(flashes: FlashTable, granules: Frame, parameters: Mapping[str, Any]) -> bytes:
-    """Draw the window's flashes per 1,000 km2, in bins of equal area."""
-    window = Window.from_parameters(parameters)
-    table = flashes.read(window.selection, ["lat", "lon"])
-    lat, lon = (table.column(name).to_numpy() for name in ("lat", "lon"))
-    figure, words = density_map.draw_density(window, lat, lon, simulated=is_simulated(granules))
-    return render_png(figure, words)
+def map_clusters(reported: ReportedResult) -> Drawing:
+    """Draw the result's flashes coloured by cluster, with numbered centers and a ranked list."""
+    words = cluster_map.describe_clusters(reported.clustered)
+    figure = cluster_map.draw_cluster_map(reported.clustered, words)
+    return Drawing(reported.identity, render_png(figure, words))
 
 
-def plot_flash_rate(flashes: FlashTable, granules: Frame, parameters: Mapping[str, Any]) -> bytes:
-    """Draw the window's flashes per minute, with gaps in coverage shaded."""
-    window = Window.from_parameters(parameters)
-    times = take_times(flashes.read(window.selection, ["time"]))
-    rate = flash_rate.measure_rate(times, granules, window)
-    words = flash_rate.describe_rate(rate, window, simulated=is_simulated(granules))
-    return render_png(flash_rate.draw_rate(rate, words), words)
+def animate_clusters(reported: ReportedResult) -> Drawing:
+    """Draw the result's flashes hour by hour in the colours of their clusters, as a GIF."""
+    clustered = reported.clustered
+    content = animation.animate(clustered, animation.describe_animation(clustered))
+    return Drawing(reported.identity, content)
 
 
-def plot_k_evaluation(
-    silhouette_scores: Frame, elbow_curve: Frame, k_selection: Frame, parameters: Mapping[str, Any]
-) -> tuple[bytes, Any]:
+def map_density(reported: ReportedResult) -> Drawing:
+    """Draw the result's flashes per 1,000 km2, in bins of equal area."""
+    figure, words = density_map.draw_density(reported.clustered, reported.rate)
+    return Drawing(reported.identity, render_png(figure, words))
+
+
+def plot_flash_rate(reported: ReportedResult) -> Drawing:
+    """Draw the result's flashes per minute, with gaps in coverage shaded."""
+    rate = reported.rate
+    words = flash_rate.describe_rate(rate, reported.window, simulated=reported.simulated)
+    return Drawing(reported.identity, render_png(flash_rate.draw_rate(rate, words), words))
+
+
+def plot_k_evaluation(reported: ReportedResult) -> tuple[Drawing, Drawing]:
     """Draw elbow and silhouette side by side with the chosen k; the same as a Plotly chart."""
-    window = Window.from_parameters(parameters)
-    evaluation = k_evaluation.pick_evaluation(silhouette_scores, elbow_curve, k_selection, window)
+    evaluation = reported.evaluation
     words = k_evaluation.describe_evaluation(evaluation)
     picture = render_png(k_evaluation.draw_evaluation(evaluation, words), words)
-    return picture, k_evaluation.chart_evaluation(evaluation, words)
+    chart = k_evaluation.chart_evaluation(evaluation, words).to_json()
+    return Drawing(reported.identity, picture), Drawing(reported.identity, chart.encode("utf-8"))
 
 
-def write_report(
-    *,
-    clustered_flashes: WindowTable,
-    cluster_centers: Frame,
-    silhouette_scores: Frame,
-    elbow_curve: Frame,
-    k_selection: Frame,
-    flashes: FlashTable,
-    granules: Frame,
-    coverage: Frame,
-    parameters: Mapping[str, Any],
-    **pictures: bytes,
-) -> str:
-    """Write one HTML file with the pictures, the numbers, the notes and an interactive map."""
-    window = Window.from_parameters(parameters)
-    clustered = cluster_map.read_clustered(clustered_flashes, cluster_centers, window)
-    evaluation = k_evaluation.pick_evaluation(silhouette_scores, elbow_curve, k_selection, window)
-    table = flashes.read(window.selection, ["time", "quality_flag"])
-    rate = flash_rate.measure_rate(take_times(table), granules, window)
-    flags = findings.count_flags(table)
-    found = findings.gather_findings(clustered, evaluation, rate, flags, granules, coverage)
-    return report.write_html(clustered, found, pictures, parameters)
+def gather_report(reported: ReportedResult, *drawn: Drawing) -> tuple[Publication, ...]:
+    """Write the report and put it together with the pictures: the same for every output.
+
+    Args:
+        reported: The result.
+        drawn: The pictures in the order of ``report.PICTURES``, and the chart of k.
+
+    Returns:
+        One publication as often as the node has outputs; the entry of the last one publishes it.
+
+    Raises:
+        PartialRunError: If a picture is of another result.
+    """
+    check_drawings(reported, drawn)
+    *pictures, chart = (one.content for one in drawn)
+    publication = report.gather_publication(reported, pictures, chart)
+    return (publication,) * (len(drawn) + 1)

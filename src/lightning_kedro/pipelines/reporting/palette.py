@@ -1,30 +1,51 @@
-"""Colours: eight for clusters, told apart by colour-blind eyes, given so that neighbours differ.
+"""Colors: one for each cluster, told apart by color-blind eyes as far as that can be.
 
-Both sets of eight were searched, starting from Okabe & Ito's ("Color Universal Design", 2008), for
-the greatest distance between any two of them in OKLab (Ottosson 2020) as seen by normal eyes and,
-after Machado, Oliveira & Fernandes 2009 (doi:10.1109/TVCG.2009.113), by eyes without red, green or
-blue receptors: at least 0.1 everywhere, five times what can just be told apart. The tests do that
-again.
+The first eight of each theme were searched, starting from Okabe & Ito's ("Color Universal Design",
+2008), for the greatest distance between any two of them in OKLab (Ottosson 2020) as seen by normal
+eyes and, after Machado, Oliveira & Fernandes 2009 (doi:10.1109/TVCG.2009.113), by eyes without red,
+green or blue receptors: at least 0.1 everywhere, five times what can just be told apart.
+
+No set is told apart by every eye beyond about eight. The others are the same in all themes, and
+are Glasbey's (Glasbey et al. 2007, doi:10.1002/col.20327) as the package colorcet 3.2 lists them
+(``glasbey``, ``glasbey_light``, ``glasbey_dark``; CC BY 4.0): of those of a lightness between 0.55
+and 0.78, which show on a light map and a dark one, always the one furthest from all before it. They
+are written down here, so that no run loads 800 kB of color maps for 120 of their colors. The tests
+measure both sets again.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from lightning_kedro.analysis.sphere import FloatArray, to_unit_vectors
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+# fmt: off
+_GLASBEY: Final = (
+    "#FF00CD", "#B500FF", "#9A6900", "#FF5E93", "#6264FD", "#DA015D", "#A55B6B", "#2B8AD4",
+    "#C38285", "#BF03B8", "#9E9E46", "#31D400", "#16A300", "#FD77FF", "#4FB5AF", "#B8BA01",
+    "#A795C6", "#6E70AA", "#8287FF", "#FF1C44", "#628023", "#0A8289", "#E252FF", "#D60000",
+    "#DA546E", "#F7807C", "#8C3BFF", "#DB72C8", "#F90087", "#A34D95", "#BC7C00", "#828056",
+    "#876BD8", "#D3008C", "#D154A5", "#E100E8", "#009AA0", "#FF7ED1", "#669C4D", "#D88052",
+    "#FF6200", "#A17569", "#BA5E21", "#00AF89", "#DF4DCD", "#E27EA3", "#FF59DA", "#4687FF",
+    "#0774D8", "#8A85AE", "#6BAF36", "#C84248", "#70CF4F", "#1CA1FF", "#FF28FD", "#C144BC",
+    "#A56B97", "#00B800", "#9738DB", "#5E7B87", "#629A7B", "#79AE6B", "#FF49B1", "#DB03B3",
+    "#C39700", "#BC9157", "#959167", "#AC93EB", "#2D9ED3", "#0087B1", "#7EA59A", "#8EBA00",
+    "#C4668E", "#677ECA", "#C14103", "#8C9AB1", "#FD5269", "#5D7E66", "#DB6D01", "#909101",
+    "#826E8C", "#AF5DD4", "#599000", "#AE6DFF", "#C86E66", "#8A6D4F", "#878ED1", "#E8013A",
+    "#00C846", "#8E7B01", "#009744", "#E4727E", "#00ACC6", "#C672DD", "#F26952", "#E82FA0",
+    "#CD83BC", "#B8496B", "#8E6097", "#AA8297", "#4B8EA5", "#D88E38", "#B800D4", "#698CBD",
+    "#95AA2A", "#79893B", "#E65DB1", "#AA80CD", "#C136D6", "#A08052", "#B1826D", "#2DB152",
+    "#FF4600", "#568E5B", "#B3723B", "#8970B1", "#C33489", "#00BDA3", "#ED67FF", "#05AAEB",
+)
+# fmt: on
 
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """The colours of a picture, as ``#RRGGBB``.
+    """The colors of a picture, as ``#RRGGBB``.
 
     Attributes:
-        clusters: Eight colours for clusters, in the same order of hues in every theme.
+        clusters: Colors of clusters in order of cluster, shape (128,).
         page: Behind everything.
         sea: Behind the map.
         land: Land.
@@ -60,6 +81,7 @@ LIGHT: Final = Theme(
         "#E69A00",
         "#850C39",
         "#313E7C",
+        *_GLASBEY,
     ),
     page="#FFFFFF",
     sea="#E9EEF5",
@@ -83,6 +105,7 @@ DARK: Final = Theme(
         "#F5DD5C",
         "#C07FFF",
         "#788F91",
+        *_GLASBEY,
     ),
     page="#0B0E13",
     sea="#0B0E13",
@@ -96,102 +119,33 @@ DARK: Final = Theme(
     accent="#FFD24D",
 )
 
-_FEWEST_FOR_A_HULL: Final = 5
 
-
-def assign_colours(lat: npt.ArrayLike, lon: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    """Choose one of eight colours for each cluster so that neighbours differ.
-
-    The clusters of K-means are the regions nearest to each centre, so two of them touch where the
-    convex hull of the centres on the sphere has an edge. Such a graph is planar: taken in the right
-    order no cluster has more than five neighbours that have a colour already, so eight always
-    suffice. Of the colours left the one is taken whose nearest user is furthest away.
+def assign_colors(k: int) -> npt.NDArray[np.int64]:
+    """Choose a color for each cluster.
 
     Args:
-        lat: Latitudes of the centres, shape (k,), degrees, in order of cluster.
-        lon: Longitudes of the centres, shape (k,), degrees.
+        k: Number of clusters.
 
     Returns:
-        Indices into a theme's ``clusters``, shape (k,). The first eight clusters, the largest ones,
-        all differ unless that would leave two neighbours alike.
+        Indices into a theme's ``clusters``, shape (k,). All differ, so that neighbors do, up to 128
+        clusters; of more the colors begin again, and only the numbers tell them apart.
     """
-    points = to_unit_vectors(lat, lon)
-    largest = np.arange(min(len(points), len(LIGHT.clusters)))
-    if len(points) == largest.size:
-        return largest
-    neighbours = find_neighbours(points)
-    colours = _colour_greedily(points, neighbours, largest)
-    if colours is None:
-        colours = _colour_greedily(points, neighbours, largest[:0])
-    return largest if colours is None else colours
+    return np.arange(k, dtype=np.int64) % len(LIGHT.clusters)
 
 
-def _colour_greedily(
-    points: FloatArray, neighbours: list[set[int]], given: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64] | None:
-    """Colour the points that have no given colour; None if that leaves two neighbours alike."""
-    colours = np.full(len(points), -1)
-    colours[: given.size] = given
-    every = np.arange(len(LIGHT.clusters))
-    for point in order_by_degeneracy(neighbours):
-        if point < given.size:
-            continue
-        distances = np.linalg.norm(points - points[point], axis=1)
-        room = np.array([distances[colours == colour].min(initial=9.0) for colour in every])
-        room[np.unique(colours[[*neighbours[point]]]).clip(min=0)] = -1.0
-        if room.max() < 0.0:
-            return None
-        colours[point] = int(np.argmax(room))
-    return colours
-
-
-def find_neighbours(points: FloatArray) -> list[set[int]]:
-    """Which points' regions touch.
+def mix(color: str, ground: str = "#000000", share: float = 1.0) -> tuple[int, int, int]:
+    """A color laid over another.
 
     Args:
-        points: Unit vectors, shape (k, 3).
+        color: ``#RRGGBB``.
+        ground: The color below.
+        share: How much of the upper one, in [0, 1].
 
     Returns:
-        The neighbours of each point; all others where there are too few points for a hull.
+        Red, green and blue, 0 to 255.
     """
-    from scipy.spatial import ConvexHull
+    from PIL.ImageColor import getrgb
 
-    k = len(points)
-    if k < _FEWEST_FOR_A_HULL:
-        return [set(range(k)) - {point} for point in range(k)]
-    # Joggled, so that equal points or points on one circle have a hull too.
-    hull = ConvexHull(points, qhull_options="QJ Pp")
-    neighbours: list[set[int]] = [set() for _ in range(k)]
-    for triangle in hull.simplices:
-        for corner in triangle:
-            neighbours[corner] |= {int(other) for other in triangle if other != corner}
-    return neighbours
-
-
-def order_by_degeneracy(neighbours: "Sequence[set[int]]") -> list[int]:
-    """Order the nodes of a graph so that each has few neighbours before it.
-
-    The node with the fewest neighbours left goes last, again and again (Matula & Beck 1983,
-    doi:10.1145/2402.322385): in a planar graph none then has more than five before it.
-    """
-    left = {node: set(others) for node, others in enumerate(neighbours)}
-    order: list[int] = []
-    while left:
-        node = min(left, key=lambda one: (len(left[one]), -one))
-        order.append(node)
-        for other in left.pop(node):
-            left[other].discard(node)
-    return order[::-1]
-
-
-def to_rgb(colour: str) -> tuple[int, int, int]:
-    """Red, green and blue of ``#RRGGBB``, 0 to 255."""
-    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
-    return red, green, blue
-
-
-def mix(colour: str, ground: str, share: float) -> tuple[int, int, int]:
-    """A colour laid over another, ``share`` of it in [0, 1]."""
-    pairs = zip(to_rgb(colour), to_rgb(ground), strict=True)
+    pairs = zip(getrgb(color), getrgb(ground), strict=True)
     red, green, blue = (round(share * top + (1.0 - share) * below) for top, below in pairs)
     return red, green, blue

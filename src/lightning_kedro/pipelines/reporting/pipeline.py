@@ -6,43 +6,55 @@ from kedro.pipeline import Node, Pipeline
 
 from lightning_kedro.pipelines.reporting.nodes import (
     animate_clusters,
+    gather_report,
     map_clusters,
     map_density,
     plot_flash_rate,
     plot_k_evaluation,
-    write_report,
+    select_result,
 )
 
-_CLUSTERED: Final = ["clustered_flashes", "cluster_centers", "parameters"]
-_SEEN: Final = ["flashes", "granules", "parameters"]
-_EVALUATED: Final = ["silhouette_scores", "elbow_curve", "k_selection", "parameters"]
-_PICTURES: Final = (
+_REPORTED: Final = "reported_result"
+
+_DRAWN: Final = (
+    "drawn_cluster_map",
+    "drawn_cluster_animation",
+    "drawn_density_map",
+    "drawn_flash_rate",
+    "drawn_k_evaluation",
+    "drawn_k_evaluation_chart",
+)
+"""What passes to the report, in the order in which the report shows them."""
+
+_PUBLISHED: Final = (
     "cluster_map",
     "cluster_animation",
     "density_map",
-    "flash_rate",
     "k_evaluation",
+    "k_evaluation_chart",
+    "flash_rate",
+    "report",
 )
-"""In the order in which the report shows them."""
-
-_REPORTED: Final = dict.fromkeys((*_CLUSTERED, *_SEEN, *_EVALUATED, "coverage", *_PICTURES))
+"""All take one publication; the entry of the last one, ``report``, makes it visible."""
 
 
 def create_pipeline() -> Pipeline:
-    """The pipeline ``reporting``: from tables to pictures, an animation and a report."""
+    """The pipeline ``reporting``: from a result to pictures, an animation and a report."""
+    evaluated = ["drawn_k_evaluation", "drawn_k_evaluation_chart"]
     return Pipeline(
         [
-            Node(map_clusters, _CLUSTERED, "cluster_map", name="cluster_map"),
-            Node(animate_clusters, _CLUSTERED, "cluster_animation", name="cluster_animation"),
-            Node(map_density, _SEEN, "density_map", name="density_map"),
             Node(
-                plot_k_evaluation,
-                _EVALUATED,
-                ["k_evaluation", "k_evaluation_chart"],
-                name="k_evaluation",
+                select_result,
+                ["k_selection", "params:selection"],
+                _REPORTED,
+                name="select_result",
             ),
-            Node(plot_flash_rate, _SEEN, "flash_rate", name="flash_rate"),
-            Node(write_report, {name: name for name in _REPORTED}, "report", name="report"),
+            Node(map_clusters, _REPORTED, "drawn_cluster_map", name="cluster_map"),
+            Node(animate_clusters, _REPORTED, "drawn_cluster_animation", name="cluster_animation"),
+            Node(map_density, _REPORTED, "drawn_density_map", name="density_map"),
+            Node(plot_k_evaluation, _REPORTED, evaluated, name="k_evaluation"),
+            Node(plot_flash_rate, _REPORTED, "drawn_flash_rate", name="flash_rate"),
+            Node(gather_report, [_REPORTED, *_DRAWN], list(_PUBLISHED), name="report"),
         ],
         tags="reporting",
     )

@@ -1,26 +1,43 @@
 """The report: one HTML file with the pictures, the numbers, the notes and an interactive map."""
 
 import base64
-from collections.abc import Mapping
+import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from lightning_kedro.pipelines.reporting.cluster_map import ClusteredWindow, describe_clusters
-from lightning_kedro.pipelines.reporting.findings import Findings, list_parameters
-from lightning_kedro.pipelines.reporting.interactive_map import collect_map_data, describe_thinning
-from lightning_kedro.pipelines.reporting.palette import DARK, LIGHT
+from lightning_kedro.pipelines.reporting.cluster_map import describe_clusters
+from lightning_kedro.pipelines.reporting.findings import (
+    describe_origin,
+    gather_findings,
+    list_options,
+)
+from lightning_kedro.pipelines.reporting.interactive_map import (
+    collect_map_data,
+    describe_downsampling,
+)
+from lightning_kedro.pipelines.reporting.palette import DARK
+from lightning_kedro.pipelines.reporting.reported import ReportedResult
+from lightning_kedro.publication import Fact, Publication
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
 _CAPTIONS: Final = {
-    "cluster_map": "Flashes by cluster. Rings mark the centres; 0 is the cluster with the most.",
+    "cluster_map": "Flashes by cluster. Rings mark the centers; 0 is the cluster with the most.",
     "cluster_animation": "The same flashes in order of time; older ones fade.",
-    "density_map": "Flashes per 1,000 km² in bins of equal area, on a logarithmic scale.",
+    "density_map": "Flashes per 1,000 km² in bins of equal area, logarithmic. Shaded: not seen.",
     "flash_rate": "Flashes per minute. Hatched: no data, which is not the same as no lightning.",
     "k_evaluation": "Which number of clusters was chosen, and what the evaluators say.",
 }
+
+PICTURES: Final = tuple(_CAPTIONS)
+"""The pictures in the order in which the report shows them."""
+
+CHART: Final = "k_evaluation.json"
+PAGE: Final = "report.html"
+THUMBNAIL: Final = "thumbnail.png"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,36 +48,85 @@ class Picture:
         name: The catalog entry's name.
         caption: What it shows.
         source: A ``data:`` address that holds the file.
+        file: The file's name.
     """
 
     name: str
     caption: str
     source: str
+    file: str
 
 
 def embed_pictures(pictures: Mapping[str, bytes]) -> list[Picture]:
     """Pictures with their captions, their files inside the addresses."""
     embedded = []
     for name, content in pictures.items():
-        kind = "gif" if content.startswith(b"GIF8") else "png"
+        kind = find_kind(content)
         text = base64.b64encode(content).decode("ascii")
-        embedded.append(Picture(name, _CAPTIONS[name], f"data:image/{kind};base64,{text}"))
+        source = f"data:image/{kind};base64,{text}"
+        embedded.append(Picture(name, _CAPTIONS[name], source, f"{name}.{kind}"))
     return embedded
 
 
-def write_html(
-    clustered: ClusteredWindow,
-    findings: Findings,
-    pictures: Mapping[str, bytes],
-    parameters: Mapping[str, Any],
-) -> str:
+def gather_publication(
+    reported: ReportedResult, pictures: Sequence[bytes], chart: bytes
+) -> Publication:
+    """Put a report together.
+
+    Args:
+        reported: The result.
+        pictures: The pictures' files, in the order of ``PICTURES``.
+        chart: The chart of k as JSON.
+    """
+    named = dict(zip(PICTURES, pictures, strict=True))
+    page = write_html(reported, named)
+    files = {f"{name}.{find_kind(content)}": content for name, content in named.items()}
+    files |= {CHART: chart, PAGE: page.encode("utf-8")}
+    selection = reported.window.selection
+    extras = {THUMBNAIL: shrink(named["cluster_map"])}
+    return Publication(selection.name, files, extras, write_card(reported))
+
+
+def write_card(reported: ReportedResult) -> dict[str, Fact]:
+    """What the list of all reports says of this one."""
+    key, row = reported.window.selection.key, reported.row
+    run_time = row["run_time"]
+    return {
+        "title": describe_clusters(reported.clustered).title,
+        "satellites": reported.window.satellites,
+        "dates": reported.window.dates,
+        "region": key.region,
+        "min_quality": key.min_quality,
+        "label": key.label,
+        "n_flashes": len(reported.clustered),
+        "k": len(reported.clustered.centers),
+        "run_time": "" if run_time is None else f"{run_time:%Y-%m-%dT%H:%M:%S}",
+        "identity": reported.identity,
+        "simulated": reported.simulated,
+    }
+
+
+def shrink(picture: bytes) -> bytes:
+    """A picture as a thumbnail: a PNG file of a quarter of its width and height."""
+    from PIL import Image
+
+    target = io.BytesIO()
+    with Image.open(io.BytesIO(picture)) as image:
+        image.convert("RGB").reduce(4).save(target, "PNG", optimize=True)
+    return target.getvalue()
+
+
+def find_kind(content: bytes) -> str:
+    """Whether a picture is a ``gif`` or a ``png``."""
+    return "gif" if content.startswith(b"GIF8") else "png"
+
+
+def write_html(reported: ReportedResult, pictures: Mapping[str, bytes]) -> str:
     """Write the report.
 
     Args:
-        clustered: The window's flashes and clusters.
-        findings: The numbers and notes.
-        pictures: The pictures' files by catalog entry, in the order in which they appear.
-        parameters: The run's parameters.
+        reported: The result.
+        pictures: The pictures' files by name, in the order in which they appear.
 
     Returns:
         HTML that needs nothing else: no script, style, font or image comes from anywhere.
@@ -69,20 +135,20 @@ def write_html(
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     template = environment.from_string(read_template("report.html.j2"))
-    words = describe_clusters(clustered)
+    clustered = reported.clustered
     return template.render(
-        words=words,
+        words=describe_clusters(clustered),
         simulated=clustered.simulated,
-        findings=findings,
-        thinning=describe_thinning(len(clustered)),
+        findings=gather_findings(reported),
+        downsampling=describe_downsampling(len(clustered)),
         pictures=embed_pictures(pictures),
-        parameters=list_parameters(parameters),
-        light=LIGHT,
-        dark=DARK,
-        colours=[LIGHT.clusters[colour] for colour in clustered.colours],
+        options=list_options(reported.row),
+        origin=describe_origin(reported.row),
+        name=reported.window.selection.name,
+        colours=[DARK.clusters[colour] for colour in clustered.colours],
         style=_trust(read_template("report.css")),
         script=_trust(read_template("map.js")),
-        data=_trust(collect_map_data(clustered)),
+        data=_trust(collect_map_data(clustered, reported.rate.gaps)),
     )
 
 

@@ -57,7 +57,7 @@
 
   const stage = $("stage"), base = $("base"), points = $("points"), marks = $("marks"), rate = $("rate");
   let width = 0, height = 0, density = 1, pixels = null, image = null;
-  let view = null, frame = -1, playing = 0, waiting = false;
+  let view = null, frame = -1, playing = 0, waiting = false, chosen = -1;
   const stretch = () => Math.max(0.3, Math.cos(((data.view[2] + data.view[3]) / 2) * Math.PI / 180));
   const middle = (data.view[0] + data.view[1]) / 2;
   const home = () => {
@@ -65,6 +65,7 @@
     const scale = Math.min(width / ((east - west) * stretch()), height / (north - south));
     return { x: middle, y: (south + north) / 2, scale }; // scale: pixels per degree of latitude
   };
+  const unwind = (x) => middle + (((x - middle + 540) % 360) + 360) % 360 - 180; // within half a turn of the middle
   const toX = (x) => width / 2 + (x - view.x) * view.scale * stretch();
   const toY = (y) => height / 2 - (y - view.y) * view.scale;
 
@@ -72,8 +73,9 @@
     density = Math.min(window.devicePixelRatio || 1, 2);
     const fresh = view === null;
     width = stage.clientWidth; height = stage.clientHeight;
+    if (width < 1 || height < 1) return; // hidden: drawn when it is shown
     for (const canvas of [base, points, marks]) { canvas.width = width * density; canvas.height = height * density; }
-    rate.width = rate.clientWidth * density; rate.height = 44 * density;
+    rate.width = Math.max(1, rate.clientWidth * density); rate.height = 44 * density;
     image = points.getContext("2d").createImageData(points.width, points.height);
     pixels = new Uint32Array(image.data.buffer);
     if (fresh) view = home();
@@ -133,24 +135,102 @@
     points.getContext("2d").putImageData(image, 0, 0);
   };
 
+  // How many flashes lie in each cell of a coarse grid of the screen, summed from the upper left.
+  const cell = 8;
+  const sumFlashes = () => {
+    const w = Math.ceil(width / cell) + 1, h = Math.ceil(height / cell) + 1, sums = new Float32Array((w + 1) * (h + 1));
+    const [from, to] = range(), kx = view.scale * stretch();
+    for (let i = from; i < to; i += 1) {
+      const x = Math.floor((width / 2 + (lon[i] - view.x) * kx) / cell), y = Math.floor((height / 2 - (lat[i] - view.y) * view.scale) / cell);
+      if (x >= 0 && y >= 0 && x < w && y < h) sums[(y + 1) * (w + 1) + x + 1] = Math.min(4, sums[(y + 1) * (w + 1) + x + 1] + 1);
+    }
+    for (let y = 1; y <= h; y += 1) for (let x = 1; x <= w; x += 1) {
+      const at = y * (w + 1) + x;
+      sums[at] += sums[at - 1] + sums[at - w - 1] - sums[at - w - 2];
+    }
+    return (left, top, right, bottom) => {
+      const clampX = (v) => Math.max(0, Math.min(w, v)), clampY = (v) => Math.max(0, Math.min(h, v));
+      const x0 = clampX(Math.floor(left / cell)), x1 = clampX(Math.ceil(right / cell)), y0 = clampY(Math.floor(top / cell)), y1 = clampY(Math.ceil(bottom / cell));
+      return sums[y1 * (w + 1) + x1] - sums[y0 * (w + 1) + x1] - sums[y1 * (w + 1) + x0] + sums[y0 * (w + 1) + x0];
+    };
+  };
+
+  // A label beside each center on the screen, where it hides least: no label, no center, few flashes.
+  let labels = [];
+  const placeLabels = () => {
+    const hidden = sumFlashes(), placed = [];
+    const seen = data.clusters.map((one) => ({ one, x: toX(unwind(one.lon)), y: toY(one.lat) }))
+      .filter(({ x, y }) => x > 0 && y > 0 && x < width && y < height);
+    for (const { one, x, y } of seen) {
+      const halfWidth = 6 + 4 * String(one.number).length, halfHeight = 10;
+      let best = null;
+      for (const radius of [16, 26, 40, 60, 90, 130]) for (let turn = 0; turn < 16; turn += 1) {
+        const angle = (turn * Math.PI) / 8;
+        const at = { one, x, y, halfWidth, halfHeight,
+          middleX: Math.max(halfWidth, Math.min(width - halfWidth, x + Math.cos(angle) * (radius + halfWidth))),
+          middleY: Math.max(halfHeight, Math.min(height - halfHeight, y + Math.sin(angle) * (radius + halfHeight))) };
+        const apart = (other, w, h) => Math.abs(at.middleX - other.x) > halfWidth + w || Math.abs(at.middleY - other.y) > halfHeight + h;
+        at.cost = hidden(at.middleX - halfWidth, at.middleY - halfHeight, at.middleX + halfWidth, at.middleY + halfHeight) + radius * 0.15;
+        for (const other of seen) if (!apart(other, 6, 6)) at.cost += 60;
+        for (const other of placed) if (!apart({ x: other.middleX, y: other.middleY }, other.halfWidth + 2, other.halfHeight + 2)) at.cost += 1e4;
+        if (!best || at.cost < best.cost) best = at;
+      }
+      placed.push(best);
+    }
+    return placed;
+  };
+
   const drawMarks = () => {
     const context = marks.getContext("2d");
     context.setTransform(density, 0, 0, density, 0, 0);
     context.clearRect(0, 0, width, height);
     context.textAlign = "center"; context.textBaseline = "middle"; context.font = "bold 12px system-ui, sans-serif";
-    for (const one of data.clusters) {
-      const x = toX(middle + (((one.lon - middle + 540) % 360) + 360) % 360 - 180), y = toY(one.lat);
-      context.beginPath(); context.arc(x, y, 11, 0, 7);
-      context.fillStyle = "rgba(11,14,19,.85)"; context.fill();
-      context.lineWidth = 2.5; context.strokeStyle = data.colours[one.colour]; context.stroke();
-      context.fillStyle = "#eef2f6"; context.fillText(one.number, x, y + 0.5);
+    drawOutlines(context);
+    labels = placeLabels();
+    for (const { one, x, y, middleX, middleY } of labels) {
+      for (const [colour, weight] of [["#0b0e13", 5], [data.colours[one.colour], 1.5]]) {
+        context.strokeStyle = colour; context.lineWidth = weight;
+        context.beginPath(); context.moveTo(x - 6, y); context.lineTo(x + 6, y); context.moveTo(x, y - 6); context.lineTo(x, y + 6); context.stroke();
+      }
+      context.lineWidth = 1.2; context.strokeStyle = "#eef2f6";
+      context.beginPath(); context.moveTo(x, y); context.lineTo(middleX, middleY); context.stroke();
     }
+    for (const { one, middleX, middleY, halfWidth, halfHeight } of labels) { // above all lines
+      context.beginPath(); context.roundRect(middleX - halfWidth, middleY - halfHeight, 2 * halfWidth, 2 * halfHeight, 5);
+      context.fillStyle = "rgba(11,14,19,.9)"; context.fill();
+      context.lineWidth = one.number === chosen ? 4 : 2; context.strokeStyle = data.colours[one.colour]; context.stroke();
+      context.fillStyle = "#eef2f6"; context.fillText(one.number, middleX, middleY + 0.5);
+    }
+  };
+
+  // What is seen and what was asked for, as dashed lines with their names.
+  const drawOutlines = (context) => {
+    const trace = (ring, colour, name) => {
+      for (const turn of [-360, 0, 360]) {
+        context.beginPath();
+        ring.forEach(([x, y], i) => { if (i) context.lineTo(toX(x + turn), toY(y)); else context.moveTo(toX(x + turn), toY(y)); });
+        context.closePath(); context.setLineDash([6, 4]); context.lineWidth = 1.2; context.strokeStyle = colour; context.stroke(); context.setLineDash([]);
+        const [x, y] = ring[ring.length - 1];
+        context.save(); context.font = "12px system-ui, sans-serif"; context.textAlign = "left"; context.fillStyle = colour;
+        context.fillText(name, toX(x + turn) + 6, toY(y) - 9); context.restore();
+      }
+    };
+    for (const ring of data.seen) trace(ring, "#7d8a97", "field of view");
+    if (data.region) trace(data.region, "#ffd24d", "region asked for");
   };
 
   const drawRate = () => {
     const context = rate.getContext("2d"), w = rate.width / nFrames, most = Math.max(1, ...data.counts);
     context.clearRect(0, 0, rate.width, rate.height);
     data.counts.forEach((count, i) => {
+      if (data.covered[i] < 0.995) { // a gap is not zero: the part of the step without data is hatched
+        context.save(); context.beginPath(); context.rect(i * w, 0, Math.max(1, w * (1 - data.covered[i])), rate.height); context.clip();
+        context.fillStyle = "#1f2833"; context.fillRect(i * w, 0, w, rate.height);
+        context.strokeStyle = "#4f5c69"; context.lineWidth = density;
+        for (let x = i * w - rate.height; x < (i + 1) * w; x += 6 * density) { context.beginPath(); context.moveTo(x, rate.height); context.lineTo(x + rate.height, 0); context.stroke(); }
+        context.restore();
+      }
+      if (!count && data.covered[i] < 0.005) return;
       const bar = Math.max(density, (rate.height * count) / most);
       context.fillStyle = i === frame ? "#ffd24d" : frame < 0 || i < frame ? "#5d6b7a" : "#323d49";
       context.fillRect(i * w, rate.height - bar, Math.max(1, w - density), bar);
@@ -161,25 +241,36 @@
     const count = frame < 0 ? data.total : data.counts[frame], drawn = range()[1] - range()[0];
     const thinned = drawn < count ? ` (${drawn.toLocaleString("en")} drawn)` : "";
     $("shown").textContent = data.total ? `${count.toLocaleString("en")} flashes${thinned}` : "No flashes in this window";
-    $("clock").textContent = frame < 0 ? "whole window" : data.frames[frame];
+    const share = frame < 0 ? 1 : data.covered[frame];
+    const lost = share < 0.005 ? ", no data" : share < 0.9 ? `, only ${Math.round(100 * share)} % covered` : "";
+    $("clock").textContent = frame < 0 ? "whole window" : data.frames[frame] + lost;
+    $("legend").hidden = $("colour").value !== "age";
     $("all").setAttribute("aria-pressed", String(frame < 0));
     $("hour").setAttribute("aria-valuetext", $("clock").textContent);
+    stage.dataset.labels = JSON.stringify(Object.fromEntries(labels.map((one) => [one.one.number, [one.middleX, one.middleY]])));
     stage.dataset.frame = String(frame); stage.dataset.drawn = String(drawn);
   };
 
+  const drawScale = () => { // a round length in km at the middle of the view
+    const pixels = view.scale / 111.195 * (stretch() / Math.max(0.05, Math.cos(view.y * Math.PI / 180)));
+    const most = Math.min(160, width / 3) / pixels, power = 10 ** Math.floor(Math.log10(most));
+    const length = [5, 2, 1].map((one) => one * power).find((one) => one <= most) || power;
+    $("scale").style.width = `${length * pixels}px`; $("scale").firstElementChild.textContent = `${length.toLocaleString("en")} km`;
+  };
+
   const refresh = () => { // at most once a screen refresh
-    if (waiting) return;
+    if (waiting || !pixels) return;
     waiting = true;
     requestAnimationFrame(() => {
       waiting = false;
       const began = performance.now();
-      drawBase(); drawPoints(); drawMarks(); drawRate(); describe();
+      drawBase(); drawPoints(); drawMarks(); drawRate(); drawScale(); describe();
       stage.dataset.milliseconds = (performance.now() - began).toFixed(1);
       stage.dataset.ready = "true";
     });
   };
 
-  const show = (next) => { frame = next; if (frame >= 0) $("hour").value = String(frame); $("tip").style.display = "none"; refresh(); };
+  const show = (next) => { frame = next; if (frame >= 0) $("hour").value = String(frame); hide(); refresh(); };
   const zoom = (factor, x = width / 2, y = height / 2) => {
     const scale = Math.max(home().scale * 0.6, Math.min(400, view.scale * factor)), ratio = 1 / view.scale - 1 / scale;
     view.x += ((x - width / 2) / stretch()) * ratio; view.y -= (y - height / 2) * ratio;
@@ -207,60 +298,117 @@
   });
   rate.addEventListener("click", (event) => { stop(); show(Math.min(nFrames - 1, Math.floor((event.offsetX / rate.clientWidth) * nFrames))); });
 
-  // Drag with one pointer, pinch with two.
+  // Drag with one pointer, pinch with two. One finger up or down scrolls the page (touch-action).
   const held = new Map();
+  let began = null;
   const place = (event) => { const box = stage.getBoundingClientRect(); return { x: event.clientX - box.left, y: event.clientY - box.top }; };
   const spread = () => { const [a, b] = [...held.values()]; return { apart: Math.hypot(a.x - b.x, a.y - b.y), x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 }; };
+  const move = (right, down) => { view.x -= right / (view.scale * stretch()); view.y += down / view.scale; limit(); };
   stage.addEventListener("pointerdown", (event) => {
     if (event.target.tagName === "BUTTON") return;
+    if (!held.size) began = place(event);
     stage.setPointerCapture(event.pointerId); held.set(event.pointerId, place(event)); stage.classList.add("held");
   });
   stage.addEventListener("pointermove", (event) => {
     const now = place(event), before = held.get(event.pointerId);
-    if (!before) { hover(now); return; }
-    $("tip").style.display = "none";
+    tellPlace(now);
+    if (!before) { if (event.target.tagName !== "BUTTON") hover(now); return; }
+    if (began && Math.hypot(now.x - began.x, now.y - began.y) > 5) { began = null; hide(); }
     if (held.size === 2) {
       const old = spread(); held.set(event.pointerId, now); const fresh = spread();
+      move(fresh.x - old.x, fresh.y - old.y);
       zoom(fresh.apart / Math.max(1, old.apart), fresh.x, fresh.y);
       return;
     }
     held.set(event.pointerId, now);
-    view.x -= (now.x - before.x) / (view.scale * stretch()); view.y += (now.y - before.y) / view.scale; limit();
+    if (!began) move(now.x - before.x, now.y - before.y);
+  });
+  stage.addEventListener("pointerup", (event) => {
+    if (began && held.size === 1) { hover(began, 16); choose(labelAt(began), event.pointerType === "mouse"); } // a click or a tap
   });
   for (const name of ["pointerup", "pointercancel"]) stage.addEventListener(name, (event) => {
-    held.delete(event.pointerId); if (!held.size) stage.classList.remove("held");
+    held.delete(event.pointerId); if (!held.size) { stage.classList.remove("held"); began = null; }
   });
-  stage.addEventListener("pointerleave", () => { $("tip").style.display = "none"; });
-  stage.addEventListener("wheel", (event) => { event.preventDefault(); const at = place(event); zoom(Math.exp(-event.deltaY * 0.0015), at.x, at.y); }, { passive: false });
+  stage.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") hide(); $("place").textContent = ""; });
+  let helping = 0;
+  stage.addEventListener("wheel", (event) => { // without Ctrl the wheel is the page's
+    if (!event.ctrlKey && !event.metaKey) {
+      clearTimeout(helping); $("help").classList.add("on"); helping = setTimeout(() => $("help").classList.remove("on"), 900);
+      return;
+    }
+    event.preventDefault();
+    const at = place(event); zoom(Math.exp(-event.deltaY * 0.0015), at.x, at.y);
+  }, { passive: false });
   stage.addEventListener("keydown", (event) => {
     const step = 60 / view.scale, keys = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, step], ArrowDown: [0, -step] };
     if (keys[event.key]) { view.x += keys[event.key][0]; view.y += keys[event.key][1]; limit(); event.preventDefault(); }
     if (event.key === "+" || event.key === "=") zoom(1.3);
     if (event.key === "-") zoom(1 / 1.3);
+    if (event.key === "Home") { view = home(); refresh(); event.preventDefault(); }
+    if (event.key === "Escape") hide();
   });
 
-  const hover = (at) => { // the nearest flash within 10 pixels, or else a centre
+  const degrees = (value, [plus, minus]) => `${Math.abs(value).toFixed(2)}\u00B0 ${value >= 0 ? plus : minus}`;
+  const wound = (value) => ((value + 540) % 360 + 360) % 360 - 180;
+  const name = (x, y) => `${degrees(y, "NS")}, ${degrees(wound(x), "EW")}`;
+  const tellPlace = (at) => {
+    const x = view.x + (at.x - width / 2) / (view.scale * stretch()), y = view.y - (at.y - height / 2) / view.scale;
+    $("place").textContent = Math.abs(y) <= 90 ? name(x, y) : "";
+  };
+  const hide = () => { $("tip").style.display = "none"; };
+
+  // From the table to the map, and back.
+  const labelAt = (at) => {
+    const found = labels.find((one) => Math.hypot(one.x - at.x, one.y - at.y) < 11 ||
+      (Math.abs(one.middleX - at.x) < one.halfWidth + 3 && Math.abs(one.middleY - at.y) < one.halfHeight + 3));
+    return found ? found.one : null;
+  };
+  const choose = (one, scrolls = false) => {
+    for (const row of document.querySelectorAll("tr.found")) row.classList.remove("found");
+    chosen = one ? one.number : -1;
+    const row = one && $(`cluster${one.number}`);
+    if (row) { row.classList.add("found"); if (scrolls) row.scrollIntoView({ block: "nearest" }); }
+    refresh();
+  };
+  for (const button of document.querySelectorAll(".show")) button.addEventListener("click", () => {
+    const one = data.clusters.find(({ number }) => String(number) === button.dataset.cluster);
+    choose(one);
+    const radius = Math.max(one.radius, 60) / 111.195; // degrees
+    view = { x: unwind(one.lon), y: one.lat, scale: Math.min(400, Math.min(width, height) / (5 * radius)) };
+    limit();
+    stage.focus({ preventScroll: true }); stage.scrollIntoView({ block: "center" });
+  });
+
+  // Pictures: large, and as files.
+  const large = $("large");
+  for (const button of document.querySelectorAll(".enlarge")) button.addEventListener("click", () => {
+    large.querySelector("img")?.remove();
+    large.append(button.querySelector("img").cloneNode()); large.showModal();
+  });
+  for (const button of document.querySelectorAll(".download")) button.addEventListener("click", () => {
+    const link = document.createElement("a");
+    link.href = button.closest("figure").querySelector("img").src; link.download = button.dataset.file; link.click();
+  });
+  $("close").addEventListener("click", () => large.close());
+  large.addEventListener("click", (event) => { if (event.target === large) large.close(); });
+
+  const hover = (at, reach = 10) => { // a center or its label, or else the nearest flash within reach (pixels)
     const [from, to] = range(), x = view.x + (at.x - width / 2) / (view.scale * stretch()), y = view.y - (at.y - height / 2) / view.scale;
-    let best = 10 / view.scale, found = -1;
+    let best = reach / view.scale, found = -1;
     best *= best;
     const k = stretch();
     for (let i = from; i < to; i += 1) {
       const dx = (lon[i] - x) * k, dy = lat[i] - y, apart = dx * dx + dy * dy;
       if (apart < best) { best = apart; found = i; }
     }
-    const tip = $("tip"), center = data.clusters.find((one) => {
-      const cx = toX(middle + (((one.lon - middle + 540) % 360) + 360) % 360 - 180);
-      return Math.hypot(cx - at.x, toY(one.lat) - at.y) < 11;
-    });
-    if (!center && found < 0) { tip.style.display = "none"; return; }
-    const degrees = (value, [plus, minus]) => `${Math.abs(value).toFixed(2)}\u00B0 ${value >= 0 ? plus : minus}`;
-    const wound = (value) => ((value + 540) % 360 + 360) % 360 - 180;
+    const tip = $("tip"), center = labelAt(at);
+    if (!center && found < 0) { hide(); return; }
     tip.textContent = center
       ? `cluster ${center.number}\n${center.count.toLocaleString("en")} flashes\nRMS radius ${center.radius.toLocaleString("en")} km`
       : `${new Date(data.start + time[found]).toISOString().slice(0, 19).replace("T", " ")} UTC\n` +
-        `${degrees(lat[found], "NS")}, ${degrees(wound(lon[found]), "EW")}\ncluster ${data.clusters[cluster[found]].number}`;
+        `${name(lon[found], lat[found])}\ncluster ${data.clusters[cluster[found]].number}`;
     tip.style.display = "block";
-    tip.style.left = `${Math.min(at.x + 14, width - tip.offsetWidth - 8)}px`;
+    tip.style.left = `${Math.max(4, Math.min(at.x + 14, width - tip.offsetWidth - 8))}px`;
     tip.style.top = `${Math.min(at.y + 14, height - tip.offsetHeight - 8)}px`;
   };
 

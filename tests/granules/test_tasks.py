@@ -1,22 +1,23 @@
 """The task of reading an hour: the newest creation that can be read stands for its start."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Generator, Sequence
+from dataclasses import replace
 
 import pytest
-from tests.ingesting import made_later, make_granules
+from tests.ingesting import HOUR, made_later, make_granules
 
 from lightning_kedro.exceptions import ArchiveError
 from lightning_kedro.glm.granule import GranuleName
-from lightning_kedro.granules.series import HourSeries, StoredGranule
-from lightning_kedro.pipelines.ingestion.nodes import ReadHour
+from lightning_kedro.granules.hours import ArchiveHour
+from lightning_kedro.granules.ports import GranuleReader
+from lightning_kedro.granules.record import Content, HourSeries, StoredGranule
+from lightning_kedro.granules.tasks import ReadHour
 
-Content = Path | bytes | ArchiveError
 GRANULES = make_granules()
 CORRUPT = b"not a granule"
 
 
-class Memory:
+class Memory(GranuleReader):
     """Granules in memory that count how often they are asked for."""
 
     def __init__(self) -> None:
@@ -29,7 +30,7 @@ class Memory:
 
     def read_all(
         self, granules: Sequence[StoredGranule]
-    ) -> Iterator[tuple[StoredGranule, Content]]:
+    ) -> Generator[tuple[StoredGranule, Content], None, None]:
         for granule in granules:
             self.asked.append(granule.name)
             yield granule, self.contents[granule.name]
@@ -52,7 +53,8 @@ def creations(memory: Memory, *contents: Content) -> list[StoredGranule]:
 
 def read(memory: Memory, *contents: Content) -> HourSeries:
     first, last = (memory.put(*GRANULES[number]) for number in (0, 2))
-    return ReadHour((first, *creations(memory, *contents), last), memory)()
+    granules = (first, *creations(memory, *contents), last)
+    return ReadHour(ArchiveHour("G17", HOUR), granules, memory)()
 
 
 def test_older_creation_is_not_touched_when_the_newest_can_be_read(memory: Memory) -> None:
@@ -77,7 +79,19 @@ def test_older_creation_stands_in_for_corrupt_newer_ones(memory: Memory, broken:
 def test_older_creation_stands_in_for_one_that_cannot_be_fetched(memory: Memory) -> None:
     series = read(memory, ArchiveError("503 for the newer one"), GRANULES[1][1])
     assert series.failures == ("503 for the newer one",)
-    assert series.granules["status"].to_pylist() == ["loaded"] * 3
+    statuses = series.granules["status"].to_pylist()
+    assert statuses == ["loaded", "failed", "loaded", "loaded"]
+
+
+def test_test_data_are_read_only_where_nothing_operational_can_be(memory: Memory) -> None:
+    """However late they were made."""
+    name, content = GRANULES[1]
+    later = replace(made_later(name, 3600), environment="OT")
+    for operational, statuses in ((content, ["loaded"]), (CORRUPT, ["corrupt", "loaded"])):
+        granules = (memory.put(later, content), memory.put(name, operational))
+        series = ReadHour(ArchiveHour("G17", HOUR), granules, memory)()
+        assert series.granules["status"].to_pylist() == statuses
+        assert series.granules["file_name"].to_pylist()[0] == name.file_name
 
 
 def test_granule_of_which_nothing_can_be_read_is_corrupt(memory: Memory) -> None:

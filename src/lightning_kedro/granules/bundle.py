@@ -1,0 +1,29 @@
+"""What ``load`` hands over for the database: its three tables change together or not at all."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import pyarrow as pa
+
+from lightning_kedro.granules.ports import SeriesHours
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedHours:
+    """Archive hours that are to be loaded into ``granules``, ``flashes`` and ``coverage``.
+
+    Attributes:
+        granules: The record of every granule that is there, with the columns of the table
+            ``granules``; several rows for a granule of which a newer creation is corrupt.
+        series: The hours whose files hold their flashes.
+        coverage: ``platform``, ``hour`` and ``expected`` of the hours that were looked at in full:
+            how many granules each should have by now.
+    """
+
+    granules: pa.Table
+    series: SeriesHours
+    coverage: pa.Table
+
+    def __deepcopy__(self, _: object) -> Self:
+        """The same: nothing in it changes."""
+        return self

@@ -1,0 +1,276 @@
+"""What is known of granules and hours: the records that the nodes of ingestion take and give.
+
+They are values: nothing in them changes, and whoever has one may keep it. What could not be done is
+part of them, so that nothing has to be remembered beside the data.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Self, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lightning_kedro.exceptions import ArchiveError
+from lightning_kedro.glm.granule import GranuleName, parse_granule_name
+from lightning_kedro.granules.hours import ArchiveHour
+from lightning_kedro.schemas import TABLES
+
+LOADED: Final = "loaded"
+EMPTY: Final = "empty"
+CORRUPT: Final = "corrupt"
+FAILED: Final = "failed"
+"""A granule that could not be fetched or read for now: its record never reaches the database."""
+
+STATUSES: Final = (LOADED, EMPTY, CORRUPT, FAILED)
+
+Content: TypeAlias = Path | bytes | ArchiveError
+"""A granule's file, its bytes, or why neither could be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGranule:
+    """A granule somewhere in storage.
+
+    Attributes:
+        name: What it is called.
+        url: Where it is, for the file system that found it.
+        file_bytes: Its size in bytes.
+        is_local: Whether ``url`` is a path of this machine: it is read there and needs no copy.
+    """
+
+    name: GranuleName
+    url: str
+    file_bytes: int
+    is_local: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HourSeries:
+    """What came out of an hour's granules.
+
+    Attributes:
+        flashes: Every flash, with the columns of the table ``flashes``; granule by granule.
+        granules: Every granule that was looked at, with the columns of the table ``granules``.
+    """
+
+    flashes: pa.Table
+    granules: pa.Table
+
+    @property
+    def time_series(self) -> pa.Table:
+        """When, how bright and how large: one row a flash."""
+        return self.flashes.select(TABLES["time_series"].columns)
+
+    @property
+    def geo_series(self) -> pa.Table:
+        """Where: one row a flash, with the key that joins it to the time series."""
+        return self.flashes.select(TABLES["geo_series"].columns)
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Why granules could not be fetched or read for now."""
+        return tuple(find_failed(self.granules).values())
+
+
+@dataclass(frozen=True, slots=True)
+class HourRecord:
+    """What a run knows of one archive hour.
+
+    Attributes:
+        hour: The hour.
+        is_listed: Whether the archive said what it has in this hour; if not, that is not known.
+        found: How many granules it has of those that the window needs, creations counted once.
+        wanted: The granules that have to be read; of each the newest creation first.
+        failures: What went wrong, each in a sentence.
+    """
+
+    hour: ArchiveHour
+    is_listed: bool = True
+    found: int = 0
+    wanted: tuple[StoredGranule, ...] = ()
+    failures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HourReport:
+    """What a run knows of its archive hours, in order of satellite and time.
+
+    ``extract``, ``transform`` and ``load`` each give one, with what they found out added.
+
+    Attributes:
+        records: One for each hour.
+
+    Example:
+        >>> from datetime import UTC, datetime
+        >>> hour = ArchiveHour("G18", datetime(2024, 7, 14, 22, tzinfo=UTC))
+        >>> report = HourReport((HourRecord(hour, is_listed=False, failures=("503",)),))
+        >>> report.to_table().to_pylist()[0]["failures"]
+        ['503']
+    """
+
+    records: tuple[HourRecord, ...]
+
+    def __iter__(self) -> Iterator[HourRecord]:
+        """The records."""
+        return iter(self.records)
+
+    def __len__(self) -> int:
+        """The number of hours."""
+        return len(self.records)
+
+    def __deepcopy__(self, _: object) -> Self:
+        """The same: nothing in it changes."""
+        return self
+
+    @property
+    def hours(self) -> tuple[ArchiveHour, ...]:
+        """The hours."""
+        return tuple(record.hour for record in self.records)
+
+    @property
+    def listed_hours(self) -> tuple[ArchiveHour, ...]:
+        """The hours of which it is known what the archive has."""
+        return tuple(record.hour for record in self.records if record.is_listed)
+
+    @property
+    def wanted(self) -> tuple[StoredGranule, ...]:
+        """The granules that have to be read, hour by hour."""
+        return tuple(granule for record in self.records for granule in record.wanted)
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """What went wrong, hour by hour."""
+        return tuple(failure for record in self.records for failure in record.failures)
+
+    def pack(self) -> dict[str, pa.Table]:
+        """The report as two tables: of its hours and of the granules wanted, 130,000 in a month."""
+        wanted = [
+            {
+                "record": number,
+                "file_name": granule.name.file_name,
+                "url": granule.url,
+                "file_bytes": granule.file_bytes,
+                "is_local": granule.is_local,
+            }
+            for number, record in enumerate(self.records)
+            for granule in record.wanted
+        ]
+        return {"hours": self.to_table(), "wanted": pa.Table.from_pylist(wanted, schema=_WANTED)}
+
+    @classmethod
+    def unpack(cls, packed: Mapping[str, pa.Table]) -> Self:
+        """Build a report from ``pack``'s tables."""
+        wanted: dict[int, list[StoredGranule]] = {}
+        for row in packed["wanted"].to_pylist():
+            name = parse_granule_name(row["file_name"])
+            if name is None:
+                message = f"{row['file_name']} is no granule's name"
+                raise ValueError(message)
+            granule = StoredGranule(name, row["url"], row["file_bytes"], row["is_local"])
+            wanted.setdefault(row["record"], []).append(granule)
+        return cls(
+            tuple(
+                HourRecord(
+                    ArchiveHour(row["platform"], row["hour"].replace(tzinfo=UTC), row["part"]),
+                    is_listed=row["listed"],
+                    found=row["found"],
+                    wanted=tuple(wanted.get(number, ())),
+                    failures=tuple(row["failures"]),
+                )
+                for number, row in enumerate(packed["hours"].to_pylist())
+            )
+        )
+
+    def keep(self, wanted: Iterable[StoredGranule]) -> "HourReport":
+        """The same report, with fewer granules wanted."""
+        kept = set(wanted)
+        return HourReport(
+            tuple(
+                replace(record, wanted=tuple(item for item in record.wanted if item in kept))
+                for record in self.records
+            )
+        )
+
+    def add_failed(self, reasons: Mapping[str, str]) -> "HourReport":
+        """The same report, with why wanted granules could not be had.
+
+        Args:
+            reasons: By file name; files that this run did not want are left out.
+        """
+        return HourReport(
+            tuple(
+                replace(record, failures=(*record.failures, *_pick_reasons(record, reasons)))
+                for record in self.records
+            )
+        )
+
+    def to_table(self) -> pa.Table:
+        """The report as a table with a row for each hour, for notebooks and orchestrators.
+
+        Returns:
+            ``platform``, ``hour`` (UTC), ``part`` (whole, first or last), ``listed``, ``found``,
+            ``wanted`` (file names) and ``failures`` (sentences).
+        """
+        return pa.Table.from_pylist([_to_row(record) for record in self.records], schema=_SCHEMA)
+
+
+_SCHEMA: Final = pa.schema(
+    {
+        "platform": pa.string(),
+        "hour": pa.timestamp("us"),
+        "part": pa.string(),
+        "listed": pa.bool_(),
+        "found": pa.int32(),
+        "wanted": pa.list_(pa.string()),
+        "failures": pa.list_(pa.string()),
+    }
+)
+
+
+_WANTED: Final = pa.schema(
+    {
+        "record": pa.int32(),
+        "file_name": pa.string(),
+        "url": pa.string(),
+        "file_bytes": pa.int64(),
+        "is_local": pa.bool_(),
+    }
+)
+
+
+def _to_row(record: HourRecord) -> dict[str, Any]:
+    """The row of an hour in ``HourReport.to_table``."""
+    return {
+        "platform": record.hour.platform,
+        "hour": record.hour.hour.replace(tzinfo=None),
+        "part": record.hour.part,
+        "listed": record.is_listed,
+        "found": record.found,
+        "wanted": [granule.name.file_name for granule in record.wanted],
+        "failures": list(record.failures),
+    }
+
+
+def _pick_reasons(record: HourRecord, reasons: Mapping[str, str]) -> list[str]:
+    """The reasons that are about the granules that an hour wants."""
+    if not reasons:
+        return []
+    names = (granule.name.file_name for granule in record.wanted)
+    return [reasons[name] for name in names if name in reasons]
+
+
+def find_failed(granules: pa.Table) -> dict[str, str]:
+    """Why granules could not be fetched or read, by file name; from a record of granules."""
+    failed = granules.filter(pc.equal(granules["status"], FAILED))
+    names, reasons = (failed[column].to_pylist() for column in ("file_name", "reason"))
+    return dict(zip(names, reasons, strict=True))
+
+
+def find_readable_starts(series: HourSeries) -> set[tuple[str, datetime]]:
+    """The (platform, start) of the granules that could be read; starts without time zone."""
+    is_read = pc.is_in(series.granules["status"], value_set=pa.array([LOADED, EMPTY]))
+    read = series.granules.filter(is_read)
+    return set(zip(read["platform"].to_pylist(), read["granule_start"].to_pylist(), strict=True))

@@ -1,0 +1,170 @@
+"""What a map says of its own bounds: the region asked for, and what the satellite does not see.
+
+Without them an empty part of a map would be both: no lightning, and nobody who looked.
+"""
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from lightning_kedro.glm.field_of_view import field_of_view, sees
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from lightning_kedro.pipelines.reporting.maps import Extent
+    from lightning_kedro.pipelines.reporting.palette import Theme
+    from lightning_kedro.pipelines.reporting.window import Window
+    from lightning_kedro.selection import Region
+
+_COLUMNS: Final = 361
+_ROWS: Final = 241
+_WIDE: Final = 62  # columns or rows, both of 3 pixels: the name fits
+_HALF: Final = _WIDE // 2
+_SMALLEST_SHADE: Final = 600  # of 87,000 cells: less is a corner that speaks for itself
+_TURN: Final = 360.0
+_INSET: Final = 0.012  # of the map's height, from its edge to a name
+
+
+def add_outlines(axes: Any, window: "Window", extent: "Extent", theme: "Theme") -> None:  # noqa: ANN401
+    """Draw and name the region asked for, and shade what is not seen.
+
+    Args:
+        axes: A map, x in degrees east of ``extent.middle``.
+        window: The window.
+        extent: What the map shows.
+        theme: Its colours.
+    """
+    _add_unseen(axes, window, extent, theme)
+    region = window.selection.region
+    if region is not None:
+        _add_region(axes, region, extent, theme)
+
+
+def find_seen(window: "Window", extent: "Extent") -> "npt.NDArray[np.bool_]":
+    """What any of the window's satellites sees of an extent, shape (rows, columns)."""
+    lat = np.linspace(extent.south, extent.north, _ROWS)[:, None]
+    lon = np.linspace(extent.west, extent.east, _COLUMNS)[None, :]
+    seen = np.zeros((_ROWS, _COLUMNS), dtype=np.bool_)
+    for segment in window.selection.segments:
+        seen |= sees(segment.platform, lat, lon, segment.start)
+    return seen
+
+
+def _add_unseen(axes: Any, window: "Window", extent: "Extent", theme: "Theme") -> None:  # noqa: ANN401
+    """Shade what no satellite of the window sees, if the map shows any of it, and say so."""
+    seen = find_seen(window, extent)
+    if seen.all():
+        return
+    half = (extent.east - extent.west) / 2.0
+    x = np.linspace(-half, half, _COLUMNS)
+    y = np.linspace(extent.south, extent.north, _ROWS)
+    look: dict[str, Any] = {"zorder": 3.5, "levels": [-0.5, 0.5]}
+    axes.contourf(x, y, seen.astype(float), colors=[theme.grid], alpha=0.55, **look)
+    line = {"colors": [theme.quiet], "linewidths": 1.0, "linestyles": "dashed", "zorder": 3.6}
+    axes.contour(x, y, seen.astype(float), levels=[0.5], **line)
+    if np.count_nonzero(~seen) < _SMALLEST_SHADE:
+        return
+    column, row, rotation = find_room(~seen)
+    look = _look(theme) | {"rotation": rotation}
+    axes.text(x[column], y[row], "outside the field of view", **look)
+
+
+def find_room(free: "npt.NDArray[np.bool_]") -> tuple[int, int, int]:
+    """Where a name has most room.
+
+    Args:
+        free: Where it may stand, shape (rows, columns); some cells are.
+
+    Returns:
+        Column and row that are furthest from all that is not free, the sides included; and the
+        rotation in degrees: 90 where there is more room up and down than aside.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    depth = distance_transform_edt(np.pad(free, 1))[1:-1, 1:-1]
+    row, column = np.unravel_index(int(np.argmax(depth)), free.shape)
+    across, along = (
+        _measure_run(free[row], int(column)),
+        _measure_run(free[:, column], int(row)),
+    )
+    # Moved along, so that no end of the name lies beyond the map's side.
+    if across >= min(along, _WIDE):
+        return int(np.clip(column, _HALF, free.shape[1] - 1 - _HALF)), int(row), 0
+    return int(column), int(np.clip(row, _HALF, free.shape[0] - 1 - _HALF)), 90
+
+
+def _measure_run(free: "npt.NDArray[np.bool_]", at: int) -> int:
+    """Length of the free cells around one of them."""
+    taken = np.flatnonzero(~free)
+    left = taken[taken < at].max(initial=-1)
+    right = taken[taken > at].min(initial=free.size)
+    return int(right - left - 1)
+
+
+def _look(theme: "Theme") -> dict[str, Any]:
+    """How a name on a map looks."""
+    box = {"boxstyle": "round,pad=0.2", "facecolor": theme.page, "edgecolor": "none", "alpha": 0.75}
+    return {
+        "size": 9,
+        "color": theme.quiet,
+        "ha": "center",
+        "va": "center",
+        "zorder": 7,
+        "clip_on": True,
+        "bbox": box,
+    }
+
+
+def _add_region(axes: Any, region: "Region", extent: "Extent", theme: "Theme") -> None:  # noqa: ANN401
+    """Draw and name the region asked for."""
+    width = (region.east - region.west) % _TURN or _TURN
+    west = float(extent.unwind(region.west)) - extent.middle
+    half = (extent.east - extent.west) / 2.0
+    for left in (west - _TURN, west, west + _TURN):
+        if left > half or left + width < -half:
+            continue
+        x = [left, left + width, left + width, left, left]
+        y = [region.south, region.south, region.north, region.north, region.south]
+        axes.plot(x, y, color=theme.accent, linewidth=1.4, linestyle=(0, (6, 3)), zorder=3.7)
+    inset = _INSET * (extent.north - extent.south)
+    place = min(max(west, -half), half), min(region.north + inset, extent.north - inset)
+    look = _look(theme) | {"ha": "left", "va": "bottom", "color": theme.accent}
+    if region.north > extent.north - 4 * inset:
+        look["va"] = "top"
+    axes.text(*place, "region asked for", **look)
+
+
+def trace_region(region: "Region | None") -> list[list[float]] | None:
+    """Corners of the region asked for: longitude (beyond 180 where it crosses) and latitude."""
+    if region is None:
+        return None
+    east = region.west + ((region.east - region.west) % _TURN or _TURN)
+    corners = [
+        (region.west, region.south),
+        (east, region.south),
+        (east, region.north),
+        (region.west, region.north),
+    ]
+    return [[float(lon), float(lat)] for lon, lat in corners]
+
+
+def trace_views(window: "Window") -> list[list[list[float]]]:
+    """The rim of what each satellite of a window sees.
+
+    Returns:
+        A ring a satellite: longitudes in one piece and latitudes, degrees, to a tenth.
+    """
+    rings = []
+    for platform, segment in {one.platform: one for one in window.selection.segments}.items():
+        view = field_of_view(platform, segment.start)
+        lat = np.linspace(view.south, view.north, _ROWS)[:, None]
+        lon = np.linspace(view.west - 5.0, view.east + 5.0, 4 * _COLUMNS)[None, :]
+        seen = sees(platform, lat, lon, segment.start)
+        rows = np.flatnonzero(seen.any(axis=1))[::4]
+        first = lon[0][seen[rows].argmax(axis=1)]
+        last = lon[0][::-1][seen[rows][:, ::-1].argmax(axis=1)]
+        x = np.concatenate([last, first[::-1]])
+        y = np.concatenate([lat[rows, 0], lat[rows, 0][::-1]])
+        rings.append(np.column_stack([x, y]).round(1).tolist())
+    return rings

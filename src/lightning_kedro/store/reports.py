@@ -1,0 +1,224 @@
+"""Reports in a folder: one folder a result, a list of all, and the latest at fixed names.
+
+.. code-block:: text
+
+    08_reporting/
+      index.html              the list of all results, newest first
+      cluster_map.png ...     the files of the latest report, at names that never change
+      G18_20240714T2200.../   the files of one result; result.json is its card in the list
+      .publication/           only while a publication is made visible
+
+A publication is prepared in full in a hidden folder. The rename that gives this folder its name
+``.publication`` is the moment from which the new report stands: what follows are renames alone, and
+whoever comes next completes them if a kill came between (``finish_publication``).
+"""
+
+import json
+import logging
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final, Self
+from urllib.parse import quote
+
+from lightning_kedro.publication import Publication
+from lightning_kedro.store.files import explain_disk, lock_folder
+
+logger = logging.getLogger(__name__)
+
+INDEX: Final = "index.html"
+CARD: Final = "result.json"
+THUMBNAIL: Final = "thumbnail.png"
+PAGE: Final = "report.html"
+
+_JOURNAL: Final = ".publication"
+_PREPARED: Final = ".publication.part"
+_DONE: Final = ".publication.done"
+_NAME: Final = "name"
+_RESULT: Final = "result"
+_LATEST: Final = "latest"
+_FORMER: Final = "former"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What the list of reports says of a result, as ``result.json`` keeps it.
+
+    Attributes:
+        title: What the report is called.
+        satellites: The satellites with their slots.
+        dates: The window in words, UTC.
+        region: ``all``, or west, south, east and north in degrees.
+        min_quality: ``all`` or ``good``.
+        label: What variants are told apart by.
+        n_flashes: Number of flashes.
+        k: Number of clusters.
+        run_time: When it was clustered, UTC, ISO 8601; "" if that is not known.
+        identity: What names this very result.
+        simulated: Whether the granules were simulated.
+    """
+
+    title: str = ""
+    satellites: str = ""
+    dates: str = ""
+    region: str = ""
+    min_quality: str = ""
+    label: str = ""
+    n_flashes: int = 0
+    k: int = 0
+    run_time: str = ""
+    identity: str = ""
+    simulated: bool = False
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Self:
+        """Read a card; names that a later version may have added are left out.
+
+        Raises:
+            TypeError: If it is no mapping, or a value has another type.
+        """
+        if not isinstance(plain, Mapping):
+            message = f"it is {plain!r:.40}, not an object with names"
+            raise TypeError(message)
+        known = {one.name: plain[one.name] for one in fields(cls) if one.name in plain}
+        for name, value in known.items():
+            wanted = type(getattr(cls(), name))
+            if type(value) is not wanted:
+                message = f"{name} is {value!r}, not a value of type {wanted.__name__}"
+                raise TypeError(message)
+        return cls(**known)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the list: the folder's name, and its card."""
+
+    name: str
+    card: Card
+
+    @property
+    def address(self) -> str:
+        """The folder as part of a relative address: ``+`` and the like are written as codes."""
+        return quote(self.name, safe="")
+
+
+def publish(root: Path, publication: Publication) -> Path:
+    """Make a report visible: its own folder, the list of all, and the latest at fixed names.
+
+    Args:
+        root: The folder of all reports; made if it is not there.
+        publication: The report.
+
+    Returns:
+        The page of the report, in its own folder.
+
+    Raises:
+        StorageError: If the disk is full or the folder cannot be written to, or others keep it.
+    """
+    with lock_folder(root), explain_disk(root):
+        _complete(root)
+        _prepare(root, publication)
+        (root / _PREPARED).rename(root / _JOURNAL)
+        _complete(root)
+    return root / publication.name / PAGE
+
+
+def finish_publication(root: Path) -> None:
+    """Complete what a killed publication left; without one nothing is done, and no lock taken."""
+    if (root / _JOURNAL).is_dir():
+        with lock_folder(root), explain_disk(root):
+            _complete(root)
+
+
+def read_card(folder: Path) -> Card | None:
+    """The card of a result's folder; None, with a warning, if it cannot be read."""
+    path = folder / CARD
+    try:
+        plain = json.loads(path.read_bytes())
+        return Card.from_plain(plain)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        logger.warning("Left out of the list of reports: %s cannot be read (%s)", path, error)
+        return None
+
+
+def list_reports(root: Path) -> list[Entry]:
+    """All results that have a report, those that were clustered last first."""
+    entries = list(_find_entries(root))
+    return sorted(entries, key=lambda one: (one.card.run_time, one.name), reverse=True)
+
+
+def _find_entries(root: Path) -> Iterator[Entry]:
+    """The result folders with a card; what is hidden is not published."""
+    for folder in root.iterdir():
+        if folder.is_dir() and not folder.name.startswith("."):
+            card = read_card(folder)
+            if card is not None:
+                yield Entry(folder.name, card)
+
+
+def _prepare(root: Path, publication: Publication) -> None:
+    """Write all files of a publication beside those that stand, where nobody looks."""
+    prepared = root / _PREPARED
+    shutil.rmtree(prepared, ignore_errors=True)
+    card = Card.from_plain(publication.card)
+    result, latest = prepared / _RESULT, prepared / _LATEST
+    result.mkdir(parents=True)
+    latest.mkdir()
+    for name, content in {**publication.files, **publication.extras}.items():
+        (result / name).write_bytes(content)
+    _write_text(result / CARD, json.dumps(asdict(card), indent=1, ensure_ascii=False))
+    for name, content in publication.files.items():
+        (latest / name).write_bytes(content)
+    others = [one for one in list_reports(root) if one.name != publication.name]
+    entries = [*others, Entry(publication.name, card)]
+    entries.sort(key=lambda one: (one.card.run_time, one.name), reverse=True)
+    _write_text(latest / INDEX, render_index(entries, latest=publication.name))
+    _write_text(prepared / _NAME, publication.name)
+
+
+def _write_text(path: Path, text: str) -> None:
+    """The same bytes on every system."""
+    path.write_bytes(text.encode("utf-8"))
+
+
+def _complete(root: Path) -> None:
+    """Rename what a publication has prepared into place; each step may have been made before."""
+    journal, done = root / _JOURNAL, root / _DONE
+    shutil.rmtree(done, ignore_errors=True)
+    if not journal.is_dir():
+        return
+    folder = root / (journal / _NAME).read_text(encoding="utf-8")
+    result, former = journal / _RESULT, journal / _FORMER
+    if result.is_dir():
+        if folder.exists():
+            shutil.rmtree(former, ignore_errors=True)
+            folder.rename(former)
+        result.rename(folder)
+    for path in sorted((journal / _LATEST).iterdir(), key=_put_pages_last):
+        path.replace(root / path.name)
+    journal.rename(done)
+    shutil.rmtree(done, ignore_errors=True)
+
+
+def _put_pages_last(path: Path) -> tuple[bool, bool, str]:
+    """Pictures, the page, the list: whoever follows a link finds what it leads to."""
+    return path.name == INDEX, path.name == PAGE, path.name
+
+
+def render_index(entries: list[Entry], *, latest: str) -> str:
+    """The list of all reports as a page that needs no network and no script.
+
+    Args:
+        entries: The reports, in the order in which they are shown.
+        latest: Name of the report whose files are also kept at the fixed names.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    source = (files("lightning_kedro.store") / "index.html.j2").read_text(encoding="utf-8")
+    template = environment.from_string(source)
+    return template.render(entries=entries, latest=latest, page=PAGE, thumbnail=THUMBNAIL)

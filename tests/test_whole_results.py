@@ -1,0 +1,189 @@
+"""Results and reports change as a whole: runs that are killed, and runs at the same time."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from lightning_kedro.results import RESULT_TABLES
+from tests.conftest import PROJECT, Project, needs_real_granules
+
+JULY = "satellite=G16,window.start=2018-07-02T04:33,window.end=2018-07-02T04:34"
+SEPTEMBER = "satellite=G17,window.start=2019-09-26T23:59:30,window.end=2019-09-27T00:01"
+BOX = ",".join(
+    f"preprocessing.region.{side}={value}"
+    for side, value in (("west", -100), ("south", 20), ("east", -80), ("north", 45))
+)
+PUBLISHED = ("report.html", "cluster_map.png", "k_evaluation.png", "index.html")
+
+RUN = """
+import os, signal, sys
+from pathlib import Path
+from kedro.framework.startup import bootstrap_project
+from kedro.io import DataCatalog
+
+save = DataCatalog.save
+
+def save_or_die(self, name, data):
+    if name == os.environ["KILL_BEFORE"]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    save(self, name, data)
+
+DataCatalog.save = save_or_die
+bootstrap_project(Path.cwd())
+from lightning_kedro.cli import cli
+cli(["run", *sys.argv[1:]])
+"""
+
+
+def start(project: Project, *options: str, kill_before: str = "") -> "subprocess.Popen[str]":
+    """Start a run in a process of its own, killed before a dataset is saved."""
+    environment = {**os.environ, "KILL_BEFORE": kill_before, "PYTHONPATH": f"{PROJECT / 'src'}"}
+    return subprocess.Popen(
+        [sys.executable, "-c", RUN, *options],
+        cwd=project.folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(run: "subprocess.Popen[str]") -> tuple[int, str]:
+    output, _ = run.communicate(timeout=300)
+    return run.returncode, output
+
+
+def read_all(project: Project) -> dict[str, pd.DataFrame]:
+    tables = {
+        table: project.query(f"SELECT * FROM {table} ORDER BY ALL") for table in RESULT_TABLES
+    }
+    del tables["k_selection"]["run_time"]
+    return tables
+
+
+def assert_equal(left: dict[str, pd.DataFrame], right: dict[str, pd.DataFrame]) -> None:
+    assert left.keys() == right.keys()
+    for table, rows in left.items():
+        pd.testing.assert_frame_equal(rows, right[table], obj=table)
+
+
+def read_reports(project: Project) -> dict[str, bytes]:
+    folder = project.folder / "data" / "08_reporting"
+    return {
+        f"{path.relative_to(folder)}": path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.fixture
+def ingested(project: Project, real_archive: Path) -> tuple[Project, str]:
+    archive = f"archive={real_archive}"
+    for window in (JULY, SEPTEMBER):
+        project.succeed("--pipelines", "ingestion", "--params", f"{archive},{window}")
+    return project, archive
+
+
+@needs_real_granules
+@pytest.mark.parametrize("table", ["clustered_flashes", "k_selection"])
+def test_run_killed_between_saves_leaves_the_former_result_whole(
+    ingested: tuple[Project, str], table: str
+) -> None:
+    project, archive = ingested
+    params = f"{archive},{JULY},clustering.k_max=5"
+    project.succeed("--pipelines", "clustering", "--params", f"{params},clustering.k=3")
+    before = read_all(project)
+    options = ("--pipelines", "clustering", "--params", f"{params},clustering.k=4")
+    code, output = finish(start(project, *options, kill_before=table))
+    assert code == -signal.SIGKILL, output
+    assert_equal(read_all(project), before)
+    project.succeed(*options)
+    assert read_all(project)["k_selection"]["k"].to_list() == [4]
+
+
+@needs_real_granules
+@pytest.mark.parametrize("entry", ["flash_rate", "report"])
+def test_run_killed_between_saves_leaves_the_former_report_whole(
+    ingested: tuple[Project, str], entry: str
+) -> None:
+    project, archive = ingested
+    params = f"{archive},{JULY},clustering.k_max=5"
+    pipelines = ("--pipelines", "clustering,reporting", "--params")
+    project.succeed(*pipelines, f"{params},clustering.k=3")
+    before = read_reports(project)
+    run = start(project, *pipelines, f"{params},clustering.k=4", kill_before=entry)
+    code, output = finish(run)
+    assert code == -signal.SIGKILL, output
+    assert read_reports(project) == before
+    project.succeed(*pipelines, f"{params},clustering.k=4")
+    assert b"k = 4" in read_reports(project)["report.html"]
+
+
+def run_in_turn(project: Project, runs: Sequence[Sequence[str]]) -> dict[str, Any]:
+    for options in runs:
+        project.succeed(*options)
+    return {"tables": read_all(project), "reports": sorted(read_reports(project))}
+
+
+@needs_real_granules
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(f"{SEPTEMBER},clustering.k_max=5", id="another window"),
+        pytest.param(f"{JULY},clustering.k_max=5,{BOX}", id="another region"),
+        pytest.param(f"{JULY},clustering.k_max=6,clustering.label=six", id="other options"),
+        pytest.param(f"{JULY},clustering.k_max=5", id="the same"),
+    ],
+)
+def test_runs_at_once_end_as_one_after_the_other(ingested: tuple[Project, str], other: str) -> None:
+    project, archive = ingested
+    runs = [
+        ("--pipelines", "clustering,reporting", "--params", f"{archive},{params}")
+        for params in (f"{JULY},clustering.k_max=5", other)
+    ]
+    wanted = run_in_turn(project, runs)
+    for path in (project.folder / "data" / "08_reporting").rglob("report.html"):
+        path.unlink()
+    ends = [finish(run) for run in [start(project, *options) for options in runs]]
+    assert [code for code, _ in ends] == [0, 0], [output for _, output in ends]
+    assert_equal(read_all(project), wanted["tables"])
+    reports = read_reports(project)
+    assert sorted(reports) == wanted["reports"]
+    latest = {name: content for name, content in reports.items() if "/" not in name}
+    folders = {name.partition("/")[0] for name in reports if "/" in name}
+    mine = [
+        folder
+        for folder in folders
+        if all(reports[f"{folder}/{name}"] == latest[name] for name in PUBLISHED[:-1])
+    ]
+    assert len(mine) == 1, "the files at the fixed names are all of one report"
+
+
+@needs_real_granules
+def test_runs_at_once_of_one_key_with_other_options_end_with_one_of_them(
+    ingested: tuple[Project, str],
+) -> None:
+    project, archive = ingested
+    runs = [
+        (
+            *("--pipelines", "clustering,reporting", "--params"),
+            f"{archive},{JULY},clustering.k_max={k_max},clustering.k={k_max}",
+        )
+        for k_max in (4, 6)
+    ]
+    alone = []
+    for options in runs:
+        project.succeed(*options)
+        alone.append(read_all(project))
+    ends = [finish(run) for run in [start(project, *options) for options in runs]]
+    assert [code for code, _ in ends] == [0, 0], [output for _, output in ends]
+    stored = read_all(project)
+    k = stored["k_selection"]["k"].item()
+    assert_equal(stored, alone[0 if k == 4 else 1])
