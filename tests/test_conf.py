@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lightning_kedro.hooks import REPORTS
 from lightning_kedro.parameters import check_parameters
 from lightning_kedro.schemas import TABLES
 from tests.conftest import PROJECT, Project
@@ -58,8 +57,7 @@ def test_every_dataset_of_the_pipelines_is_in_the_catalog() -> None:
         for name in pipeline.datasets()
         if not name.startswith("param")
     }
-    in_memory = {*REPORTS, "found_storms"}
-    assert used == {*catalog(), *in_memory}
+    assert used == set(catalog())
 
 
 def test_nodes_bear_their_names() -> None:

@@ -310,6 +310,7 @@ def name_intermediates(checked: Mapping[str, Any]) -> dict[str, str]:
     return {
         "ingestion": f"{ingested.name}-{_digest(checked['archive'])}",
         "clustering": f"{unlabelled.name}-{_digest(fitted)}",
+        "storms": f"{selection.name}-{_digest(checked['storms'])}",
         "reporting": selection.name,
     }
 
