@@ -142,7 +142,7 @@ class _Writer:
 _COLLECTIONS: Final = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
 
 
-def _decode(folder: Path, encoded: Any) -> Any:  # noqa: ANN401, PLR0911  (one branch a kind)
+def _decode(folder: Path, encoded: Any) -> Any:  # noqa: ANN401, C901, PLR0911  (one branch a kind)
     """Build a value from its JSON and its files."""
     if not isinstance(encoded, dict):
         return encoded
