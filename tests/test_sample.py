@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from lightning_kedro.datasets.simulated_archive import Simulation
 from lightning_kedro.glm.flashes import read_flashes
@@ -21,7 +23,7 @@ from lightning_kedro.schemas import TABLES
 from lightning_kedro.selection import Region, Selection
 from lightning_kedro.simulation.hour import Faults, simulate_hour
 from lightning_kedro.store.loaded import FlashTable
-from tests.conftest import Project
+from tests.conftest import PROJECT, Project
 
 HOUR = datetime(2024, 7, 14, 9, tzinfo=UTC)
 KEY = ["platform", "granule_start", "flash_id"]
@@ -220,3 +222,16 @@ def test_hours_are_made_once_and_only_as_much_as_is_wanted(tmp_path: Path) -> No
     changed.write_bytes(b"")
     simulation.make(ArchiveHour("G16", HOUR))
     assert changed.read_bytes() == b"", "an hour that is there is left as it is"
+
+
+def test_first_command_of_the_readme_makes_its_picture(project: Project) -> None:
+    """Not byte for byte: processors round differently, and a dot may move by a pixel."""
+    run = project.succeed("--env", "sample")
+    page = "data/sample/08_reporting/G18_20240714T2200_20240714T2300/report.html"
+    assert run.last_line == f"Report of 22,968 flashes in the window: {page}"
+    assert (project.folder / page).is_file()
+    made = Image.open(project.folder / "data" / "sample" / "08_reporting" / "cluster_map.png")
+    shown = Image.open(PROJECT / "docs" / "cluster_map.png")
+    assert made.text["Title"] == shown.text["Title"]
+    difference = np.abs(np.asarray(made, dtype=float) - np.asarray(shown, dtype=float))
+    assert difference.mean() < 1.0, "of 255"
