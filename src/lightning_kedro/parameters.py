@@ -190,6 +190,39 @@ class Clustering(_Strict):
         return self
 
 
+class Storms(_Strict):
+    """How storms are found and followed."""
+
+    method: Literal["tracked", "dbscan"] = "tracked"
+    eps_km: Annotated[float, Field(ge=1, le=500)] = 20.0
+    eps_minutes: Annotated[float, Field(ge=1, le=1440)] = 30.0
+    min_flashes: Annotated[int, Field(ge=1, le=10_000)] = 3
+    look_back_hours: Annotated[float, Field(ge=0, le=240)] = 24.0
+    link_km: Annotated[float, Field(ge=1, le=500)] = 15.0
+    step_minutes: Annotated[float, Field(ge=1, le=60)] = 10.0
+    memory_minutes: Annotated[float, Field(ge=1, le=360)] = 40.0
+    settle_minutes: Annotated[float, Field(ge=0, le=720)] = 60.0
+    settle_flashes: Annotated[int, Field(ge=0)] = 40
+    settle_share: Annotated[float, Field(ge=0, le=1)] = 0.1
+    split_km: Annotated[float, Field(ge=1)] = 60.0
+    split_flashes: Annotated[int, Field(ge=1)] = 20
+
+    @model_validator(mode="after")
+    def _check_memory(self) -> "Storms":
+        if self.memory_minutes < self.step_minutes:
+            message = (
+                f"memory_minutes ({self.memory_minutes:g}) must not be less than step_minutes "
+                f"({self.step_minutes:g})"
+            )
+            raise ValueError(message)
+        if self.split_km <= self.link_km:
+            message = (
+                f"split_km ({self.split_km:g}) must be greater than link_km ({self.link_km:g})"
+            )
+            raise ValueError(message)
+        return self
+
+
 class Parameters(_Strict):
     """The whole tree."""
 
@@ -198,6 +231,7 @@ class Parameters(_Strict):
     ingestion: Ingestion = Ingestion()
     preprocessing: Preprocessing = Preprocessing()
     clustering: Clustering = Clustering()
+    storms: Storms = Storms()
     archive: str | None = None
 
     @field_validator("satellite", mode="before")
@@ -291,6 +325,7 @@ def name_intermediates(checked: Mapping[str, Any]) -> dict[str, str]:
     return {
         "ingestion": f"{ingested.name}-{_digest(checked['archive'])}",
         "clustering": f"{unlabelled.name}-{_digest(fitted)}",
+        "storms": f"{selection.name}-{_digest(checked['storms'])}",
         "reporting": selection.name,
     }
 

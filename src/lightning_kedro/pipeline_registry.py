@@ -2,13 +2,14 @@
 
 from kedro.pipeline import Pipeline
 
-from lightning_kedro.pipelines import clustering, ingestion, reporting
+from lightning_kedro.pipelines import clustering, ingestion, reporting, storms
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """``ingestion``, ``clustering`` and ``reporting``; ``__default__`` runs them in this order."""
+    """``ingestion``, ``storms``, ``clustering``, ``reporting``; ``__default__`` runs them all."""
     pipelines = {
         "ingestion": ingestion.create_pipeline(),
+        "storms": storms.create_pipeline(),
         "clustering": clustering.create_pipeline(),
         "reporting": reporting.create_pipeline(),
     }

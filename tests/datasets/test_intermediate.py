@@ -44,6 +44,7 @@ def test_values_come_back_as_they_were(tmp_path: Path) -> None:
         "time": datetime(2024, 7, 14, 22, tzinfo=UTC),
         "scalar": np.float64(0.1),
         "nan": float("nan"),
+        "slice": slice(2, 5),
     }
     entry(tmp_path).save(value)
     back = entry(tmp_path).load()
@@ -57,6 +58,7 @@ def test_values_come_back_as_they_were(tmp_path: Path) -> None:
     assert back["nested"] == value["nested"]
     assert (back["time"], back["scalar"]) == (value["time"], 0.1)
     assert np.isnan(back["nan"])
+    assert back["slice"] == slice(2, 5)
 
 
 def test_features_and_fits_come_back_as_they_were(tmp_path: Path) -> None:

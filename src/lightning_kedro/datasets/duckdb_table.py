@@ -9,7 +9,7 @@ from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
 from lightning_kedro.exceptions import TableError
-from lightning_kedro.results import RESULT_TABLES, Result
+from lightning_kedro.results import Result, find_kind
 from lightning_kedro.schemas import TABLES
 from lightning_kedro.selection import Selection
 from lightning_kedro.store.database import (
@@ -39,8 +39,8 @@ class DuckDBTableDataset(AbstractDataset[Any, Any]):
     refused.
 
     The tables of a result change together: the node that makes a result hands it to all of their
-    entries, and the save of the last table, ``k_selection``, commits them all at once; until then
-    the former result stands.
+    entries, and the save of the last table, ``k_selection`` or ``storm_selection``, commits them
+    all at once; until then the former result stands.
 
     Example of the YAML API:
         .. code-block:: yaml
@@ -124,7 +124,7 @@ class DuckDBTableDataset(AbstractDataset[Any, Any]):
 
     def _save_result(self, result: Result) -> None:
         """Commit a result if this is its last table; before that nothing may change."""
-        if self._table == RESULT_TABLES[-1]:
+        if self._table == result.kind[-1]:
             with self._open_to_write() as connection:
                 replace_result(connection, result, simulated=self._simulated)
 
@@ -132,8 +132,8 @@ class DuckDBTableDataset(AbstractDataset[Any, Any]):
         return connect(self._path, read_only=False, timeout=self._lock_timeout)
 
     def _handle(self) -> TableHandle:
-        """The handle on the table; that of ``k_selection`` reads whole results too."""
-        kind = ResultTable if self._table == RESULT_TABLES[-1] else TableHandle
+        """The handle on the table; that of the last one of a kind reads whole results too."""
+        kind = TableHandle if find_kind(self._table) is None else ResultTable
         return kind(self._path, self._table, self._lock_timeout)
 
     def read_window(self, selection: Selection, columns: Sequence[str] | None = None) -> "pa.Table":

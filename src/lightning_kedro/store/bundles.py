@@ -90,6 +90,8 @@ class _Writer:
             return {"time": value.isoformat()}
         if isinstance(value, Path):
             return {"path": str(value)}
+        if isinstance(value, slice):
+            return {"slice": [value.start, value.stop, value.step]}
         if isinstance(value, Mapping):
             pairs = [[self.encode(key), self.encode(item)] for key, item in value.items()]
             return {"mapping": pairs}
@@ -140,7 +142,7 @@ class _Writer:
 _COLLECTIONS: Final = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
 
 
-def _decode(folder: Path, encoded: Any) -> Any:  # noqa: ANN401, PLR0911  (one branch a kind)
+def _decode(folder: Path, encoded: Any) -> Any:  # noqa: ANN401, C901, PLR0911  (one branch a kind)
     """Build a value from its JSON and its files."""
     if not isinstance(encoded, dict):
         return encoded
@@ -162,6 +164,8 @@ def _decode(folder: Path, encoded: Any) -> Any:  # noqa: ANN401, PLR0911  (one b
         return datetime.fromisoformat(content)
     if kind == "path":
         return Path(content)
+    if kind == "slice":
+        return slice(*content)
     table = _read_table(folder / content)
     return table.to_pandas() if kind == "frame" else table
 

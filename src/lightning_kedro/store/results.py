@@ -1,9 +1,9 @@
-"""Results of clustering in the database: replaced as a whole, read as a whole."""
+"""Results in the database: replaced as a whole, read as a whole."""
 
 from typing import TYPE_CHECKING
 
 from lightning_kedro.exceptions import NoResultError
-from lightning_kedro.results import RESULT_TABLES, Result
+from lightning_kedro.results import RESULT_TABLES, Result, find_kind
 from lightning_kedro.schemas import RESULT_KEY, TABLES
 from lightning_kedro.selection import Selection
 from lightning_kedro.store.database import transaction
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ResultTable(TableHandle):
-    """A lazy handle on ``k_selection``, the table with a row for every result."""
+    """A lazy handle on the table with a row for every result of a kind."""
 
     def read_result(self, selection: Selection) -> Result:
         """Read all tables of a result, and the granules and coverage of its window, at once.
@@ -31,28 +31,33 @@ class ResultTable(TableHandle):
             NoResultError: If there is no result of this selection.
         """
         with self.open() as connection, transaction(connection):
-            result = read_result(connection, selection)
+            result = read_result(connection, selection, find_kind(self.table) or RESULT_TABLES)
         if result is None:
+            maker = "clustering" if self.table == RESULT_TABLES[-1] else "storms"
             message = (
-                f"There is no result of {selection} yet: run `kedro run --pipelines clustering` "
+                f"There is no result of {selection} yet: run `kedro run --pipelines {maker}` "
                 f"with the same parameters first. The last report is left as it is."
             )
             raise NoResultError(message)
         return result
 
 
-def read_result(connection: "duckdb.DuckDBPyConnection", selection: Selection) -> Result | None:
-    """Read a result; None if there is none. Call it inside a transaction."""
-    row = read_key(connection, "k_selection", selection)
+def read_result(
+    connection: "duckdb.DuckDBPyConnection",
+    selection: Selection,
+    kind: tuple[str, ...] = RESULT_TABLES,
+) -> Result | None:
+    """Read a result of a kind; None if there is none. Call it inside a transaction."""
+    row = read_key(connection, kind[-1], selection)
     if row.num_rows == 0:
         return None
     tables = {
-        table: row if table == "k_selection" else _read_rows(connection, table, selection)
-        for table in RESULT_TABLES
+        table: row if table == kind[-1] else _read_rows(connection, table, selection)
+        for table in kind
     }
     for handle in (GranuleTable, CoverageTable):
         tables[handle.name] = _read_window(connection, handle, selection)
-    return Result(selection, tables)
+    return Result(selection, tables, kind)
 
 
 def replace_result(
@@ -61,7 +66,7 @@ def replace_result(
     """Put a result in the place of the former one of the same key, all tables at once."""
     condition = " AND ".join(f"{name} = ?" for name in RESULT_KEY)
     with transaction(connection):
-        for table in RESULT_TABLES:
+        for table in result.kind:
             create_table(connection, table)
             connection.execute(
                 f"DELETE FROM main.{table} WHERE {condition}",  # noqa: S608

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from lightning_kedro.exceptions import TableError
+from lightning_kedro.results import RESULT_TABLES, STORM_TABLES
 from lightning_kedro.schemas import COLUMNS, KEY_DEFAULTS, RESULT_KEY, SIMULATED, TABLES
 from lightning_kedro.selection import Selection
 from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS, connect, transaction
@@ -101,9 +102,15 @@ def _check_table(connection: "duckdb.DuckDBPyConnection", path: Path, table: str
     if not check_table(connection, table):
         message = (
             f"Database {path} has no table {table} yet: run the pipeline that makes it first, "
-            f"`kedro run --pipelines ingestion` or `kedro run --pipelines clustering`."
+            f"`kedro run --pipelines {_find_maker(table)}`."
         )
         raise TableError(message)
+
+
+def _find_maker(table: str) -> str:
+    """The pipeline that makes a table."""
+    makers = {**dict.fromkeys(RESULT_TABLES, "clustering"), **dict.fromkeys(STORM_TABLES, "storms")}
+    return makers.get(table, "ingestion")
 
 
 def read_key(

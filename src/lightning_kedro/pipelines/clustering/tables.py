@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,40 +12,11 @@ from lightning_kedro.analysis.kmeans import KMeansFit
 from lightning_kedro.analysis.quality import PartitionQuality, measure_partition
 from lightning_kedro.analysis.recommendation import Recommendation
 from lightning_kedro.analysis.sums import sum_groups
-from lightning_kedro.granules.series import arrow_schema
 from lightning_kedro.pipelines.clustering.evaluation import ClusteredFlashes, mean_times
 from lightning_kedro.pipelines.clustering.flashes import PreparedFlashes
 from lightning_kedro.pipelines.clustering.options import ClusteringOptions
-from lightning_kedro.results import Result
+from lightning_kedro.results import Result, make_table
 from lightning_kedro.selection import Selection
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-
-def make_table(table: str, selection: Selection, columns: Mapping[str, Any]) -> "pa.Table":
-    """Rows of a table of results, with the columns and types of the registry.
-
-    Args:
-        table: Its name.
-        selection: What the rows are of: every one gets its key.
-        columns: The other columns of the table, n values each.
-    """
-    import pyarrow as pa
-
-    n = len(next(iter(columns.values())))
-    schema = arrow_schema(table)
-    key = {
-        name: pa.repeat(pa.scalar(value, schema.field(name).type), n)
-        for name, value in selection.key._asdict().items()
-    }
-    own = {
-        name: values.cast(schema.field(name).type)
-        if isinstance(values, pa.ChunkedArray)
-        else pa.array(values, schema.field(name).type, from_pandas=True)
-        for name, values in columns.items()
-    }
-    return pa.table({**key, **own}, schema=schema)
 
 
 def collect_result(

@@ -1,0 +1,1 @@
+"""Storms: dense flashes in space and time, followed from step to step."""

@@ -1,0 +1,73 @@
+"""Storms among flashes: dense flashes, followed through time or taken as they are."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_kedro.analysis.sphere import FloatArray
+from lightning_kedro.analysis.storms.dbscan import Density, cluster_dense
+from lightning_kedro.analysis.storms.pixels import IntArray, find_ends
+from lightning_kedro.analysis.storms.tracking import NO_STORM, TrackOptions, Tracks, track_storms
+
+TRACKED: Final = "tracked"
+DBSCAN: Final = "dbscan"
+
+
+def find_storms(
+    lat: npt.ArrayLike,
+    lon: npt.ArrayLike,
+    minutes: FloatArray,
+    density: Density,
+    tracking: TrackOptions | None,
+) -> Tracks:
+    """Find the storm of each flash.
+
+    Args:
+        lat: Latitudes, shape (n,), degrees.
+        lon: Longitudes, shape (n,), degrees, any turn.
+        minutes: Times, shape (n,), minutes since 1970-01-01, rising.
+        density: How dense flashes of storms are.
+        tracking: How storms are followed; None takes the clusters of DBSCAN for storms.
+
+    Returns:
+        The storms, from 0 in the order of their first flashes; -1 for noise. Border flashes are of
+        the storm of their nearest core flash.
+    """
+    lat, lon = np.asarray(lat), np.asarray(lon)
+    dense = cluster_dense(lat, lon, minutes, density)
+    if tracking is None:
+        none = np.full(int(dense.labels.max(initial=-1)) + 1, NO_STORM, dtype=np.int64)
+        return _number_by_first(Tracks(dense.labels, none, none))
+    nearest, core = dense.nearest, np.flatnonzero(dense.is_core)
+    del dense
+    tracks = track_storms(lat[core], lon[core], minutes[core], tracking)
+    of_core = np.full(minutes.size, NO_STORM, dtype=np.int64)
+    of_core[core] = tracks.labels
+    labels = np.where(nearest >= 0, of_core[nearest], NO_STORM)
+    return _number_by_first(Tracks(labels, tracks.merged_into, tracks.split_from))
+
+
+def _number_by_first(tracks: Tracks) -> Tracks:
+    """Number storms by their first flashes, border flashes included."""
+    n = tracks.merged_into.size
+    order = np.argsort(find_ends(tracks.labels, n)[0], kind="stable")
+    rank = np.full(n + 1, NO_STORM, dtype=np.int64)  # the last one is for -1
+    rank[order] = np.arange(n)
+    return Tracks(
+        rank[tracks.labels], rank[tracks.merged_into[order]], rank[tracks.split_from[order]]
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lives:
+    """The first and last flash of each storm, shape (storms,) each."""
+
+    first: IntArray
+    last: IntArray
+
+
+def find_lives(labels: IntArray) -> Lives:
+    """Find the first and the last flash of each storm; ``labels`` in order of time, shape (n,)."""
+    return Lives(*find_ends(labels, int(labels.max(initial=-1)) + 1))

@@ -1,0 +1,145 @@
+"""The flashes of storms as their tables need them, part by part."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_kedro.analysis.sphere import FloatArray
+from lightning_kedro.analysis.storms.finding import Lives, find_lives
+from lightning_kedro.analysis.storms.motion import find_pixels
+from lightning_kedro.analysis.storms.pixels import IntArray
+from lightning_kedro.pipelines.storms.flashes import FoundStorms, take_times
+
+_DIGEST_BYTES: Final = 3
+
+_FLASHES_PER_PART: Final = 2**19
+
+
+class StormRows:
+    """The flashes of storms in a window, as the tables need them.
+
+    Attributes:
+        found: The flashes and storms.
+        storms: The storms that have flashes in the window, by their numbers in ``found``, those
+            with the most flashes first, shape (m,).
+        ranks: Storm of each flash of the window, from 0 in the order of ``storms``, shape (n,).
+        names: Identifier of every storm of ``found``.
+    """
+
+    def __init__(self, found: FoundStorms) -> None:
+        """Sort the storms of the window by their flashes."""
+        self.found = found
+        self.times = take_times(found.table)
+        self.lives: Lives = find_lives(found.tracks.labels)
+        counts = np.bincount(found.labels[found.labels >= 0], minlength=self.lives.first.size)
+        order = np.argsort(-counts, kind="stable")
+        self.storms: IntArray = order[counts[order] > 0]
+        rank = np.full(counts.size + 1, -1, dtype=np.int64)  # the last one is for noise
+        rank[self.storms] = np.arange(self.storms.size)
+        self.ranks: IntArray = rank[found.labels]
+        self.names = name_storms(found, self.lives.first)
+        self._values = {
+            name: found.table.column(name).to_numpy()
+            for name in ("lat", "lon", "energy_j", "area_km2")
+        }
+
+    def split(self) -> "Iterator[StormPart]":
+        """Parts of the storms that together have some hundred thousand flashes, at least one.
+
+        So what is computed of storms takes no more memory with a longer window.
+        """
+        inside = np.flatnonzero(self.ranks >= 0)
+        inside = inside[np.argsort(self.ranks[inside], kind="stable")]
+        counts = np.bincount(self.ranks[inside], minlength=self.storms.size)
+        for storms, flashes in split_groups(counts):
+            rows = np.sort(inside[flashes])
+            groups = self.ranks[rows] - storms.start
+            yield StormPart(self, storms, rows + self.found.window.start, groups)
+
+    def take(self, name: str, rows: IntArray) -> FloatArray:
+        """A column of some flashes, shape (n,); NaN where it is missing."""
+        return np.asarray(self._values[name][rows], dtype=np.float64)
+
+    def name(self, storms: IntArray) -> list[str | None]:
+        """Identifiers of storms; None for -1."""
+        return [self.names[storm] if storm >= 0 else None for storm in storms.tolist()]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StormPart:
+    """Some of the storms of a window.
+
+    Attributes:
+        all_rows: All of them.
+        ranks: Which of its ``storms`` these are.
+        rows: Rows of the table that are theirs and in the window, shape (n,), rising.
+        groups: Storm of each of them, from 0, shape (n,).
+    """
+
+    all_rows: StormRows
+    ranks: slice
+    rows: IntArray
+    groups: IntArray
+
+    @property
+    def storms(self) -> IntArray:
+        """The numbers of the storms in what was found, shape (m,)."""
+        return self.all_rows.storms[self.ranks]
+
+    @property
+    def times(self) -> npt.NDArray[np.datetime64]:
+        """Times of the flashes, datetime64[us], shape (n,)."""
+        return self.all_rows.times[self.rows]
+
+    def find_pixels(self) -> IntArray:
+        """Pixels of the flashes, for footprints, shape (n,)."""
+        return find_pixels(self.take("lat"), self.take("lon"))
+
+    def take(self, name: str) -> FloatArray:
+        """A column of the flashes, shape (n,); NaN where it is missing."""
+        return self.all_rows.take(name, self.rows)
+
+
+def split_groups(counts: IntArray) -> Iterator[tuple[slice, slice]]:
+    """Split groups, one after the other, into parts of about as many members.
+
+    Args:
+        counts: Members of each group, shape (m,).
+
+    Yields:
+        The groups of a part, and their members counted through all groups; a part for no groups.
+    """
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    first = 0
+    while True:
+        most = ends[first] + _FLASHES_PER_PART
+        stop = max(int(np.searchsorted(ends, most, side="right")) - 1, first + 1)
+        stop = min(stop, counts.size)
+        yield slice(first, stop), slice(int(ends[first]), int(ends[stop]))
+        if stop == counts.size:
+            return
+        first = stop
+
+
+def name_storms(found: FoundStorms, first: IntArray) -> list[str]:
+    """Make the identifiers of storms: satellite, time and a digest of their first flashes.
+
+    Args:
+        found: The flashes.
+        first: The first flash of each storm, shape (storms,).
+
+    Returns:
+        Such as ``G19-20240714T220312-5f1c0a``: the same wherever the storm begins with this flash.
+    """
+    columns = ("platform", "granule_start", "flash_id", "time")
+    rows = found.table.select(columns).take(first).to_pylist()
+    names = []
+    for row in rows:
+        text = f"{row['platform']} {row['granule_start'].isoformat()} {row['flash_id']}"
+        digest = hashlib.blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest()
+        names.append(f"{row['platform']}-{row['time']:%Y%m%dT%H%M%S}-{digest}")
+    return names
