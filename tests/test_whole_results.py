@@ -126,6 +126,19 @@ def test_run_killed_between_saves_leaves_the_former_report_whole(
     assert b"k = 4" in read_reports(project)["report.html"]
 
 
+@needs_real_granules
+def test_report_of_a_former_result_is_not_published_by_a_run_of_its_node(
+    ingested: tuple[Project, str],
+) -> None:
+    project, archive = ingested
+    params = f"{archive},{JULY},clustering.k_max=5"
+    project.succeed("--pipelines", "clustering,reporting", "--params", f"{params},clustering.k=3")
+    project.succeed("--nodes", "report", "--params", f"{params},clustering.k=3")
+    project.succeed("--pipelines", "clustering", "--params", f"{params},clustering.k=4")
+    error = project.fail("--nodes", "report", "--params", f"{params},clustering.k=4")
+    assert "is not the result that is stored now: run `kedro run --pipelines reporting`" in error
+
+
 def run_in_turn(project: Project, runs: Sequence[Sequence[str]]) -> dict[str, Any]:
     for options in runs:
         project.succeed(*options)

@@ -26,6 +26,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from lightning_kedro import __version__
 from lightning_kedro.exceptions import ParameterError
 from lightning_kedro.glm.satellites import PLATFORMS, SLOTS
 from lightning_kedro.selection import DEFAULT_LABEL, Selection
@@ -151,7 +152,9 @@ def _read_k(value: object) -> object:
 class Clustering(_Strict):
     """How flashes are clustered, and how k is chosen."""
 
-    label: Annotated[str, Field(min_length=1, max_length=64)] = DEFAULT_LABEL
+    label: Annotated[str, Field(min_length=1, max_length=64, coerce_numbers_to_str=True)] = (
+        DEFAULT_LABEL
+    )
     coordinates: Literal["sphere", "degrees"] = "sphere"
     standardize: bool = False
     k_min: Annotated[int, Field(ge=2)] = 2
@@ -335,8 +338,8 @@ _CHOSEN: Final = ("k", "criterion", "label")
 
 
 def _digest(value: object) -> str:
-    """A digest of plain parameters, 12 hexadecimal digits."""
-    text = json.dumps(value, sort_keys=True)
+    """A digest of plain parameters and of the version of the code, 12 hexadecimal digits."""
+    text = json.dumps([__version__, value], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -4,6 +4,8 @@ It is handed from the node that makes it to all the entries of its tables, which
 and read back as a whole, in one transaction: what is drawn of it is of one result.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -71,9 +73,11 @@ class Result:
     @property
     def identity(self) -> str:
         """What names this very result: another run of the same selection has another one."""
-        row = self.row
-        run_time = f"{row['run_time']:%Y%m%dT%H%M%S}" if row["run_time"] else "unknown"
-        return f"{self.selection.name}@{run_time}-{row['flashes_fingerprint'] or 'unknown'}"
+        row = {name: str(value) for name, value in self.row.items() if name != "simulated"}
+        digest = hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()[:12]
+        run_time = self.row["run_time"]
+        made = "unknown" if run_time is None else f"{run_time:%Y%m%dT%H%M%S}"
+        return f"{self.selection.name}@{made}-{digest}"
 
 
 def make_table(

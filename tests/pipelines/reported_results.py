@@ -68,6 +68,9 @@ class Handle:
 
     tables: Sequence[Tables]
 
+    def read_identity(self, selection: Selection) -> str | None:
+        return self.read_result(selection).identity
+
     def read_result(self, selection: Selection) -> Result:
         for one in self.tables:
             if one.selection.key == selection.key:
@@ -256,7 +259,7 @@ def gather(tables: Tables) -> Publication:
     reported = tables.reported
     _, chart = nodes.plot_k_evaluation(reported)
     drawn = [Drawing(reported.identity, content) for content in draw_all(tables).values()]
-    return nodes.gather_report(reported, *drawn, chart)[-1]
+    return nodes.gather_report(reported, None, {}, "", *drawn, chart)[-1]
 
 
 def write_page(tables: Tables, pictures: dict[str, bytes] | None = None) -> str:
@@ -274,7 +277,7 @@ def make_full_result(**given: Any) -> Result:
     key = dict(zip(RESULT_KEY, result.selection.key, strict=True))
     tables = dict(result.tables)
     quality = {"k": tables["silhouette_scores"]["k"]}
-    tables["cluster_quality"] = pa.table(quality)
+    tables["cluster_quality"] = tables["k_candidates"] = pa.table(quality)
     for name in (*RESULT_TABLES, "granules", "coverage"):
         table = tables[name]
         n = table.num_rows

@@ -611,7 +611,7 @@ def test_window_without_flashes_shows_the_region_asked_for() -> None:
 def test_selected_result_is_that_of_the_selection() -> None:
     tables, other = make_tables(n=100), make_tables(hours=2, n=700, k=6)
     handle = Handle([other, tables])
-    reported = nodes.select_result(handle, tables.selection.to_plain())
+    reported = nodes.select_result(handle, tables.selection.to_plain(), "")
     assert len(reported.clustered) == 100
     assert reported.evaluation.selection is not None
     assert reported.evaluation.selection["k"] == 4
@@ -625,7 +625,7 @@ def test_selected_result_is_that_of_the_selection() -> None:
 def test_selection_without_a_result_gets_no_other_one(selected: dict[str, Any]) -> None:
     wanted = make_selection(**selected).to_plain()
     with pytest.raises(NoResultError, match="There is no result of the window"):
-        nodes.select_result(Handle([make_tables(n=10)]), wanted)
+        nodes.select_result(Handle([make_tables(n=10)]), wanted, "")
 
 
 def test_a_million_flashes_are_mapped_in_seconds() -> None:

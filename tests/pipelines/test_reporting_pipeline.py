@@ -51,6 +51,7 @@ def make_catalog(
     # Shared with the processes of ParallelRunner by pickling, which a handle can bear.
     catalog["k_selection"] = HandleDataset(Handle([tables, *others]))
     catalog["params:selection"] = MemoryDataset(tables.selection.to_plain())
+    catalog["params:run_time"] = MemoryDataset("2024-07-20T00:00:00")
     return catalog
 
 
@@ -66,7 +67,7 @@ def read(folder: Path) -> dict[str, bytes]:
 
 def test_pipeline_takes_the_result_and_the_selection_only() -> None:
     """What it takes does not grow with the history: no table is read as a whole."""
-    assert create_pipeline().inputs() == {"k_selection", "params:selection"}
+    assert create_pipeline().inputs() == {"k_selection", "params:selection", "params:run_time"}
 
 
 def test_reporting_imports_nothing_of_clustering() -> None:
@@ -338,7 +339,7 @@ def test_pictures_of_another_result_are_refused(tmp_path: Path, tables: Tables) 
     newer = replace(tables, k_selection=row)
     for name in ("select_result", "cluster_map"):
         SequentialRunner().run(pipeline.only_nodes(name), make_catalog(tmp_path, newer))
-    with pytest.raises(PartialRunError, match=r"A picture was drawn of G18_.*-60b5c1a2, but the"):
+    with pytest.raises(PartialRunError, match=r"A picture was drawn of G18_.*, but the"):
         SequentialRunner().run(pipeline.only_nodes("report"), make_catalog(tmp_path, newer))
     assert read(tmp_path / "08_reporting") == before
 

@@ -11,11 +11,11 @@ from kedro.io import AbstractDataset
 from kedro_datasets._typing import ImagePreview, PlotlyPreview  # Kedro-Viz goes by these names
 
 from lightning_kedro.publication import Publication
-from lightning_kedro.results import RESULT_TABLES, Result
+from lightning_kedro.results import RESULT_TABLES
 from lightning_kedro.store.database import database_exists
 from lightning_kedro.store.files import write_atomic
 from lightning_kedro.store.reports import finish_publication, publish
-from lightning_kedro.store.tables import TableHandle
+from lightning_kedro.store.results import ResultTable
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -91,8 +91,7 @@ class ReportDataset(AbstractDataset[str | Publication, str]):
         selection = publication.selection
         if self._database is None or selection is None or not database_exists(self._database):
             return None
-        row = TableHandle(self._database, RESULT_TABLES[-1]).read(selection)
-        return Result(selection, {RESULT_TABLES[-1]: row}).identity if row.num_rows else None
+        return ResultTable(self._database, RESULT_TABLES[-1]).read_identity(selection)
 
     def preview(self) -> ImagePreview:
         """The cluster map of the latest report, for Kedro-Viz."""

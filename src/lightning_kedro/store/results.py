@@ -41,6 +41,11 @@ class ResultTable(TableHandle):
             raise NoResultError(message)
         return result
 
+    def read_identity(self, selection: Selection) -> str | None:
+        """What names the result that is stored now of a selection; None if there is none."""
+        row = self.read(selection)
+        return Result(selection, {self.table: row}).identity if row.num_rows else None
+
 
 def read_result(
     connection: "duckdb.DuckDBPyConnection",

@@ -21,19 +21,22 @@ from lightning_kedro.pipelines.reporting.reported import (
     ReportedResult,
     ResultTable,
     check_drawings,
+    check_stands,
     prepare,
 )
 from lightning_kedro.publication import Publication
 from lightning_kedro.selection import Selection
 
 
-def select_result(k_selection: ResultTable, selection: Mapping[str, Any]) -> ReportedResult:
+def select_result(
+    k_selection: ResultTable, selection: Mapping[str, Any], run_time: str
+) -> ReportedResult:
     """Read the result of the run's selection, with what its window is covered by.
 
     Raises:
         NoResultError: If there is none: the last report is left as it is.
     """
-    return prepare(k_selection.read_result(Selection.from_plain(selection)))
+    return prepare(k_selection.read_result(Selection.from_plain(selection)), run_time)
 
 
 def map_clusters(reported: ReportedResult) -> Drawing:
@@ -72,20 +75,32 @@ def plot_k_evaluation(reported: ReportedResult) -> tuple[Drawing, Drawing]:
     return Drawing(reported.identity, picture), Drawing(reported.identity, chart.encode("utf-8"))
 
 
-def gather_report(reported: ReportedResult, *drawn: Drawing) -> tuple[Publication, ...]:
+def gather_report(
+    reported: ReportedResult,
+    k_selection: ResultTable,
+    selection: Mapping[str, Any],
+    run_time: str,
+    *drawn: Drawing,
+) -> tuple[Publication, ...]:
     """Write the report and put it together with the pictures: the same for every output.
 
     Args:
         reported: The result.
+        k_selection: The handle on results: one that another run has read may be a former one.
+        selection: What the report is of.
+        run_time: When this run began.
         drawn: The pictures in the order of ``report.PICTURES``, and the chart of k.
 
     Returns:
         One publication as often as the node has outputs; the entry of the last one publishes it.
 
     Raises:
-        PartialRunError: If a picture is of another result.
+        PartialRunError: If a picture is of another result, or another run has read the result
+            and it has been replaced since.
     """
     check_drawings(reported, drawn)
+    if reported.selected_at != run_time:
+        check_stands(reported, k_selection.read_identity(Selection.from_plain(selection)))
     *pictures, chart = (one.content for one in drawn)
     publication = report.gather_publication(reported, pictures, chart)
     return (publication,) * (len(drawn) + 1)

@@ -45,7 +45,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 select_result,
-                ["k_selection", "params:selection"],
+                ["k_selection", "params:selection", "params:run_time"],
                 _REPORTED,
                 name="select_result",
             ),
@@ -54,7 +54,12 @@ def create_pipeline() -> Pipeline:
             Node(map_density, _REPORTED, "drawn_density_map", name="density_map"),
             Node(plot_k_evaluation, _REPORTED, evaluated, name="k_evaluation"),
             Node(plot_flash_rate, _REPORTED, "drawn_flash_rate", name="flash_rate"),
-            Node(gather_report, [_REPORTED, *_DRAWN], list(_PUBLISHED), name="report"),
+            Node(
+                gather_report,
+                [_REPORTED, "k_selection", "params:selection", "params:run_time", *_DRAWN],
+                list(_PUBLISHED),
+                name="report",
+            ),
         ],
         tags="reporting",
     )

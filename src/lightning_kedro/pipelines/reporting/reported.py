@@ -30,6 +30,10 @@ class ResultTable(Protocol):
         """
         ...
 
+    def read_identity(self, selection: Selection) -> str | None:
+        """What names the result that is stored now of a selection; None if there is none."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReportedResult:
@@ -44,6 +48,7 @@ class ReportedResult:
         coverage: The rows of ``coverage`` of the window's archive hours.
         row: The row of ``k_selection``: options, choice and where the result comes from.
         identity: What names this very result.
+        selected_at: When the run that read it began, ISO 8601; "" if that does not matter.
     """
 
     clustered: ClusteredWindow
@@ -54,6 +59,7 @@ class ReportedResult:
     coverage: "pd.DataFrame"
     row: Mapping[str, Any]
     identity: str
+    selected_at: str = ""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """The result itself: it never changes."""
@@ -100,8 +106,22 @@ def check_drawings(reported: ReportedResult, drawings: Iterable[Drawing]) -> Non
             raise PartialRunError(message)
 
 
-def prepare(result: Result) -> ReportedResult:
-    """Make of a result's tables what the pictures take."""
+def check_stands(reported: ReportedResult, stored: str | None) -> None:
+    """Make sure that a result that another run has read is the one that is stored now.
+
+    Raises:
+        PartialRunError: If it is not.
+    """
+    if stored != reported.identity:
+        message = (
+            f"The pictures are of {reported.identity}, which is not the result that is stored now: "
+            f"run `kedro run --pipelines reporting` from its first node."
+        )
+        raise PartialRunError(message)
+
+
+def prepare(result: Result, selected_at: str = "") -> ReportedResult:
+    """Make of a result's tables what the pictures take; ``selected_at`` is when the run began."""
     tables = result.tables
     selection = result.selection
     granules = pick_granules(to_frame(tables["granules"]), selection)
@@ -121,6 +141,7 @@ def prepare(result: Result) -> ReportedResult:
         to_frame(tables["coverage"]),
         result.row,
         result.identity,
+        selected_at,
     )
 
 
