@@ -182,6 +182,13 @@ def test_run_of_some_nodes_without_what_comes_before_is_refused(
     assert_nothing_changed(project)
 
 
+def test_file_of_parameters_that_is_no_yaml_is_named(project: Project) -> None:
+    (project.folder / "conf" / "local" / "parameters.yml").write_text("clustering: [3\nk: }")
+    error = project.fail()
+    assert_matches(error, r"conf/local/parameters\.yml.* Mend the file\.$")
+    assert_nothing_changed(project)
+
+
 def test_without_a_network_the_endpoint_is_named(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,8 +57,12 @@ def prune(older_than_days: int, env: str | None, *, dry_run: bool) -> None:
 @contextmanager
 def _plain_errors() -> Iterator[None]:
     """Show the project's own errors without a traceback."""
+    from yaml import YAMLError
+
     try:
         yield
+    except YAMLError as error:  # what Kedro raises of a file in conf/ that is no YAML
+        raise click.ClickException(f"{' '.join(str(error).split())}. Mend the file.") from None
     except Exception as error:
         own = [cause for cause in _causes(error) if isinstance(cause, LightningKedroError)]
         if not own:
