@@ -6,10 +6,11 @@ import pandas as pd
 import pytest
 from kedro.io import DatasetError
 
+from lightning_kedro.columns import COLUMNS
 from lightning_kedro.datasets.duckdb_table import DuckDBTableDataset
 from lightning_kedro.exceptions import TableError
 from lightning_kedro.glm.orbital_slot import Segment
-from lightning_kedro.schemas import COLUMNS, TABLES
+from lightning_kedro.schemas import TABLES
 from lightning_kedro.selection import Selection
 from lightning_kedro.store.tables import TableHandle
 

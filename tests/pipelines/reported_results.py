@@ -271,7 +271,8 @@ def write_page(tables: Tables, pictures: dict[str, bytes] | None = None) -> str:
 
 def make_full_result(**given: Any) -> Result:
     """A result with all columns that the database holds."""
-    from lightning_kedro.schemas import COLUMNS, RESULT_KEY, TABLES
+    from lightning_kedro.columns import COLUMNS
+    from lightning_kedro.schemas import RESULT_KEY, TABLES
 
     result = make_tables(**given).result
     key = dict(zip(RESULT_KEY, result.selection.key, strict=True))

@@ -9,9 +9,10 @@ import pytest
 from kedro.io import DatasetError
 from tests.ingesting import Ingestion, assert_same_tables, make_granules, put
 
+from lightning_kedro.columns import COLUMNS, SIMULATED
 from lightning_kedro.datasets.duckdb_table import DuckDBTableDataset
 from lightning_kedro.exceptions import TableError
-from lightning_kedro.schemas import COLUMNS, SIMULATED, TABLES
+from lightning_kedro.schemas import TABLES
 from lightning_kedro.store.database import connect
 from lightning_kedro.store.tables import create_table, open_table, table_columns
 

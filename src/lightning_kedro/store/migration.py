@@ -9,7 +9,8 @@ and ``unknown`` is what the key says.
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
-from lightning_kedro.schemas import COLUMNS, SIMULATED, TABLES, Column
+from lightning_kedro.columns import COLUMNS, SIMULATED, Column
+from lightning_kedro.schemas import TABLES
 from lightning_kedro.selection import DEFAULT_LABEL, EVERYWHERE
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from lightning_kedro.columns import COLUMNS, SIMULATED
 from lightning_kedro.exceptions import TableError
 from lightning_kedro.results import RESULT_TABLES, STORM_TABLES
-from lightning_kedro.schemas import COLUMNS, KEY_DEFAULTS, RESULT_KEY, SIMULATED, TABLES
+from lightning_kedro.schemas import KEY_DEFAULTS, RESULT_KEY, TABLES
 from lightning_kedro.selection import Selection
 from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS, connect, transaction
 from lightning_kedro.store.migration import is_older, is_ours, migrate

@@ -1,0 +1,172 @@
+"""The registry of columns: type, unit and meaning of each, in one place.
+
+A quantity has the same name in the same unit everywhere; all times are UTC without a time zone.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its DuckDB type, and its meaning with unit and range."""
+
+    type: str
+    meaning: str
+
+
+COLUMNS: Final = {
+    "platform": Column("VARCHAR", "satellite; several, joined by +, where a slot changed hands"),
+    "granule_start": Column("TIMESTAMP", "start of the granule, UTC; with platform its key"),
+    "granule_end": Column("TIMESTAMP", "end of the granule, UTC, exclusive"),
+    "created": Column(
+        "TIMESTAMP", "when the granule's file was made, UTC; the newest readable one stands"
+    ),
+    "orbital_slot": Column("VARCHAR", "GOES-East, GOES-West or GOES-Test, as the granule says"),
+    "file_name": Column("VARCHAR", "name of the granule's file"),
+    "file_bytes": Column("BIGINT", "size of the granule's file in bytes"),
+    "flash_count": Column("INTEGER", "number of flashes"),
+    "declared_flash_count": Column("INTEGER", "number of flashes the granule says it has"),
+    "status": Column("VARCHAR", "loaded, empty (no flashes) or corrupt; in CSV files also failed"),
+    "flash_id": Column("INTEGER", "0 to 65535, unique within its granule only"),
+    "time": Column("TIMESTAMP", "first event of the flash, UTC; may precede its granule"),
+    "time_end": Column("TIMESTAMP", "last event of the flash, UTC"),
+    "lat": Column("FLOAT", "latitude in degrees north, -90 to 90"),
+    "lon": Column("FLOAT", "longitude in degrees east, -180 to 180"),
+    "energy_j": Column("DOUBLE", "radiant energy in joules; null where missing"),
+    "area_km2": Column("DOUBLE", "area in square kilometres; null where missing"),
+    "quality_flag": Column(
+        "SMALLINT",
+        "0 good; 1 events out of order; 3 too many events, 5 too long: real flashes, cut",
+    ),
+    "hour": Column("TIMESTAMP", "start of the archive hour, UTC"),
+    "expected": Column("INTEGER", "granules that the hour should have: one every 20 s"),
+    "found": Column("INTEGER", "granules of the hour that were found, corrupt ones included"),
+    "corrupt": Column("INTEGER", "granules of the hour that are corrupt"),
+    "missing": Column("INTEGER", "granules of the hour that were not found"),
+    "flash_platform": Column("VARCHAR", "satellite that saw the flash"),
+    "cluster": Column("INTEGER", "0 is the cluster with the most flashes"),
+    "silhouette_coefficient": Column(
+        "DOUBLE", "-1 to 1: of a flash (or its cell), or the mean over a cluster or a fit"
+    ),
+    "mean_time": Column("TIMESTAMP", "mean time of the cluster's flashes, UTC"),
+    "rms_radius_km": Column("DOUBLE", "root mean square distance to the center in km"),
+    "rms_distance_km": Column("DOUBLE", "root mean square distance to the nearest center in km"),
+    "k": Column("INTEGER", "number of clusters"),
+    "inertia": Column(
+        "DOUBLE",
+        "sum over flashes of the squared distance to the nearest center: km2 on the sphere",
+    ),
+    "calinski_harabasz": Column("DOUBLE", "Calinski-Harabasz index: more is better"),
+    "davies_bouldin": Column("DOUBLE", "Davies-Bouldin index: less is better"),
+    "smallest_cluster": Column("BIGINT", "flashes in the smallest cluster"),
+    "largest_cluster": Column("BIGINT", "flashes in the largest cluster"),
+    "dense_silhouette": Column("DOUBLE", "-1 to 1: of samples without isolated flashes"),
+    "prominence": Column(
+        "DOUBLE", "0 to 2: how far a peak of the silhouette stands out; null where it has none"
+    ),
+    "is_elbow": Column("BOOLEAN", "whether the inertia has its elbow at this k"),
+    "bic_gain": Column(
+        "DOUBLE", "BIC/2 per flash of samples, over that of a single cluster, in nats"
+    ),
+    "is_bic_best": Column("BOOLEAN", "whether the BIC is highest at this k, and falls beyond it"),
+    "stability": Column("DOUBLE", "adjusted Rand index of the partitions by two samples, up to 1"),
+    "scale": Column(
+        "VARCHAR", "coarse, storm-like (finest supported), fine or unsupported; null: no scale"
+    ),
+    "is_supported": Column("BOOLEAN", "whether so many clusters are a scale of the flashes"),
+    "criterion": Column("VARCHAR", "what decided: multiscale, silhouette, elbow or fixed"),
+    "k_silhouette": Column("INTEGER", "k that the silhouette recommends"),
+    "k_elbow": Column("INTEGER", "k that the elbow recommends; null if the curve has no elbow"),
+    "at_range_end": Column("BOOLEAN", "whether the chosen k is an end of the range evaluated"),
+    "reason": Column(
+        "VARCHAR", "why: a granule, or a newer file of it, is corrupt, or a k chosen or a scale"
+    ),
+    "coordinates": Column("VARCHAR", "sphere or degrees"),
+    "standardize": Column("BOOLEAN", "whether degrees were scaled to unit variance"),
+    "time_scale_km_per_hour": Column("DOUBLE", "km that an hour counts as; null without time"),
+    "requested_k": Column("INTEGER", "clustering.k as asked for; null for auto"),
+    "requested_criterion": Column("VARCHAR", "clustering.criterion as asked for"),
+    "k_min": Column("INTEGER", "clustering.k_min as asked for"),
+    "k_max": Column("INTEGER", "clustering.k_max as asked for; few flashes allow fewer"),
+    "max_cells": Column("BIGINT", "most points fitted: more flashes are merged into cells"),
+    "random_state": Column("BIGINT", "seed of the fits"),
+    "method": Column(
+        "VARCHAR", "exact, or cells where flashes were merged; of storms: tracked or dbscan"
+    ),
+    "n_flashes": Column("BIGINT", "number of flashes in the window"),
+    "n_cells": Column("BIGINT", "number of points fitted"),
+    "cell_size_km": Column("DOUBLE", "side of a cell in km; null if nothing was merged"),
+    "inertia_error": Column("DOUBLE", "measured relative error of the inertia due to merging"),
+    "silhouette_error": Column("DOUBLE", "measured error of the silhouette due to merging"),
+    "relabelled_share": Column("DOUBLE", "share of flashes whose cell is nearer another center"),
+    "satellite": Column(
+        "VARCHAR", "the parameter satellite as it was asked for: a platform or a slot"
+    ),
+    "west": Column("DOUBLE", "western side of the region in degrees east; null without a region"),
+    "south": Column("DOUBLE", "southern side of the region in degrees north"),
+    "east": Column("DOUBLE", "eastern side of the region in degrees east; less than west at 180"),
+    "north": Column("DOUBLE", "northern side of the region in degrees north"),
+    "flashes_fingerprint": Column("VARCHAR", "digest of the flashes that the result is of"),
+    "code_version": Column("VARCHAR", "version of lightning_kedro that made the result"),
+    "run_time": Column("TIMESTAMP", "when the run that made the result began, UTC"),
+    "region": Column(
+        "VARCHAR", "all, or west,south,east,north in degrees; unknown in results of version 0.1"
+    ),
+    "min_quality": Column("VARCHAR", "all, or good: only flashes with quality flag 0"),
+    "label": Column("VARCHAR", "clustering.label: what variants of a result are told apart by"),
+    "storm_id": Column(
+        "VARCHAR",
+        "the storm in every result: satellite, time and digest of its first flash; null: none",
+    ),
+    "storm": Column("INTEGER", "0 is the storm with the most flashes in the window"),
+    "born": Column("TIMESTAMP", "first flash of the storm, UTC; may precede the window"),
+    "first_time": Column("TIMESTAMP", "its first flash in the window, UTC"),
+    "last_time": Column("TIMESTAMP", "its last flash in the window, UTC"),
+    "continues": Column("BOOLEAN", "whether it has flashes after the window, as far as loaded"),
+    "duration_minutes": Column("DOUBLE", "from its first to its last flash in the window, minutes"),
+    "peak_rate_per_minute": Column("INTEGER", "most flashes in a minute of the clock"),
+    "footprint_km2": Column("DOUBLE", "area of the 8 km pixels that have flashes, km2"),
+    "mean_flash_area_km2": Column("DOUBLE", "mean area of flashes, km2; null where missing"),
+    "speed_m_s": Column("DOUBLE", "speed of the centroid, m/s; null if seen for under 10 minutes"),
+    "direction_deg": Column("DOUBLE", "where it moves to, degrees clockwise from north, 0 to 360"),
+    "track_r_squared": Column(
+        "DOUBLE", "0 to 1: share of the scatter of its flashes that steady motion accounts for"
+    ),
+    "split_from": Column("VARCHAR", "storm_id of the storm that it parted from; null if none"),
+    "merged_into": Column(
+        "VARCHAR", "storm_id of the storm that it had met when it ended; null if none"
+    ),
+    "minute": Column("TIMESTAMP", "start of the minute, UTC; minutes without flashes have no row"),
+    "rate_per_minute": Column("DOUBLE", "flashes per minute: mean of this minute and the last"),
+    "algorithm": Column("VARCHAR", "2-sigma (Schultz 2009) or FRarea (Erdmann & Poelman 2023)"),
+    "jump_time": Column("TIMESTAMP", "start of the two minutes whose rate jumped, UTC"),
+    "jump_rate_per_minute": Column("DOUBLE", "flashes per minute: mean of the two minutes"),
+    "dfrdt": Column(
+        "DOUBLE", "change of the rate, per minute2; FRarea: also per 1,000 km2 of footprint"
+    ),
+    "sigma": Column("DOUBLE", "standard deviation of the five changes before, unit of dfrdt"),
+    "threshold": Column("DOUBLE", "what dfrdt exceeded, in its unit"),
+    "n_storms": Column("BIGINT", "number of storms in the window"),
+    "n_noise": Column("BIGINT", "flashes of the window that are in no storm"),
+    "n_surrounding": Column("BIGINT", "flashes before and after the window that were looked at"),
+    "look_start": Column("TIMESTAMP", "from when on flashes were looked at, UTC"),
+    "look_end": Column("TIMESTAMP", "until when flashes were looked at, UTC"),
+    "eps_km": Column("DOUBLE", "storms.eps_km"),
+    "eps_minutes": Column("DOUBLE", "storms.eps_minutes"),
+    "min_flashes": Column("INTEGER", "storms.min_flashes"),
+    "look_back_hours": Column("DOUBLE", "storms.look_back_hours"),
+    "link_km": Column("DOUBLE", "storms.link_km"),
+    "step_minutes": Column("DOUBLE", "storms.step_minutes"),
+    "memory_minutes": Column("DOUBLE", "storms.memory_minutes"),
+    "settle_minutes": Column("DOUBLE", "storms.settle_minutes"),
+    "settle_flashes": Column("INTEGER", "storms.settle_flashes"),
+    "settle_share": Column("DOUBLE", "storms.settle_share"),
+    "split_km": Column("DOUBLE", "storms.split_km"),
+    "split_flashes": Column("INTEGER", "storms.split_flashes"),
+    "window_start": Column("TIMESTAMP", "start of the window, UTC, inclusive"),
+    "window_end": Column("TIMESTAMP", "end of the window, UTC, exclusive"),
+}
+
+SIMULATED: Final = Column("BOOLEAN", "whether the granules were simulated")
+"""A column that every table of a database has besides its own: simulated data say so."""
