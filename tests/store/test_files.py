@@ -97,6 +97,27 @@ def test_leftovers_of_processes_that_are_gone_are_swept(tmp_path: Path) -> None:
     assert len(kept) == 6, "two writers of one file do not share a name"
 
 
+def test_who_holds_the_lock_sweeps_what_a_dying_process_of_this_machine_left(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "granules.csv"
+    dying, elsewhere = partial_of(os.getppid(), path), partial_of(1, path, elsewhere=True)
+    for each in (dying, elsewhere):
+        each.touch()
+    remove_stale_partials(tmp_path)
+    assert set(tmp_path.iterdir()) == {dying, elsewhere}
+    remove_stale_partials(tmp_path, locked=True)
+    assert set(tmp_path.iterdir()) == {elsewhere}
+
+
+@pytest.mark.skipif(not hasattr(os, "waitid"), reason="zombies are Unix's")
+def test_process_that_ended_but_was_not_waited_for_is_not_running() -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+    assert not processes.is_running(ended.pid)
+    ended.wait()
+
+
 def test_partial_file_of_anyone_is_stale_after_a_day(tmp_path: Path) -> None:
     path = tmp_path / "a.nc"
     names = [

@@ -76,12 +76,25 @@ def name_partial(path: Path) -> Path:
     return path.with_name(f".{path.name}.{owner}.part")
 
 
-def remove_stale_partials(folder: Path) -> None:
-    """Remove the stale partial files of a folder."""
+def remove_stale_partials(folder: Path, *, locked: bool = False) -> None:
+    """Remove the stale partial files of a folder.
+
+    Args:
+        folder: The folder.
+        locked: Whether its files are written under its lock only, and this process has it: then
+            every partial file of this machine is stale, even that of a process which has let go of
+            the lock by being killed and is not quite gone.
+    """
     for partial in folder.glob(".*.part"):
-        if is_stale(partial):
+        if is_stale(partial) or (locked and _is_of_here(partial)):
             with suppress(PermissionError):  # it is another user's, or open: it can wait
                 partial.unlink(missing_ok=True)
+
+
+def _is_of_here(path: Path) -> bool:
+    """Whether a file is a partial one of a process of this machine (and container)."""
+    match = _PARTIAL.fullmatch(path.name)
+    return match is not None and match["domain"] == pid_domain()
 
 
 def is_stale(path: Path) -> bool:

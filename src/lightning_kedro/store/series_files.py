@@ -189,7 +189,7 @@ def save_hour(hour: SeriesFolder, task: ReadHour) -> int:
         How many granules were decoded.
     """
     with lock_folder(hour.folder):
-        remove_stale_partials(hour.folder)
+        remove_stale_partials(hour.folder, locked=True)
         stored = hour.read_if_whole()
         if stored is None:
             return _write_anew(hour, task)
