@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +157,7 @@ def test_init_makes_a_project_to_edit_and_to_look_at(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory, buckets: Path) -> Iterator[Path]:
+def archive(tmp_path_factory: pytest.TempPathFactory, buckets: Path) -> Path:
     """A few granules below an odd name."""
     # {number} stands for the satellite's, in an archive's address.
     root = tmp_path_factory.mktemp("archive") / ODD.replace("{number}", "")
@@ -167,7 +166,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory, buckets: Path) -> Iterator
     folder.mkdir(parents=True)
     for path in sorted(hour.glob("*.nc"))[:4]:
         (folder / path.name).symlink_to(path)
-    yield root
+    return root
 
 
 @pytest.mark.parametrize("place", ["within", "elsewhere"])

@@ -1,4 +1,4 @@
-"""Where the package's own configuration is; light to import, for the command line needs it first."""
+"""Where the package's own configuration is: light to import, the command line needs it first."""
 
 import os
 from pathlib import Path

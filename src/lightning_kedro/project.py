@@ -34,7 +34,7 @@ class FolderSession(KedroSession):
     def create(
         cls,
         project_path: Path | str | None = None,
-        save_on_close: bool = True,  # noqa: FBT001, FBT002  (Kedro's own signature)
+        save_on_close: bool = True,
         env: str | None = None,
         runtime_params: dict[str, Any] | None = None,
         conf_source: str | None = None,
@@ -90,7 +90,7 @@ class FolderConfigLoader(OmegaConfigLoader):
 
     @staticmethod
     def _lacks_base(conf_source: str | Path, base_env: str) -> bool:
-        """Whether a folder has no base configuration; archives and remote places are as they are."""
+        """Whether a folder has no base configuration; archives and remote places are left alone."""
         if _REMOTE in str(conf_source) or Path(conf_source).is_file():
             return False
         return not (Path(conf_source) / base_env).is_dir()
@@ -115,9 +115,7 @@ class FolderConfigLoader(OmegaConfigLoader):
                 above |= self._read_folder(str(folder), key, processed)
         return base, above, base_path, str(folders[-1]), processed
 
-    def _read_folder(
-        self, folder: str, key: str, processed: set[Path]
-    ) -> "dict[Path, DictConfig]":
+    def _read_folder(self, folder: str, key: str, processed: set[Path]) -> "dict[Path, DictConfig]":
         """Read the files of a kind in a folder."""
         patterns, secret = self.config_patterns[key], key == "credentials"
         found: dict[Path, DictConfig] = self._read_dir_configs(
@@ -125,13 +123,13 @@ class FolderConfigLoader(OmegaConfigLoader):
         )
         return found
 
-    def _read_dir_configs(  # type: ignore[no-untyped-def]
+    def _read_dir_configs(
         self,
         conf_path: str,
         patterns: "Iterable[str]",
         *args: Any,  # noqa: ANN401
         **kwargs: Any,  # noqa: ANN401
-    ):  # noqa: ANN202
+    ) -> Any:  # noqa: ANN401  (Kedro's own has no types)
         """Kedro's own, in a folder whose name is no pattern."""
         if self._protocol == "file":
             self._fs = _LiteralFolder(conf_path)
@@ -144,7 +142,9 @@ class FolderConfigLoader(OmegaConfigLoader):
     def _describe_missing(self, env: str, folder: Path) -> str:
         """What to say of an environment that there is not."""
         roots = [Path(self.conf_source), *([] if self._upper is None else [self._upper])]
-        names = {path.name for root in roots if root.is_dir() for path in root.iterdir() if path.is_dir()}
+        names = {
+            path.name for root in roots if root.is_dir() for path in root.iterdir() if path.is_dir()
+        }
         return (
             f"There is no environment {env} ({folder} is no folder): the environments are "
             f"{', '.join(sorted(names | {self.default_run_env}))}."
@@ -164,5 +164,6 @@ class _LiteralFolder(LocalFileSystem):  # type: ignore[misc]
     def glob(self, path: str, **_: "Mapping[str, Any]") -> list[str]:
         """The files and folders that match, without hidden ones."""
         pattern = path.removeprefix(self._folder.as_posix()).lstrip("/")
-        found = glob.glob(pattern, root_dir=self._folder, recursive=True)
+        # Not Path.glob, which finds no files by ** before Python 3.13, and hidden ones too.
+        found = glob.glob(pattern, root_dir=self._folder, recursive=True)  # noqa: PTH207
         return [(self._folder / name).as_posix() for name in found]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from lightning_kedro.packaged import PACKAGE
 
 if TYPE_CHECKING:
+    from kedro.framework.session import KedroSession
     from kedro.io import CatalogProtocol
 
 
@@ -18,7 +19,6 @@ def open_catalog(env: str | None) -> Iterator["CatalogProtocol[Any, Any]"]:
         env: The Kedro environment; Kedro's own choice if None.
     """
     from kedro.framework.project import configure_project
-    from kedro.framework.session import KedroSession
 
     from lightning_kedro.project import FolderSession
 

@@ -37,12 +37,12 @@ _SIDES: Final = ("west", "south", "east", "north")
 @click.option("--min-quality", type=click.Choice(["all", "good"]), help="good: flag 0 only.")
 @click.option("--label", help="clustering.label of the result.")
 @click.option("--env", "-e", default=None, help="Kedro environment whose database to read.")
-def export(table: str, path: Path, env: str | None, **options: str | None) -> None:
+def export(table: str, path: Path, env: str | None, **options: Any) -> None:  # noqa: ANN401
     """Write TABLE to a file, for GIS, geopandas and spreadsheets.
 
     Flashes are those of any window that is loaded. Clusters and storms are those of a result, the
     latest that has the window, satellite, region, quality and label given. A flash and a center
-    are points, a storm is the outline of its flashes. Places are longitude and latitude (OGC:CRS84).
+    are points, a storm is the outline of its flashes; longitudes and latitudes are OGC:CRS84.
     """
     from lightning_kedro.commands.catalog import open_catalog
     from lightning_kedro.store.export import export_table

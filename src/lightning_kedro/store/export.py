@@ -129,16 +129,20 @@ def export_table(database: Path, table: str, wanted: Wanted, path: Path) -> Expo
         StorageError: If the file cannot be written.
     """
     writer_class = find_writer(path)
-    if path.is_dir():
-        message = f"File {path} is a folder: name a file."
-        raise ParameterError(message)
+    with _explain_place(path):
+        if path.is_dir():
+            message = f"File {path} is a folder: name a file."
+            raise ParameterError(message)
     with open_table(database, table) as connection, transaction(connection):
         source = find_source(connection, table, wanted)
         schema = arrow_schema(table).append(pa.field("simulated", pa.bool_()))
-        with _explain_place(path), write_atomic(path) as partial:
-            with writer_class(partial, schema, source.about) as writer:
-                for batch in read_batches(connection, source):
-                    writer.write(batch)
+        with (
+            _explain_place(path),
+            write_atomic(path) as partial,
+            writer_class(partial, schema, source.about) as writer,
+        ):
+            for batch in read_batches(connection, source):
+                writer.write(batch)
     return Exported(writer.n_rows, writer.simulated, source.about)
 
 
@@ -181,14 +185,15 @@ def _find_flashes(connection: "duckdb.DuckDBPyConnection", wanted: Wanted) -> So
         selection = Selection(segments, region, wanted.min_quality or "all")
     granules = GranuleTable.read_from(connection, selection, ["granule_start"])
     if granules.num_rows == 0:
+        what = str(wanted) or "the window of the latest result"
         message = (
-            f"No granule of {wanted or 'the window of the latest result'} has been loaded: run "
-            f"`kedro run --pipelines ingestion` for it first."
+            f"No granule of {what} has been loaded: run `kedro run --pipelines ingestion` for it "
+            f"first."
         )
         raise NoFlashesError(message)
     condition, values = FlashTable.where(selection)
-    key = selection.key._asdict()
-    del key["label"]
+    key: dict[str, Any] = selection.key._asdict()
+    del key["label"]  # flashes have none
     return Source("flashes", condition, tuple(values), _describe("flashes", key))
 
 
@@ -219,7 +224,7 @@ def _read_selection(row: dict[str, Any]) -> Selection:
         )
         raise NoResultError(message)
     start, end = (row[side].replace(tzinfo=UTC) for side in ("window_start", "window_end"))
-    if row["satellite"] in SLOTS:
+    if "+" in row["platform"] and row["satellite"] in SLOTS:
         segments = find_segments(row["satellite"], start, end)
     else:
         segments = tuple(Segment(name, start, end) for name in row["platform"].split("+"))
@@ -271,15 +276,13 @@ def _match(wanted: Wanted) -> tuple[list[str], list[Any]]:
     return parts, values
 
 
-def _describe_missing(
-    present: list[dict[str, Any]], kind: tuple[str, ...], wanted: Wanted
-) -> str:
+def _describe_missing(present: list[dict[str, Any]], kind: tuple[str, ...], wanted: Wanted) -> str:
     """What to say when there is no result like that: which ones there are."""
     maker = "clustering" if kind is RESULT_TABLES else "storms"
     of_what = f" for {wanted}" if str(wanted) else ""
     advice = f"run `kedro run --pipelines {maker}` for it first"
     if not present:
-        return f"There is no result of {maker}{of_what}: {advice}."
+        return f"There is no result of {maker}{of_what}: {advice}, or give --window for flashes."
     listed = "; ".join(
         f"{row['platform']} {_plain(row['window_start'])}/{_plain(row['window_end'])}, region "
         f"{row['region']}, min-quality {row['min_quality']}, label {row['label']}"
@@ -293,8 +296,8 @@ def _describe_missing(
 
 def _describe(table: str, key: dict[str, Any]) -> dict[str, Any]:
     """What rows are of, in plain values: the key of a result, or of a selection of flashes."""
-    described = {name: key[name] for name in RESULT_KEY if name in key}
-    plain = {
+    described: dict[str, Any] = {name: key[name] for name in RESULT_KEY if name in key}
+    plain: dict[str, Any] = {
         name: _plain(value) if isinstance(value, datetime) else value
         for name, value in described.items()
     }
@@ -337,9 +340,7 @@ def _list_hours(connection: "duckdb.DuckDBPyConnection", source: Source) -> Iter
         yield Source(source.table, condition, values, source.about)
 
 
-def _read_storms(
-    connection: "duckdb.DuckDBPyConnection", source: Source
-) -> Iterator[Outlined]:
+def _read_storms(connection: "duckdb.DuckDBPyConnection", source: Source) -> Iterator[Outlined]:
     """Read storms with what encloses their flashes."""
     outlines = dict(_outline_storms(connection, source))
     for rows in _read(connection, source, "storm, storm_id"):
@@ -359,8 +360,8 @@ def _outline_storms(
     if not table_columns(connection, "storm_flashes"):
         return
     query = (
-        f"SELECT storm_id, list(DISTINCT (lon, lat)) FROM main.storm_flashes "
-        f"WHERE {source.condition} AND storm_id IS NOT NULL GROUP BY storm_id ORDER BY storm_id"  # noqa: S608
+        f"SELECT storm_id, list(DISTINCT (lon, lat)) FROM main.storm_flashes "  # noqa: S608
+        f"WHERE {source.condition} AND storm_id IS NOT NULL GROUP BY storm_id ORDER BY storm_id"
     )
     found = connection.execute(query, [*source.values])
     while rows := found.fetchmany(100):

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self, TypeAlias
 
 import pyarrow as pa
 
@@ -36,7 +36,7 @@ class Outlined:
     outlines: list[Any]
 
 
-Batch = pa.RecordBatch | Outlined
+Batch: TypeAlias = "pa.RecordBatch | Outlined"
 
 
 class GeoWriter(ABC):
@@ -202,9 +202,7 @@ class GeoJSONWriter(GeoWriter):
 
     def finish(self) -> None:
         """Say where the features are, what the columns mean and what it is of; end the file."""
-        meanings = {
-            field.name: field.metadata[b"description"].decode() for field in self.schema
-        }
+        meanings = {field.name: field.metadata[b"description"].decode() for field in self.schema}
         about = {**self.about, "simulated": self.simulated}
         rest: dict[str, Any] = {"columns": meanings, "lightning_kedro": about}
         if self.bounds.box is not None:

@@ -77,7 +77,7 @@ def _cut_at_meridian(hull: "BaseGeometry") -> "BaseGeometry":
     from shapely.geometry.polygon import orient
 
     west, _, east, _ = hull.bounds
-    if -_HALF_TURN <= west and east <= _HALF_TURN:
+    if west >= -_HALF_TURN and east <= _HALF_TURN:
         return orient(hull, 1.0)
     parts = []
     for turn in (-_TURN, 0.0, _TURN):

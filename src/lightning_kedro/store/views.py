@@ -112,7 +112,7 @@ VIEWS: Final = {
         f"one of the {MOST_BIGGEST} flashes with the largest area",
         TABLES["flashes"].columns,
         ("flashes",),
-        f"FROM main.flashes WHERE area_km2 IS NOT NULL ORDER BY area_km2 DESC, platform, "  # noqa: S608
+        f"FROM main.flashes WHERE area_km2 IS NOT NULL ORDER BY area_km2 DESC, platform, "
         f"granule_start, flash_id LIMIT {MOST_BIGGEST}",
     ),
     "clusters_over_windows": View(
