@@ -45,16 +45,23 @@ def list_views(path: Path) -> dict[str, str]:
     return dict(query(path, "SELECT view_name, comment FROM duckdb_views() WHERE NOT internal"))
 
 
-@pytest.mark.parametrize("name", VIEWS)
-def test_view_has_the_names_types_and_meanings_of_the_registry(path: Path, name: str) -> None:
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with every table and view, and no row."""
+    path = tmp_path_factory.mktemp("views") / "lightning.duckdb"
     make_tables(path)
+    return path
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_view_has_the_names_types_and_meanings_of_the_registry(empty: Path, name: str) -> None:
     described = query(
-        path,
+        empty,
         f"SELECT column_name, data_type, comment FROM duckdb_columns() WHERE table_name = '{name}'",
     )
     columns = {each: COLUMNS[each] for each in VIEWS[name].columns} | {"simulated": SIMULATED}
     assert described == [(each, column.type, column.meaning) for each, column in columns.items()]
-    assert list_views(path)[name].startswith(f"{VIEWS[name].meaning} (a view of lightning_kedro")
+    assert list_views(empty)[name].startswith(f"{VIEWS[name].meaning} (a view of lightning_kedro")
 
 
 def test_view_comes_with_the_last_of_its_tables(path: Path) -> None:
@@ -113,10 +120,9 @@ def test_flashes_gaps_and_biggest_of_what_was_ingested(tmp_path: Path) -> None:
 
 
 def test_view_of_another_definition_is_renewed_and_todays_left(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    empty: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_tables(path)
-    before = list_views(path)
+    before = list_views(empty)
     today = VIEWS["gaps"]
     source = today.source.replace("WHERE", "WHERE found < 0 AND")
     changed = views.View(today.meaning, today.columns, today.tables, source)
@@ -125,17 +131,19 @@ def test_view_of_another_definition_is_renewed_and_todays_left(
     monkeypatch.setattr(
         views, "_make_view", lambda _, name, view: made.append((name, view.comment))
     )
-    with open_for_writing(path):
+    with open_for_writing(empty):
         pass
     assert made == [("gaps", changed.comment)]
-    assert list_views(path) == before
+    assert list_views(empty) == before
 
 
 @pytest.mark.parametrize("kind", ["VIEW", "TABLE"])
 def test_what_a_person_calls_so_stays(path: Path, kind: str) -> None:
     with duckdb.connect(str(path)) as connection:
         connection.execute(f"CREATE {kind} gaps AS SELECT 42 AS mine")
-    make_tables(path)
+    with open_for_writing(path) as connection:
+        create_table(connection, "coverage")
+        create_table(connection, "flashes")
     assert query(path, "FROM gaps") == [(42,)]
     assert "flashes_by_hour" in list_views(path)
 
@@ -159,7 +167,8 @@ def test_migration_of_an_older_database_makes_them(path: Path) -> None:
 
 
 def test_columns_added_to_a_table_leave_its_views_working(path: Path) -> None:
-    make_tables(path)
+    with open_for_writing(path) as connection:
+        create_table(connection, "coverage")
     with duckdb.connect(str(path)) as connection:
         connection.execute("ALTER TABLE coverage ADD COLUMN mine INTEGER")
     assert query(path, "FROM gaps") == []
