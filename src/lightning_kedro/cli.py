@@ -20,7 +20,10 @@ def cli() -> None:
 @click.pass_context
 def run(context: click.Context, /, **options: Any) -> None:  # noqa: ANN401
     """Run the pipeline."""
+    from lightning_kedro.run_options import check_run_options
+
     with _plain_errors():
+        check_run_options(options, Path(options.get("conf_source") or "conf"))
         context.invoke(kedro_run, **options)
 
 
