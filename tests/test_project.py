@@ -230,8 +230,14 @@ def test_options_without_a_verb_are_those_of_run(
     monkeypatch.setattr(sys, "argv", ["lightning-kedro", "--env", "nowhere"])
     with pytest.raises(SystemExit, match="1"):
         main()
-    expected = f"Error: There is no environment nowhere ({folder}/conf/nowhere is no folder)"
-    assert capsys.readouterr().err.startswith(expected)
+    assert capsys.readouterr().err == (
+        "Error: --env: there is no environment 'nowhere'. There are: base, local, sample, stream.\n"
+    )
+    (folder / "conf" / "nowhere").mkdir(parents=True)
+    monkeypatch.setattr(sys, "argv", ["lightning-kedro", "--env", "nowhere", "--tags", "x"])
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    assert "--tags: there is no tag 'x'" in capsys.readouterr().err
     monkeypatch.setattr(sys, "argv", ["lightning-kedro"])
     with pytest.raises(SystemExit, match="0"):
         main()

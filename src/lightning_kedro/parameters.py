@@ -28,7 +28,7 @@ from pydantic_core import ErrorDetails
 
 from lightning_kedro import __version__
 from lightning_kedro.exceptions import ParameterError
-from lightning_kedro.glm.satellites import PLATFORMS, SLOTS
+from lightning_kedro.glm.satellites import PLATFORMS, SLOTS, read_satellite
 from lightning_kedro.selection import DEFAULT_LABEL, Selection
 
 if TYPE_CHECKING:  # mypy wants to see each choice; pydantic makes them of the table
@@ -54,9 +54,6 @@ MOST_CELLS: Final = 10_000_000
 
 _NOWHERE: Final = (180.0, -180.0)
 """West and east of a box that begins and ends at the 180 degree meridian, eastward of it."""
-
-_SATELLITE: Final = re.compile(r"g(?:oes)?[\s_-]*(\d{2})|(\d{2})", re.IGNORECASE)
-"""How people write a satellite: ``g18``, ``GOES-18``, ``goes18``, ``18``."""
 
 
 class _Strict(BaseModel):
@@ -241,12 +238,7 @@ class Parameters(_Strict):
     @classmethod
     def _read_satellite(cls, value: object) -> object:
         """Take any usual way to write a satellite or a slot."""
-        text = str(value).strip()
-        match = _SATELLITE.fullmatch(text)
-        if match is not None:
-            return f"G{match[1] or match[2]}"
-        slot = re.sub(r"^goes[\s_-]*", "", text, flags=re.IGNORECASE).lower()
-        return slot if slot in SLOTS else value
+        return read_satellite(value if isinstance(value, str) else str(value))
 
 
 def parse_utc(value: object, *, now: datetime) -> datetime:
