@@ -181,7 +181,7 @@ def test_whole_job_runs_in_folders_called_anything(
     data = f"data/{ODD}" if place == "within" else str(tmp_path / "elsewhere" / ODD)
     write(folder / "conf" / "local" / "globals.yml", {"data": data})
     write(folder / "conf" / "local" / "parameters.yml", {"archive": str(archive)})
-    params = "satellite=G17,window.start=2024-07-14T09:00,window.end=2024-07-14T09:05"
+    params = "satellite=G17,window.start=2024-07-14T09:00,window.end=2024-07-14T09:01"
     pipelines = () if place == "within" else ("--pipelines", "ingestion,storms")
     run = project.succeed(*pipelines, "--params", f"{params},clustering.k_max=3")
     made = folder / data
