@@ -257,9 +257,7 @@ def _add_up(trees: ClusterTrees, sums: _Sums, pairs: _Pairs) -> FloatArray:
     return totals
 
 
-def _list_near(
-    trees: ClusterTrees, near: IntArray, n_sums: int
-) -> tuple[IntArray, list[int]]:
+def _list_near(trees: ClusterTrees, near: IntArray, n_sums: int) -> tuple[IntArray, list[int]]:
     """The points of near leaves, in order of sums, and where those of each sum begin."""
     counts = trees.counts[near[1]]
     ends = np.cumsum(counts)

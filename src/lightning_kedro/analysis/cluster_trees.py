@@ -153,10 +153,15 @@ def _halve(points: FloatArray, order: IntArray, bounds: IntArray, finer: IntArra
         bounds: Where the nodes begin, and where the last ends.
         finer: The same of the halves.
     """
-    ends, middles = bounds[1:].tolist(), finer[1::2].tolist()
-    for start, middle, end in zip(bounds.tolist(), middles, ends, strict=False):
+    starts, ends, middles = bounds[:-1].tolist(), bounds[1:].tolist(), finer[1::2].tolist()
+    columns, begins = points[starts[0] : ends[-1]].T, bounds[:-1] - bounds[0]
+    sides = [
+        np.maximum.reduceat(column, begins) - np.minimum.reduceat(column, begins)
+        for column in columns
+    ]
+    axes = np.argmax(sides, axis=0).tolist()
+    for start, middle, end, axis in zip(starts, middles, ends, axes, strict=True):
         mine = points[start:end]
-        axis = int(np.argmax(mine.max(axis=0) - mine.min(axis=0)))
         parted = np.argpartition(mine[:, axis], middle - start)
         points[start:end] = mine[parted]
         order[start:end] = order[start:end][parted]

@@ -8,7 +8,7 @@ moments of y about e. Formulas and proofs are in ``docs/certified_silhouettes.md
 
 from dataclasses import dataclass
 from functools import cache
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, pairwise
 from math import factorial
 from typing import Final
 
@@ -20,7 +20,6 @@ from lightning_kedro.analysis.sphere import FloatArray
 ORDER: Final = 5
 """Order of the expansions. It is odd, so that the remainder begins with an even power."""
 
-_POWER: Final = ORDER + 1
 
 REMAINDER: Final = 1.0 / 16.0
 """Greatest |C_n(t)| of n = 6 and beyond; C_n, the Gegenbauer polynomials of parameter -1/2, are the
@@ -29,7 +28,6 @@ coefficients of |u + h| / |u| in powers of |h| / |u|."""
 _MAJORANT: Final = (1.0, 1.0, 1.0, 1.0, 1.5, 2.5)
 """By order, how large the absolute values of an expansion's terms are together, at most."""
 
-_NO_TWICE: Final = 3  # the order at which the second sum has the factor 0
 _LEAST_APART: Final = 0.1  # so that rounding does not matter to what is divided by
 _LEAST_DISTANCE: Final = 1e-50  # of which powers are far from the smallest numbers there are
 _ROUNDED_UP: Final = 1.0 + 1e-9
@@ -43,23 +41,23 @@ class Expansion:
 
     Attributes:
         exponents: Exponents of each power, shape (powers, d).
-        factorials: Product of the factorials of each power's exponents, shape (powers,).
+        orders: The powers of each order.
+        steps: For each power, a dimension and the power with that exponent one less.
         sums: Number of the product of two powers, shape (powers, powers); -1 beyond ``ORDER``.
-        lower: For each power and dimension, the power with that exponent one less, shape
-            (powers, d); -1 where there is none.
-        twice_lower: For each power, those with one exponent two less.
         wanted: Which products of derivatives (rows) and moments (columns) make up coefficients,
             in order of these.
         firsts: The first product of each coefficient, shape (powers,).
+        polynomials: Each derivative of the length of u, by powers of u / |u|^2 times |u|, shape
+            (powers, powers).
     """
 
     exponents: IntArray
-    factorials: FloatArray
+    orders: list[slice]
+    steps: list[tuple[int, int]]
     sums: IntArray
-    lower: IntArray
-    twice_lower: list[list[int]]
     wanted: IntArray
     firsts: IntArray
+    polynomials: FloatArray
 
     @property
     def n_powers(self) -> int:
@@ -78,8 +76,8 @@ class Expansion:
         powers = np.empty((self.n_powers, offsets.shape[1]))
         powers[0] = 1.0
         for number in range(1, self.n_powers):
-            axis = int(np.argmax(self.exponents[number]))
-            np.multiply(powers[self.lower[number, axis]], offsets[axis], out=powers[number])
+            axis, lower = self.steps[number]
+            np.multiply(powers[lower], offsets[axis], out=powers[number])
             powers[number] /= self.exponents[number, axis]
         return powers
 
@@ -95,27 +93,13 @@ class Expansion:
         squares = (offsets**2).sum(axis=0)
         inverse = np.divide(1.0, squares, out=np.zeros_like(squares), where=squares > 0.0)
         scaled = offsets * inverse
-        found = np.empty((self.n_powers, len(squares)))
-        np.sqrt(squares, out=found[0])
-        term = np.empty_like(squares)
-        for number in range(1, self.n_powers):
-            # Taylor coefficients by the recurrence of Duan & Krasny 2001 for powers of the length.
-            order = int(self.exponents[number].sum())
-            total = found[number]
-            total.fill(0.0)
-            for axis, lower in enumerate(self.lower[number].tolist()):
-                if lower >= 0:
-                    total += np.multiply(scaled[axis], found[lower], out=term)
-            total *= (3.0 - 2.0 * order) / order
-            twice = [found[other] for other in self.twice_lower[number]]
-            if twice and order != _NO_TWICE:
-                term[:] = twice[0]
-                for other in twice[1:]:
-                    term += other
-                term *= inverse
-                term *= (3.0 - order) / order
-                total += term
-        found *= self.factorials[:, np.newaxis]
+        powers = np.empty((self.n_powers, len(squares)))
+        np.sqrt(squares, out=powers[0])
+        for number, (axis, lower) in enumerate(self.steps[1:], start=1):
+            np.multiply(powers[lower], scaled[axis], out=powers[number])
+        found = np.empty_like(powers)
+        for order in self.orders:
+            np.matmul(self.polynomials[order, order], powers[order], out=found[order])
         return found
 
     def shift_moments(self, moments: FloatArray, shifts: FloatArray) -> FloatArray:
@@ -169,23 +153,60 @@ def make_expansion(n_dimensions: int) -> Expansion:
         for axes in combinations_with_replacement(range(n_dimensions), order)
     ]
     exponents = np.array(chosen, dtype=np.int64).reshape(-1, n_dimensions)
-    numbers = {tuple(row): number for number, row in enumerate(exponents.tolist())}
-    units = np.eye(n_dimensions, dtype=np.int64)
-
-    def find(rows: IntArray) -> list[int]:
-        return [numbers.get(tuple(row), -1) for row in rows.tolist()]
-
-    sums = np.array([find(exponents + row) for row in exponents])
+    sums = np.array([_find(exponents, exponents + row) for row in exponents])
     rows, others = np.nonzero(sums >= 0)
+    axes = np.argmax(exponents, axis=1)
+    lower = _find(exponents, exponents - np.eye(n_dimensions, dtype=np.int64)[axes])
+    edges = np.searchsorted(exponents.sum(axis=1), np.arange(ORDER + 2)).tolist()
     return Expansion(
         exponents=exponents,
-        factorials=np.array([float(np.prod([factorial(e) for e in row])) for row in exponents]),
+        orders=[slice(*pair) for pair in pairwise(edges)],
+        steps=list(zip(axes.tolist(), lower, strict=True)),
         sums=sums,
-        lower=np.array([find(row - units) for row in exponents]),
-        twice_lower=[[n for n in find(row - 2 * units) if n >= 0] for row in exponents],
         wanted=sums[rows, others] * len(exponents) + others,
         firsts=np.flatnonzero(np.diff(rows, prepend=-1)),
+        polynomials=_find_polynomials(exponents, sums),
     )
+
+
+def _find(exponents: IntArray, rows: IntArray) -> list[int]:
+    """Numbers of powers by their exponents; -1 for what is none of them."""
+    numbers = {tuple(row): number for number, row in enumerate(exponents.tolist())}
+    return [numbers.get(tuple(row), -1) for row in rows.tolist()]
+
+
+def _find_polynomials(exponents: IntArray, sums: IntArray) -> FloatArray:
+    """Polynomials of the derivatives of the length |u|, by the recurrence of its Taylor series.
+
+    That of the power g, of order n, is P(g, u) / |u|^(2n - 1) with
+    n P(g) = (3 - 2n) sum u_i P(g - e_i) + (3 - n) |u|^2 sum P(g - 2 e_i)
+    (after Duan & Krasny 2001, doi:10.1002/1096-987X(20010130)22:2<184::AID-JCC6>3.0.CO;2-7).
+    """
+    n_powers, n_dimensions = exponents.shape
+    units = np.eye(n_dimensions, dtype=np.int64)
+    axes = _find(exponents, units)
+    found = np.zeros((n_powers, n_powers))
+    found[0, 0] = 1.0
+
+    def multiply(polynomial: FloatArray, axis: int) -> FloatArray:
+        product = np.zeros(n_powers)
+        for power in np.flatnonzero(polynomial):
+            product[sums[power, axes[axis]]] += polynomial[power]
+        return product
+
+    for number, row in enumerate(exponents[1:], start=1):
+        order = int(row.sum())
+        for axis, lower in enumerate(_find(exponents, row - units)):
+            if lower >= 0:
+                found[number] += (3.0 - 2.0 * order) * multiply(found[lower], axis)
+        for lower in _find(exponents, row - 2 * units):
+            if lower >= 0:
+                for axis in range(n_dimensions):
+                    square = multiply(multiply(found[lower], axis), axis)
+                    found[number] += (3.0 - order) * square
+        found[number] /= order
+    factorials = [np.prod([factorial(e) for e in row]) for row in exponents.tolist()]
+    return found * np.array(factorials, dtype=np.float64)[:, np.newaxis]
 
 
 def bound_remainder(
@@ -206,7 +227,8 @@ def bound_remainder(
     apart = distance - radius - reach
     usable = (apart > _LEAST_APART * distance) & (distance > _LEAST_DISTANCE)
     length = np.where(usable, distance, 1.0)
-    first = (_ROUNDED_UP * REMAINDER) * length * ((radius + spread) / length) ** _POWER
+    square = ((radius + spread) / length) ** 2
+    first = (_ROUNDED_UP * REMAINDER) * length * square * square * square
     return np.where(usable, first * length / np.where(usable, apart, 1.0), np.inf)
 
 

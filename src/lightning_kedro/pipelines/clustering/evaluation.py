@@ -255,9 +255,7 @@ def cluster_table(
     """
     features = prepared.features
     if choice.k == 0:
-        return ClusteredFlashes(
-            choice, _no_clusters(), MergingError(), np.empty(0), np.empty(0)
-        )
+        return ClusteredFlashes(choice, _no_clusters(), MergingError(), np.empty(0), np.empty(0))
     fit = next(fit for fit in candidates if fit.n_clusters == choice.k)
     lat, lon = take_places(prepared.table)
     timed = features.space.time_scale_km_per_hour is not None
