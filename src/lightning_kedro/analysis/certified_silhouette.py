@@ -24,7 +24,7 @@ from lightning_kedro.analysis.threads import map_threads
 LARGEST_BOUND: Final = 1e-4
 """No bound is larger, whatever the points."""
 
-_TOLERANCE: Final = 4.8e-5
+_TOLERANCE: Final = 0.48 * LARGEST_BOUND
 """Allowed error of a mean distance, as a share of what max(a, b) is at least. That of a counts
 n / (n - 1) times, but clusters of a single leaf are summed exactly: a coefficient is off by less
 than 2.04 times as much."""
@@ -61,7 +61,8 @@ class _Clusters:
         variances: Mean squared distance to the mean, shape (k,).
         deviations: Mean distance to the mean, shape (k,).
         margin: More than rounding can do to distances to the means.
-        roundings: Most roundings that a sum of distances takes.
+        roundings: Twice the most roundings that a sum of distances takes, over 2**53: so large a
+            share of the absolute values of its terms it is off at most.
     """
 
     counts: IntArray
@@ -96,14 +97,13 @@ class _Pairs:
     Attributes:
         far: Sum and node of each expansion, shape (2, number), in order of sums.
         near: Sum and leaf of what is summed exactly, shape (2, number), in order of sums.
-        remainders: Bound of what the expansions of each sum leave out, shape (number of sums,).
-        terms: Absolute values of all terms of the expansions of each sum, at most.
+        errors: Bound of what the expansions of each sum leave out and of their rounding, shape
+            (number of sums,).
     """
 
     far: IntArray
     near: IntArray
-    remainders: FloatArray
-    terms: FloatArray
+    errors: FloatArray
 
 
 def certify_silhouettes(
@@ -154,25 +154,21 @@ def _describe_clusters(trees: ClusterTrees) -> _Clusters:
         variances=np.add.reduceat(squares, starts) / counts,
         deviations=np.add.reduceat(np.sqrt(squares), starts) / counts,
         margin=float(8.0 * (n + 16) * _ROUNDING * np.abs(trees.points).max()),
-        roundings=2.0 * n + _FEW_ROUNDINGS,
+        roundings=2.0 * (2.0 * n + _FEW_ROUNDINGS) * _ROUNDING,
     )
 
 
 def _score_block(trees: ClusterTrees, clusters: _Clusters, leaves: IntArray) -> FloatArray:
     """Coefficients of the points of some leaves and their bounds, shape (2, points)."""
     sums = _choose_sums(trees, clusters, leaves)
-    pairs = _pair_nodes(trees, sums)
+    pairs = _pair_nodes(trees, sums, clusters.roundings)
     totals = _add_up(trees, sums, pairs)
     counts = trees.counts[leaves]
-    errors = np.zeros((2, *sums.wanted.shape))
-    errors[:, sums.wanted] = pairs.remainders, pairs.terms
-    remainders, terms = np.repeat(errors, counts, axis=1)
-    # Twice: the error of errors is thousands of times less than they are.
-    roundings = 2.0 * clusters.roundings * _ROUNDING * (totals + terms)
-    wanted = np.repeat(sums.wanted, counts, axis=0)
-    return _judge(
-        totals, _ROUNDED_UP * remainders + roundings, wanted, np.repeat(sums.own, counts), clusters
-    )
+    errors = np.zeros(sums.wanted.shape)
+    errors[sums.wanted] = _ROUNDED_UP * pairs.errors
+    errors = np.repeat(errors, counts, axis=0) + clusters.roundings * totals
+    wanted, own = np.repeat(sums.wanted, counts, axis=0), np.repeat(sums.own, counts)
+    return _judge(totals, errors, wanted, own, clusters)
 
 
 def _choose_sums(trees: ClusterTrees, clusters: _Clusters, leaves: IntArray) -> _Sums:
@@ -196,35 +192,44 @@ def _choose_sums(trees: ClusterTrees, clusters: _Clusters, leaves: IntArray) -> 
     return _Sums(leaves, own, wanted, _TOLERANCE * scales)
 
 
-def _pair_nodes(trees: ClusterTrees, sums: _Sums) -> _Pairs:
+def _pair_nodes(trees: ClusterTrees, sums: _Sums, roundings: float) -> _Pairs:
     """Walk down the trees of the wanted clusters until nodes are far enough or leaves."""
     rows, clusters = np.nonzero(sums.wanted)
     leaves, size = sums.leaves[rows], len(rows)
     number, nodes = np.arange(size), trees.roots[clusters]
     budgets = sums.tolerances[rows] * trees.counts[nodes]
-    remainders, terms = np.zeros((2, size))
+    spent = np.zeros(size)
     far, near = [], []
     while number.size:
-        mine, counts = leaves[number], trees.counts[nodes]
+        counts = trees.counts[nodes]
         # What large nodes do not use is for small ones, which are near, few and dear.
-        allowed = (budgets - remainders) / np.maximum(np.bincount(number, counts, size), 1.0)
-        offsets = trees.centers[:, mine] - trees.centers[:, nodes]
-        distances = np.sqrt((offsets**2).sum(axis=0))
-        radii, reaches = trees.radii[mine], trees.radii[nodes]
-        errors = bound_remainder(distances, radii, reaches, trees.spreads[nodes])
-        errors[radii + reaches == 0.0] = 0.0  # both are single places: nothing is expanded
+        allowed = (budgets - spent) / np.maximum(np.bincount(number, counts, size), 1.0)
+        errors = _bound_errors(trees, leaves[number], nodes, roundings)
         is_far = errors <= allowed[number]
         is_near = ~is_far & (trees.children[nodes] < 0)
-        lengths = bound_terms(distances[is_far], radii[is_far] + trees.paths[nodes[is_far]])
-        remainders += np.bincount(number[is_far], (counts * errors)[is_far], size)
-        terms += np.bincount(number[is_far], counts[is_far] * lengths, size)
+        spent += np.bincount(number[is_far], (counts * errors)[is_far], size)
         far.append(np.stack([number[is_far], nodes[is_far]]))
         near.append(np.stack([number[is_near], nodes[is_near]]))
         further = ~(is_far | is_near)
         number = np.repeat(number[further], 2)
         nodes = np.repeat(trees.children[nodes[further]], 2)
         nodes[1::2] += 1
-    return _Pairs(_sort_pairs(far), _sort_pairs(near), remainders, terms)
+    return _Pairs(_sort_pairs(far), _sort_pairs(near), spent)
+
+
+def _bound_errors(
+    trees: ClusterTrees, leaves: IntArray, nodes: IntArray, roundings: float
+) -> FloatArray:
+    """Bound the error of the distance to a point of a node, expanded, in the mean over them."""
+    offsets = trees.centers[:, leaves] - trees.centers[:, nodes]
+    distances = np.sqrt((offsets**2).sum(axis=0))
+    radii, reaches = trees.radii[leaves], trees.radii[nodes]
+    errors = bound_remainder(distances, radii, reaches, trees.spreads[nodes])
+    errors[radii + reaches == 0.0] = 0.0  # both are single places: nothing is expanded
+    known = np.flatnonzero(errors < np.inf)
+    paths = radii[known] + trees.paths[nodes[known]]
+    errors[known] += roundings * bound_terms(distances[known], paths)
+    return errors
 
 
 def _sort_pairs(found: list[IntArray]) -> IntArray:
