@@ -33,7 +33,7 @@ _LEAVES: Final = 64  # leaves scored at a time
 _PAIRS: Final = 2048  # expansions made at a time: they stay in the processor's cache
 _ROUNDING: Final = 2.0**-53
 _FEW_ROUNDINGS: Final = 4096  # more than any number takes part in, sums over points aside
-_ROUNDED_UP: Final = 1.0 + 1e-9
+_ROUNDED_UP: Final = 1.0 + 1e-7  # more than sums of 1e8 terms are off
 
 BoolArray = npt.NDArray[np.bool_]
 
