@@ -180,7 +180,7 @@ def _find_polynomials(exponents: IntArray, sums: IntArray) -> FloatArray:
 
     That of the power g, of order n, is P(g, u) / |u|^(2n - 1) with
     n P(g) = (3 - 2n) sum u_i P(g - e_i) + (3 - n) |u|^2 sum P(g - 2 e_i)
-    (after Duan & Krasny 2001, doi:10.1002/1096-987X(20010130)22:2<184::AID-JCC6>3.0.CO;2-7).
+    (after Duan & Krasny 2001, J. Comput. Chem. 22, 184).
     """
     n_powers, n_dimensions = exponents.shape
     units = np.eye(n_dimensions, dtype=np.int64)
