@@ -52,6 +52,9 @@ LAST_TIME: Final = datetime(2100, 1, 1, tzinfo=UTC)
 MOST_CELLS: Final = 10_000_000
 """More points than this do not fit into memory with the distances that fits need."""
 
+MOST_CERTIFIED: Final = 100_000_000
+"""Of so many flashes the rounding of sums was looked at; they would take an hour or more."""
+
 _NOWHERE: Final = (180.0, -180.0)
 """West and east of a box that begins and ends at the 180 degree meridian, eastward of it."""
 
@@ -159,6 +162,7 @@ class Clustering(_Strict):
     k: Annotated[Literal["auto"] | int, BeforeValidator(_read_k)] = "auto"
     criterion: Literal["multiscale", "silhouette", "elbow"] = "multiscale"
     max_cells: Annotated[int, Field(ge=3, le=MOST_CELLS)] = 20_000
+    max_certified: Annotated[int, Field(ge=0, le=MOST_CERTIFIED)] = 2_000_000
     random_state: Annotated[int, Field(ge=0, le=2**32 - 1)] = 60
     time_scale_km_per_hour: Annotated[float | None, Field(ge=1e-6, le=1e7)] = None
 

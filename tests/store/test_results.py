@@ -189,6 +189,7 @@ def test_identity_differs_from_run_to_run() -> None:
 ADDED = {
     *("region", "min_quality", "label", "satellite", "west", "south", "east", "north"),
     *("requested_k", "requested_criterion", "flashes_fingerprint", "code_version", "run_time"),
+    *("silhouette_error_bound", "max_certified"),
 }
 
 
