@@ -1,14 +1,17 @@
-"""``kedro run`` with errors of one or two sentences, and ``kedro prune`` to drop old files."""
+"""``kedro run`` with errors of one or two sentences, ``kedro prune`` and ``kedro serve``."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 from kedro.framework.cli.project import run as kedro_run
 
 from lightning_kedro.exceptions import LightningKedroError
+
+if TYPE_CHECKING:
+    from lightning_kedro.datasets.report import ReportDataset
 
 
 @click.group(name="lightning_kedro")
@@ -52,6 +55,35 @@ def prune(older_than_days: int, env: str | None, *, dry_run: bool) -> None:
             folders = find_folders(catalog, pipelines["ingestion"].datasets())
         pruned = prune_hours(folders, older_than_days=older_than_days, dry_run=dry_run)
     click.echo(f"{'Would drop' if dry_run else 'Dropped'} {pruned}.")
+
+
+@cli.command(name="serve")
+@click.option("--env", "-e", default=None, help="Kedro environment whose data to show.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen to.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=None,
+    help="Port; 0 takes any free one.  [default: 4180, or any free one if that is taken]",
+)
+@click.option("--open/--no-open", "opens", default=True, help="Open a browser.")
+def serve(env: str | None, host: str, port: int | None, *, opens: bool) -> None:
+    """Show windows, coverage, results and storms in a browser.
+
+    The database is read, never written, and only for moments: runs go on meanwhile.
+    """
+    from kedro.framework.project import configure_project
+    from kedro.framework.session import KedroSession
+
+    from lightning_kedro.dashboard.server import serve as serve_dashboard
+
+    configure_project(Path(__file__).parent.name)
+    with _plain_errors():
+        with KedroSession.create(env=env) as session:
+            catalog = cast("KedroSession", session).load_context().catalog
+            database = catalog.load("k_selection").path  # a lazy handle: nothing is opened
+            reports = cast("ReportDataset", catalog.get("report")).folder
+        serve_dashboard(database, reports, host, port, env, click.echo, opens=opens)
 
 
 @contextmanager

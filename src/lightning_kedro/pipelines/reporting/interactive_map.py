@@ -17,6 +17,7 @@ import numpy.typing as npt
 from lightning_kedro.basemap import read_layer
 from lightning_kedro.pipelines.reporting.cluster_map import ClusteredWindow
 from lightning_kedro.pipelines.reporting.frames import choose_frames, count_frames, name_frames
+from lightning_kedro.pipelines.reporting.maps import Extent
 from lightning_kedro.pipelines.reporting.outlines import trace_region, trace_views
 from lightning_kedro.pipelines.reporting.palette import DARK
 from lightning_kedro.pipelines.reporting.window import Times
@@ -53,11 +54,30 @@ def collect_map_data(clustered: ClusteredWindow, gaps: Times) -> str:
         A JSON object that is safe inside an HTML script element; arrays are base64 of
         little-endian integers.
     """
+    data = gather_map_data(clustered, gaps) | {"basemap": pack_basemap()}
+    return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def pack_basemap() -> dict[str, Any]:
+    """The layers below the flashes."""
+    return {name: _pack_layer(name) for name in (*_AREAS, *_LINES)}
+
+
+def gather_map_data(
+    clustered: ClusteredWindow, gaps: Times, extent: Extent | None = None
+) -> dict[str, Any]:
+    """All that the interactive map needs but the basemap.
+
+    Args:
+        clustered: The window's flashes and clusters.
+        gaps: Start and end of each gap in coverage, shape (g, 2), UTC.
+        extent: What the map shows at first; None for what shows the flashes best.
+    """
     window = clustered.window
     edges = choose_frames(window.start, window.end)
     frames = count_frames(clustered.time, edges)
-    extent = clustered.choose_extent()
-    data = {
+    extent = extent or clustered.choose_extent()
+    return {
         "view": [extent.west, extent.east, extent.south, extent.north],
         "start": int(edges[0].astype("datetime64[ms]").astype(np.int64)),
         "edges": (edges.astype("datetime64[ms]") - edges[0].astype("datetime64[ms]"))
@@ -71,10 +91,8 @@ def collect_map_data(clustered: ClusteredWindow, gaps: Times) -> str:
         "seen": trace_views(window),
         "colours": DARK.clusters,
         "clusters": _list_clusters(clustered),
-        "flashes": _pack_flashes(clustered),
-        "basemap": {name: _pack_layer(name) for name in (*_AREAS, *_LINES)},
+        "flashes": _pack_flashes(clustered, extent),
     }
-    return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def share_frames(edges: Times, gaps: Times) -> list[float]:
@@ -109,7 +127,7 @@ def _list_clusters(clustered: ClusteredWindow) -> list[dict[str, Any]]:
     ]
 
 
-def _pack_flashes(clustered: ClusteredWindow) -> dict[str, Any]:
+def _pack_flashes(clustered: ClusteredWindow, extent: Extent) -> dict[str, Any]:
     """The flashes drawn, in order of time: lon, lat (16 bits), time (ms, 32 bits), cluster."""
     chosen = np.argsort(clustered.time, kind="stable")
     if chosen.size > MOST_FLASHES:
@@ -117,7 +135,6 @@ def _pack_flashes(clustered: ClusteredWindow) -> dict[str, Any]:
         chosen = chosen[np.sort(some)]
     start = np.datetime64(clustered.window.start, "us")
     times = (clustered.time[chosen] - start) // np.timedelta64(1, "ms")
-    extent = clustered.choose_extent()
     lon, west, lon_step = _pack_axis(extent.unwind(clustered.lon[chosen]))
     lat, south, lat_step = _pack_axis(clustered.lat[chosen].astype(np.float64))
     return {

@@ -147,7 +147,8 @@ def write_html(reported: ReportedResult, pictures: Mapping[str, bytes]) -> str:
         name=reported.window.selection.name,
         colours=[DARK.clusters[colour] for colour in clustered.colours],
         style=_trust(read_template("report.css")),
-        script=_trust(read_template("map.js")),
+        map=_trust(read_template("map.html")),
+        script=_trust(read_template("map.js") + read_template("report.js")),
         data=_trust(collect_map_data(clustered, reported.rate.gaps)),
     )
 

@@ -1,9 +1,12 @@
 "use strict";
 // The interactive map: three canvases (basemap, flashes, marks) in plate carree, no library.
 // Flashes are written straight into pixels: 200,000 of them take some milliseconds.
-(() => {
-  const data = JSON.parse(document.getElementById("data").textContent);
-  const $ = (id) => document.getElementById(id);
+//
+// root: the document or shadow root that has the elements of map.html; data: what collect_map_data
+// gives; rows: what has the table of clusters. A change of what is seen is told to the stage
+// (event "moved"), which follows what it is told (event "move").
+const drawMap = (root, data, rows = root) => { // eslint-disable-line no-unused-vars
+  const $ = (id) => root.getElementById(id), noun = data.noun || "cluster";
   const decode = (text, Type) => {
     const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
     return new Type(bytes.buffer);
@@ -160,7 +163,7 @@
   const placeLabels = () => {
     const hidden = sumFlashes(), placed = [];
     const seen = data.clusters.map((one) => ({ one, x: toX(unwind(one.lon)), y: toY(one.lat) }))
-      .filter(({ x, y }) => x > 0 && y > 0 && x < width && y < height);
+      .filter(({ one, x, y }) => one.number !== null && x > 0 && y > 0 && x < width && y < height);
     for (const { one, x, y } of seen) {
       const halfWidth = 6 + 4 * String(one.number).length, halfHeight = 10;
       let best = null;
@@ -217,6 +220,12 @@
     };
     for (const ring of data.seen) trace(ring, "#7d8a97", "field of view");
     if (data.region) trace(data.region, "#ffd24d", "region asked for");
+    for (const { colour, line } of data.tracks || []) { // where storms came along, older first
+      context.lineWidth = 2.5; context.lineCap = "round"; context.strokeStyle = data.colours[colour];
+      context.beginPath();
+      line.forEach(([x, y], i) => { if (i) context.lineTo(toX(unwind(x)), toY(y)); else context.moveTo(toX(unwind(x)), toY(y)); });
+      context.stroke();
+    }
   };
 
   const drawRate = () => {
@@ -265,6 +274,7 @@
       waiting = false;
       const began = performance.now();
       drawBase(); drawPoints(); drawMarks(); drawRate(); drawScale(); describe();
+      stage.dispatchEvent(new CustomEvent("moved", { detail: { x: view.x, y: view.y, span: height / view.scale, frame } }));
       stage.dataset.milliseconds = (performance.now() - began).toFixed(1);
       stage.dataset.ready = "true";
     });
@@ -283,6 +293,11 @@
   };
   const stop = () => { clearInterval(playing); playing = 0; $("play").setAttribute("aria-pressed", "false"); $("play").textContent = "\u25B6 play"; };
 
+  stage.addEventListener("move", ({ detail }) => { // to a place, as high as so many degrees; a step of time
+    if (!pixels) return;
+    if (detail.span > 0) { view = { x: detail.x, y: detail.y, scale: Math.max(home().scale * 0.6, Math.min(400, height / detail.span)) }; limit(); }
+    if (detail.frame !== undefined) show(Math.max(-1, Math.min(nFrames - 1, detail.frame)));
+  });
   $("hour").max = String(Math.max(0, nFrames - 1));
   $("hour").addEventListener("input", (event) => { stop(); show(Number(event.target.value)); });
   $("all").addEventListener("click", () => { stop(); show(-1); });
@@ -364,33 +379,21 @@
     return found ? found.one : null;
   };
   const choose = (one, scrolls = false) => {
-    for (const row of document.querySelectorAll("tr.found")) row.classList.remove("found");
+    for (const row of rows.querySelectorAll("tr.found")) row.classList.remove("found");
     chosen = one ? one.number : -1;
-    const row = one && $(`cluster${one.number}`);
+    const row = one && rows.querySelector(`#${noun}${one.number}`);
     if (row) { row.classList.add("found"); if (scrolls) row.scrollIntoView({ block: "nearest" }); }
     refresh();
   };
-  for (const button of document.querySelectorAll(".show")) button.addEventListener("click", () => {
-    const one = data.clusters.find(({ number }) => String(number) === button.dataset.cluster);
+  for (const button of rows.querySelectorAll(`.show[data-${noun}]`)) button.addEventListener("click", () => {
+    const one = data.clusters.find(({ number }) => String(number) === button.dataset[noun]);
+    if (!one) return; // one of many that the map does not number
     choose(one);
     const radius = Math.max(one.radius, 60) / 111.195; // degrees
     view = { x: unwind(one.lon), y: one.lat, scale: Math.min(400, Math.min(width, height) / (5 * radius)) };
     limit();
     stage.focus({ preventScroll: true }); stage.scrollIntoView({ block: "center" });
   });
-
-  // Pictures: large, and as files.
-  const large = $("large");
-  for (const button of document.querySelectorAll(".enlarge")) button.addEventListener("click", () => {
-    large.querySelector("img")?.remove();
-    large.append(button.querySelector("img").cloneNode()); large.showModal();
-  });
-  for (const button of document.querySelectorAll(".download")) button.addEventListener("click", () => {
-    const link = document.createElement("a");
-    link.href = button.closest("figure").querySelector("img").src; link.download = button.dataset.file; link.click();
-  });
-  $("close").addEventListener("click", () => large.close());
-  large.addEventListener("click", (event) => { if (event.target === large) large.close(); });
 
   const hover = (at, reach = 10) => { // a center or its label, or else the nearest flash within reach (pixels)
     const [from, to] = range(), x = view.x + (at.x - width / 2) / (view.scale * stretch()), y = view.y - (at.y - height / 2) / view.scale;
@@ -404,13 +407,13 @@
     const tip = $("tip"), center = labelAt(at);
     if (!center && found < 0) { hide(); return; }
     tip.textContent = center
-      ? `cluster ${center.number}\n${center.count.toLocaleString("en")} flashes\nRMS radius ${center.radius.toLocaleString("en")} km`
+      ? `${noun} ${center.number}\n${center.count.toLocaleString("en")} flashes\nRMS radius ${center.radius.toLocaleString("en")} km`
       : `${new Date(data.start + time[found]).toISOString().slice(0, 19).replace("T", " ")} UTC\n` +
-        `${name(lon[found], lat[found])}\ncluster ${data.clusters[cluster[found]].number}`;
+        `${name(lon[found], lat[found])}\n${data.clusters[cluster[found]].number === null ? `no ${noun} shown` : `${noun} ${data.clusters[cluster[found]].number}`}`;
     tip.style.display = "block";
     tip.style.left = `${Math.max(4, Math.min(at.x + 14, width - tip.offsetWidth - 8))}px`;
     tip.style.top = `${Math.min(at.y + 14, height - tip.offsetHeight - 8)}px`;
   };
 
   new ResizeObserver(resize).observe(stage);
-})();
+};
