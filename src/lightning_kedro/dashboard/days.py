@@ -71,6 +71,7 @@ class Calendar:
         latest: The results that were made last.
         n_results: Number of results of the chosen satellites.
         simulated: Whether anything that is there is simulated.
+        real: Whether anything that is there is not.
     """
 
     known: list[str]
@@ -82,6 +83,7 @@ class Calendar:
     latest: list[StoredResult]
     n_results: int
     simulated: bool
+    real: bool
 
 
 def read_calendar(
@@ -104,6 +106,7 @@ def read_calendar(
     shown = pick_months(months, month)
     after = [one for one in months if shown and one > shown[0]]
     before = [one for one in months if shown and one < shown[-1]]
+    kinds = {*(one.simulated for one in results), *_list_kinds(tables)}
     return Calendar(
         known,
         chosen,
@@ -113,7 +116,8 @@ def read_calendar(
         None if day is None else _read_day(tables, day, chosen, mine),
         mine[:LATEST_RESULTS],
         len(mine),
-        any(one.simulated for one in mine) or _has_simulated(tables),
+        any(kinds),
+        not all(kinds),
     )
 
 
@@ -124,10 +128,10 @@ def pick_months(months: Sequence[date], month: date | None) -> list[date]:
     return [month, *(one for one in months if one < month)][:MONTHS_SHOWN]
 
 
-def _has_simulated(tables: Tables) -> bool:
-    """Whether any hour that was ingested is simulated."""
-    query = f"SELECT coalesce(bool_or(simulated), false) FROM {tables.source('coverage')}"  # noqa: S608
-    return bool(tables.rows(query)[0][0])
+def _list_kinds(tables: Tables) -> list[bool]:
+    """Whether there are hours that are simulated, and hours that are not."""
+    query = f"SELECT DISTINCT coalesce(simulated, false) FROM {tables.source('coverage')}"  # noqa: S608
+    return [bool(kind) for (kind,) in tables.rows(query)]
 
 
 def _read_day(

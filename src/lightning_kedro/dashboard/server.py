@@ -83,6 +83,7 @@ def listen(host: str, port: int | None) -> socket.socket:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host.strip("[]"), tried))
+            listener.listen()  # so that a browser that is opened at once waits for the first answer
         except (OSError, OverflowError) as error:
             listener.close()
             last = error

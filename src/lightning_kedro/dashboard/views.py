@@ -1,6 +1,6 @@
 """What the template of a result is given: numbers, charts and tables in words."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -82,7 +82,8 @@ class ResultView:
     def title(self) -> str:
         """What the result shows, in a line."""
         if self.details.reported is not None:
-            return describe_clusters(self.details.reported.clustered).title
+            clustered = self.details.reported.clustered
+            return describe_clusters(replace(clustered, simulated=False)).title
         return f"Storms seen by {self.details.window.satellites}"
 
     @property

@@ -249,7 +249,7 @@ const drawMap = (root, data, rows = root) => { // eslint-disable-line no-unused-
   const describe = () => {
     const count = frame < 0 ? data.total : data.counts[frame], drawn = range()[1] - range()[0];
     const thinned = drawn < count ? ` (${drawn.toLocaleString("en")} drawn)` : "";
-    $("shown").textContent = data.total ? `${count.toLocaleString("en")} flashes${thinned}` : "No flashes in this window";
+    $("shown").textContent = data.total ? `${count.toLocaleString("en")} flash${count === 1 ? "" : "es"}${thinned}` : "No flashes in this window";
     const share = frame < 0 ? 1 : data.covered[frame];
     const lost = share < 0.005 ? ", no data" : share < 0.9 ? `, only ${Math.round(100 * share)} % covered` : "";
     $("clock").textContent = frame < 0 ? "whole window" : data.frames[frame] + lost;
