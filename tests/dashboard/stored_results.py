@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from tests.pipelines.reported_results import START, make_full_result
 
 from lightning_kedro.dashboard.server import listen, make_server, name_address
 from lightning_kedro.results import RESULT_TABLES, STORM_TABLES, Result, make_table
@@ -20,7 +21,6 @@ from lightning_kedro.selection import Selection
 from lightning_kedro.store.database import connect, transaction
 from lightning_kedro.store.results import replace_result
 from lightning_kedro.store.tables import create_table, replace_rows
-from tests.pipelines.reported_results import START, make_full_result
 
 N_STORMS = 30
 
@@ -122,8 +122,8 @@ def save_coverage(path: Path, platform: str, *hours: tuple[int, int, int]) -> No
         create_table(connection, "coverage")
         for hour, found, corrupt in hours:
             connection.execute(
-                "INSERT INTO coverage (platform, hour, expected, found, corrupt, missing, simulated)"
-                " VALUES (?, ?, 180, ?, ?, ?, false)",
+                "INSERT INTO coverage BY NAME SELECT ? AS platform, ? AS hour, 180 AS expected, "
+                "? AS found, ? AS corrupt, ? AS missing, false AS simulated",
                 [platform, START.replace(hour=hour), found, corrupt, 180 - found],
             )
 

@@ -11,13 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from lightning_kedro.dashboard import app as app_module
-from lightning_kedro.dashboard.database import Reader
-from lightning_kedro.publication import Publication
-from lightning_kedro.store.database import connect
-from lightning_kedro.store.reports import publish
-from lightning_kedro.store.results import replace_result
 from tests.dashboard.stored_results import (
     Dashboard,
     run_dashboard,
@@ -26,6 +19,13 @@ from tests.dashboard.stored_results import (
     track,
 )
 from tests.pipelines.reported_results import make_full_result
+
+from lightning_kedro.dashboard import app as app_module
+from lightning_kedro.dashboard.database import Reader
+from lightning_kedro.publication import Publication
+from lightning_kedro.store.database import connect
+from lightning_kedro.store.reports import publish
+from lightning_kedro.store.results import replace_result
 
 HOUR = "G18_20240714T2200_20240714T2300"
 OTHER = "G19_20240714T2200_20240715T0200"
@@ -59,7 +59,10 @@ def words(page: str) -> str:
 def test_calendar_colors_days_by_the_share_of_granules_found(dashboard: Dashboard) -> None:
     page = dashboard.get("/").text
     # 180 of 180 of two satellites at 22:00, 150 and 0 of 180 at 3:00 and 4:00
-    assert 'title="14 July 2024: 510 of 720 granules of 4 hours (70.8 %), 2 corrupt, 4 results"' in page
+    assert (
+        'title="14 July 2024: 510 of 720 granules of 4 hours (70.8 %), 2 corrupt, 4 results"'
+        in page
+    )
     assert re.search(r'class="day level1" href="/\?day=2024-07-14#day"', page)
     assert "July 2024" in page
     assert "August 2024" not in page
@@ -79,10 +82,10 @@ def test_day_shows_hours_and_windows(dashboard: Dashboard) -> None:
     assert "03:00: 150 of 180 granules of 1 hour (83.3 %), 2 corrupt" in text
     assert "04:00: 0 of 180 granules of 1 hour (0.0 %)" in text
     assert "05:00: nothing ingested" in text
-    assert "14 Jul 2024, 22:00–23:00" in text
+    assert "14 Jul 2024, 22:00\N{EN DASH}23:00" in text
     assert "region -100,20,-80,45, label south" in text
     second = words(dashboard.get("/?day=2024-07-15").text)
-    assert "14 Jul 2024 22:00 – 15 Jul 2024 02:00" in second, "a window's second day"
+    assert "14 Jul 2024 22:00 \N{EN DASH} 15 Jul 2024 02:00" in second, "a window's second day"
     assert "GOES-18 nothing ingested" in second
 
 
@@ -211,7 +214,7 @@ def test_storms_alone_are_a_result(tmp_path: Path) -> None:
         (f"/compare?left={HOUR}&right={HOUR}&same=x", 400, 'same is "x": give 1 or 0.'),
         (f"/compare?left={HOUR}", 400, "Choose two results to compare: this address names fewer."),
         (f"/?month={'9' * 50}", 400, "The parameter month of this address has a value that"),
-        ("/results/G18'%20OR%201=1", 404, "There is no result \"G18' OR 1=1\" in the database"),
+        ("/results/G18'%20OR%201=1", 404, 'There is no result "G18\' OR 1=1" in the database'),
         (f"/compare?left={HOUR}&right=no", 404, "There is no result 'no' in the database"),
         ("/nothing", 404, "There is no such page here."),
         ("/static/app.py", 404, "There is no file 'app.py' here."),
