@@ -17,7 +17,7 @@ from lightning_kedro.dashboard import server
 from lightning_kedro.dashboard.charts import chart_rate, list_levels
 from lightning_kedro.dashboard.coverage import Coverage
 from lightning_kedro.dashboard.database import Reader
-from lightning_kedro.dashboard.days import pick_months, read_calendar
+from lightning_kedro.dashboard.days import arrange_calendar, pick_months, read_rows
 from lightning_kedro.dashboard.details import BATCH_ROWS, count_flashes, read_details
 from lightning_kedro.dashboard.maps import describe_sample, sample_flashes
 from lightning_kedro.dashboard.server import ServerError, listen, name_address
@@ -67,7 +67,8 @@ def test_calendar_names_earlier_and_later_months(tmp_path: Path) -> None:
             "FROM coverage, range(1, 20) AS months(month)"
         )
     with Reader(path).open() as tables:
-        found = read_calendar(tables, [], date(2023, 12, 1), None)
+        rows = read_rows(tables, None)
+    found = arrange_calendar(rows, [], date(2023, 12, 1), None)
     assert [month.first for month in found.months][::5] == [date(2023, 12, 1), date(2023, 7, 1)]
     assert found.earlier == date(2023, 6, 1)
     assert found.later == date(2024, 6, 1)
@@ -80,7 +81,8 @@ def test_window_belongs_to_every_month_and_day_it_touches(tmp_path: Path) -> Non
     start = datetime(2024, 6, 30, 12)  # noqa: DTZ001
     save_result(path, n=10, hours=36, start=start, storms=False)
     with Reader(path).open() as tables:
-        found = read_calendar(tables, [], None, date(2024, 7, 1))
+        rows = read_rows(tables, date(2024, 7, 1))
+    found = arrange_calendar(rows, [], None, date(2024, 7, 1))
     days = [day for month in found.months for week in month.weeks for day in week if day]
     assert [one.date for one in days if one.n_results] == [date(2024, 7, 1), date(2024, 6, 30)]
     assert found.day is not None

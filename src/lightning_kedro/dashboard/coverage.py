@@ -1,7 +1,7 @@
 """The calendar: what part of the expected granules each day and hour has."""
 
 import calendar
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Final
@@ -62,6 +62,10 @@ class Coverage:
         )
 
 
+Counted = Mapping[tuple[str, datetime], Coverage]
+"""Coverage by satellite and start of an hour or day."""
+
+
 @dataclass(frozen=True, slots=True)
 class Day:
     """A day of the calendar.
@@ -102,74 +106,53 @@ class Month:
         return f"{self.first:%B %Y}"
 
 
-def list_platforms(tables: Tables, results: Sequence[StoredResult]) -> list[str]:
-    """The satellites of which there is coverage or a result."""
-    query = f"SELECT DISTINCT platform FROM {tables.source('coverage')}"  # noqa: S608
-    known = {str(platform) for (platform,) in tables.rows(query) if platform is not None}
-    known.update(*(one.key.platform.split("+") for one in results))
-    return sorted(known)
-
-
 def count_coverage(
-    tables: Tables, platforms: Sequence[str], unit: str, first: datetime, last: datetime
-) -> dict[tuple[str, datetime], Coverage]:
-    """The coverage of some satellites by hour or day.
+    tables: Tables, unit: str, span: tuple[datetime, datetime] | None = None
+) -> Counted:
+    """The coverage of every satellite by hour or day.
 
     Args:
         tables: The open database.
-        platforms: The satellites.
         unit: ``hour`` or ``day``.
-        first: From when on, UTC, without time zone.
-        last: Until when, exclusive.
+        span: From when on, and until when, exclusive (UTC, without time zone); all time if None.
 
     Returns:
         By satellite and start of the hour or day; what was not ingested has no entry.
     """
+    condition = "true" if span is None else "hour >= ? AND hour < ?"
     query = (
         f"SELECT platform, date_trunc(?, hour)::TIMESTAMP AS since, count(*), "  # noqa: S608
         f"sum(expected), sum(found), sum(corrupt), sum(missing) FROM {tables.source('coverage')} "
-        f"WHERE hour >= ? AND hour < ? AND list_contains(?, platform) GROUP BY 1, 2"
+        f"WHERE {condition} AND platform IS NOT NULL AND hour IS NOT NULL GROUP BY 1, 2"
     )
-    rows = tables.rows(query, [unit, first, last, [*platforms]])
     return {
         (platform, since): Coverage(hours, *(int(count or 0) for count in counts))
-        for platform, since, hours, *counts in rows
+        for platform, since, hours, *counts in tables.rows(query, [unit, *(span or ())])
     }
 
 
-def list_months(
-    tables: Tables, platforms: Sequence[str], results: Sequence[StoredResult]
-) -> list[date]:
-    """The first days of the months that have coverage or a result, the latest first."""
-    query = (
-        f"SELECT DISTINCT date_trunc('month', hour)::DATE FROM {tables.source('coverage')} "  # noqa: S608
-        f"WHERE list_contains(?, platform)"
-    )
-    months = {month for (month,) in tables.rows(query, [[*platforms]]) if month is not None}
-    for one in results:
-        month, last = one.key.window_start.date().replace(day=1), one.key.window_end
-        while datetime.combine(month, time.min) < last:
-            months.add(month)
-            month = next_month(month)
-    return sorted(months, reverse=True)
-
-
-def next_month(month: date) -> date:
-    """The first day of the month after one."""
-    return (month.replace(day=1) + timedelta(days=32)).replace(day=1)
+def list_days(result: StoredResult) -> list[date]:
+    """The days that a result's window has a part of."""
+    first = result.key.window_start.date()
+    last = (result.key.window_end - timedelta(microseconds=1)).date()
+    return [first + timedelta(days=day) for day in range((last - first).days + 1)]
 
 
 def fill_month(
-    tables: Tables, first: date, platforms: Sequence[str], results: Sequence[StoredResult]
+    first: date, platforms: Sequence[str], covered: Counted, n_results: Mapping[date, int]
 ) -> Month:
-    """A month with all that there is of its days."""
-    start, end = (datetime.combine(one, time.min) for one in (first, next_month(first)))
-    covered = count_coverage(tables, platforms, "day", start, end)
-    mine = [one for one in results if one.overlaps(start, end)]
+    """A month with all that there is of its days.
+
+    Args:
+        first: Its first day.
+        platforms: The satellites that count.
+        covered: Coverage by day.
+        n_results: Number of results by day.
+    """
     weeks = [
         [
-            _fill_day(one, covered, platforms, mine) if one.month == first.month else None
-            for one in week
+            _fill_day(day, platforms, covered, n_results) if day.month == first.month else None
+            for day in week
         ]
         for week in calendar.Calendar().monthdatescalendar(first.year, first.month)
     ]
@@ -177,16 +160,12 @@ def fill_month(
 
 
 def _fill_day(
-    day: date,
-    covered: dict[tuple[str, datetime], Coverage],
-    platforms: Sequence[str],
-    results: Sequence[StoredResult],
+    day: date, platforms: Sequence[str], covered: Counted, n_results: Mapping[date, int]
 ) -> Day:
     """A day with all that there is of it."""
     start = datetime.combine(day, time.min)
     parts = [covered[platform, start] for platform in platforms if (platform, start) in covered]
-    n_results = sum(one.overlaps(start, start + timedelta(days=1)) for one in results)
-    return Day(day, add_up(parts), n_results)
+    return Day(day, add_up(parts), n_results.get(day, 0))
 
 
 def add_up(parts: Sequence[Coverage]) -> Coverage:

@@ -17,7 +17,7 @@ from lightning_kedro.dashboard.addresses import (
 from lightning_kedro.dashboard.charts import choose_top
 from lightning_kedro.dashboard.coverage import LEVEL_NAMES
 from lightning_kedro.dashboard.database import Reader, Tables
-from lightning_kedro.dashboard.days import MOST_RESULTS, read_calendar
+from lightning_kedro.dashboard.days import MOST_RESULTS, arrange_calendar, read_rows
 from lightning_kedro.dashboard.details import find_differences, read_details
 from lightning_kedro.dashboard.stored import StoredResult, list_results
 from lightning_kedro.dashboard.views import (
@@ -52,7 +52,8 @@ def show_calendar(
     chosen = check_satellites(satellites or ())
     first, one_day = check_month(month), check_day(day)
     with reader.open() as tables:
-        found = read_calendar(tables, chosen, first, one_day)
+        rows = read_rows(tables, one_day)
+    found = arrange_calendar(rows, chosen, first, one_day)
     asked = [*found.chosen] if chosen else []
 
     def link(**changes: Any) -> str:  # noqa: ANN401
@@ -90,9 +91,8 @@ def show_result(reader: Reader, place: Place, name: str, by: str | None) -> str:
     view = ResultView(details)
     kind = kind if kind in view.kinds else view.kinds[0]
     day = stored.key.window_start.date()
-    others = [one for one in results if one.name != name]
-    near = [one for one in others if one.key.window_start.date() == day]
-    others = [*near, *(one for one in others if one not in near)]
+    others = [one for one in results if one is not stored]
+    others.sort(key=lambda one: one.key.window_start.date() != day)  # those of the day first
     return render(
         "result.html.j2",
         place,
@@ -173,7 +173,7 @@ def pick_result(results: Sequence[StoredResult], name: str) -> StoredResult:
     Raises:
         NotFoundError: If it is not among them.
     """
-    found = next((one for one in results if one.name == name), None)
+    found = next((one for one in results if one.is_called(name)), None)
     if found is None:
         message = f"There is no result {name[:120]!r} in the database: choose one in the calendar."
         raise NotFoundError(message)

@@ -28,7 +28,6 @@ class StoredResult:
 
     Attributes:
         key: Its key in every table of results.
-        selection: What it is of.
         n_flashes: Number of flashes in the window.
         k: Number of clusters; None if it was not clustered.
         n_storms: Number of storms; None if none were looked for.
@@ -37,12 +36,16 @@ class StoredResult:
     """
 
     key: ResultKey
-    selection: Selection
     n_flashes: int
     k: int | None
     n_storms: int | None
     run_time: datetime | None
     simulated: bool
+
+    @property
+    def selection(self) -> Selection:
+        """What it is of."""
+        return read_selection(self.key)
 
     @property
     def name(self) -> str:
@@ -71,6 +74,12 @@ class StoredResult:
         """Satellite, window and variant in a line."""
         return ", ".join(part for part in (self.key.platform, self.dates, self.variant) if part)
 
+    def is_called(self, name: str) -> bool:
+        """Whether it has a name; quicker than to make the names of thousands."""
+        key = self.key
+        start = f"{key.platform}_{key.window_start:%Y%m%dT%H%M}"
+        return name.startswith(start) and name == self.name
+
     def overlaps(self, start: datetime, end: datetime) -> bool:
         """Whether the window has a part of a span of time (UTC, without time zone)."""
         return self.key.window_start < end and self.key.window_end > start
@@ -89,7 +98,7 @@ def list_results(tables: Tables) -> list[StoredResult]:
     )
     results = [_read_stored(row) for row in tables.rows(query) if _is_known(row)]
     first = datetime(1, 1, 1)  # noqa: DTZ001  (tables hold UTC without a zone)
-    return sorted(results, key=lambda one: (one.run_time or first, one.name), reverse=True)
+    return sorted(results, key=lambda one: (one.run_time or first, one.key), reverse=True)
 
 
 def _is_known(row: tuple[Any, ...]) -> bool:
@@ -106,9 +115,7 @@ def _read_stored(row: tuple[Any, ...]) -> StoredResult:
     times = [one for one in (clustered_at, tracked_at) if one is not None]
     n_flashes = tracked if clustered is None else clustered
     run_time = max(times, default=None)
-    return StoredResult(
-        key, read_selection(key), n_flashes or 0, k, n_storms, run_time, bool(simulated)
-    )
+    return StoredResult(key, n_flashes or 0, k, n_storms, run_time, bool(simulated))
 
 
 def read_selection(key: ResultKey) -> Selection:
