@@ -1,6 +1,7 @@
 """The dashboard's parts: what is listed, sampled, counted and drawn; where the server listens."""
 
 import socket
+import time
 from datetime import date, datetime
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from lightning_kedro.cli import cli
 from lightning_kedro.dashboard import server
 from lightning_kedro.dashboard.charts import chart_rate, list_levels
 from lightning_kedro.dashboard.coverage import Coverage
-from lightning_kedro.dashboard.database import Reader
+from lightning_kedro.dashboard.database import CrowdedError, Reader
 from lightning_kedro.dashboard.days import arrange_calendar, pick_months, read_rows
 from lightning_kedro.dashboard.details import BATCH_ROWS, count_flashes, read_details
 from lightning_kedro.dashboard.maps import describe_sample, sample_flashes
@@ -213,6 +214,24 @@ def test_levels_are_round(top: float, names: str) -> None:
 )
 def test_motion_is_said_in_words(speed: float, direction: float, text: str) -> None:
     assert describe_motion(speed, direction) == text
+
+
+def test_pages_that_wait_for_pages_say_so(database: Path) -> None:
+    reader = Reader(database, queue=0.05)
+    crowded = pytest.raises(CrowdedError, match="Many pages are read from the database at once")
+    with reader.open(), crowded, reader.open():
+        pass
+    with reader.open() as tables:
+        assert list_results(tables)
+
+
+def test_file_is_closed_for_as_long_as_it_was_open(database: Path) -> None:
+    reader = Reader(database)
+    with reader.open():
+        time.sleep(0.3)
+    closed = time.monotonic()
+    with reader.open():
+        assert time.monotonic() - closed > 0.25
 
 
 def test_taken_port_is_said_and_the_usual_one_gives_way() -> None:

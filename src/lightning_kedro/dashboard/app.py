@@ -17,7 +17,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from lightning_kedro.dashboard import pages
 from lightning_kedro.dashboard.addresses import BadRequestError, NotFoundError, check_kind
-from lightning_kedro.dashboard.database import NoDatabaseError, Reader
+from lightning_kedro.dashboard.database import CrowdedError, NoDatabaseError, Reader
 from lightning_kedro.dashboard.maps import read_map
 from lightning_kedro.dashboard.views import Place
 from lightning_kedro.exceptions import DatabaseBusyError, LightningKedroError
@@ -165,10 +165,9 @@ def _add_errors(app: FastAPI, place: Place) -> None:
     @app.exception_handler(DatabaseBusyError)
     def say_busy(request: Request, error: DatabaseBusyError) -> Response:
         logger.info("Answered 503: %s", error)
-        message = (
-            f"A run is under way and has the database. This page tries again every "
-            f"{RETRY_SECONDS} seconds."
-        )
+        run = "A run is under way, or another program has the database open."
+        why = str(error) if isinstance(error, CrowdedError) else run
+        message = f"{why} This page tries again every {RETRY_SECONDS} seconds."
         return answer(request, 503, message, retries=True)
 
     @app.exception_handler(BadRequestError)

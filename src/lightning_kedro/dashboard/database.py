@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PATIENCE_SECONDS: Final = 2.0
-"""How long a page waits for a run, and for the pages before it, until it says so instead."""
+"""How long a page waits for a run until it says so instead."""
+
+QUEUE_SECONDS: Final = 15.0
+"""How long a page waits for the pages before it."""
 
 LONGEST_REST_SECONDS: Final = 1.0
 """The database is left closed for at most so long after a read: runs ask four times a second."""
@@ -40,6 +43,10 @@ _DEFAULTS: Final = {"region": UNKNOWN, "min_quality": UNKNOWN, "label": "default
 
 class NoDatabaseError(TableError):
     """There is no database yet: ingestion makes it."""
+
+
+class CrowdedError(DatabaseBusyError):
+    """Other pages keep the database."""
 
 
 class Tables:
@@ -110,13 +117,17 @@ class Reader:
 
     Args:
         path: The DuckDB file; it need not exist yet.
-        patience: How long to wait for a run or another page, in seconds.
+        patience: How long to wait for a run, in seconds.
+        queue: How long to wait for other pages, in seconds.
     """
 
-    def __init__(self, path: Path, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self, path: Path, patience: float = PATIENCE_SECONDS, queue: float = QUEUE_SECONDS
+    ) -> None:
         """Open nothing."""
         self.path = path
         self._patience = patience
+        self._queue = queue
         self._turn = threading.Lock()
         self._rests_until = 0.0
 
@@ -126,12 +137,13 @@ class Reader:
 
         Raises:
             NoDatabaseError: If there is none yet.
-            DatabaseBusyError: If a run or other pages keep it for longer than the patience.
+            DatabaseBusyError: If a run keeps it for longer than the patience.
+            CrowdedError: If other pages do.
             TableError: If it cannot be read.
         """
-        if not self._turn.acquire(timeout=self._patience):
-            message = "Other pages are being read from the database: try again in a moment."
-            raise DatabaseBusyError(message)
+        if not self._turn.acquire(timeout=self._queue):
+            message = "Many pages are read from the database at once."
+            raise CrowdedError(message)
         try:
             if not database_exists(self.path):
                 message = f"There is no database {self.path} yet."

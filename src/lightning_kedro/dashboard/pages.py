@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _TITLES: Final = {
     400: "This address cannot be used",
     404: "Not here",
-    503: "A run is under way",
+    503: "The database is in use",
 }
 
 

@@ -8,7 +8,7 @@
       if (answer.ok) return answer.json();
       const { error } = await answer.json().catch(() => ({ error: `The server answered ${answer.status}.` }));
       if (answer.status !== 503) throw new Error(error);
-      say("A run is under way and has the database; the map is read as soon as it can be.");
+      say("A run is under way, or another program has the database open; the map is read as soon as it can be.");
       await new Promise((done) => setTimeout(done, 1000 * (Number(answer.headers.get("Retry-After")) || 2)));
     }
   };
