@@ -256,7 +256,12 @@ def test_nothing_comes_from_elsewhere(dashboard: Dashboard) -> None:
 
 
 def test_only_requests_by_names_of_loopback_are_answered(dashboard: Dashboard) -> None:
-    assert dashboard.get("/", Host="evil.example").status == 400
+    for name in ("evil.example", "127.0.0.1.evil.example:80"):
+        answer = dashboard.get("/", Host=name)
+        assert answer.status == 400
+        assert answer.text == "This dashboard answers to names of this machine only."
+    for name in ("localhost:4180", "[::1]:4180"):
+        assert dashboard.get("/", Host=name).status == 200
 
 
 def test_published_report_is_linked_and_served(database: Path, tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from lightning_kedro.dashboard import pages
 from lightning_kedro.dashboard.addresses import BadRequestError, NotFoundError, check_kind
@@ -30,7 +29,8 @@ logger = logging.getLogger(__name__)
 RETRY_SECONDS: Final = 2
 """After so long a page that a run is in the way of tries again."""
 
-LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]", "::1")
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+"""The names of this machine."""
 
 POLICY: Final = (
     "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; "
@@ -79,7 +79,7 @@ def make_app(
     reader = Reader(database)
     place = Place(database, reports, env)
     if host in LOOPBACK:
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK])
+        app.middleware("http")(_check_host)
     app.middleware("http")(_add_headers)
     _add_pages(app, reader, place)
     _add_files(app, reader, place)
@@ -193,6 +193,15 @@ def _add_errors(app: FastAPI, place: Place) -> None:
     def say_error(request: Request, error: LightningKedroError) -> Response:
         logger.warning("Answered 500: %s", error)
         return answer(request, 500, str(error))
+
+
+async def _check_host(
+    request: Request, call_next: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    """Answer only requests by this machine's own names: a name from elsewhere may lead here too."""
+    if request.url.hostname not in LOOPBACK:
+        return Response("This dashboard answers to names of this machine only.", 400)
+    return await call_next(request)
 
 
 async def _add_headers(

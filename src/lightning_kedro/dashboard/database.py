@@ -157,7 +157,8 @@ class Reader:
         """Open and close the file, and note how long it has to rest."""
         with connect(self.path, read_only=True, timeout=self._patience) as connection:
             began = time.monotonic()
-            connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+            # Nothing is written, not even what does not fit into memory.
+            connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'; SET temp_directory = ''")
             try:
                 yield Tables(connection)
             finally:
