@@ -98,7 +98,7 @@ def test_prune_drops_files_and_leaves_the_database(project: Project) -> None:
 
 
 def test_package_runs_as_a_module(project: Project) -> None:
-    command = [sys.executable, "-m", "lightning_kedro", "--help"]
+    command = [sys.executable, "-m", "lightning_kedro", "run", "--help"]
     done = subprocess.run(command, cwd=project.folder, capture_output=True, text=True, check=False)
     assert "--params" in done.stdout
 

@@ -10,10 +10,12 @@ from urllib.parse import urlparse
 
 import pytest
 
+from lightning_kedro.commands.export import export, read_wanted
 from lightning_kedro.parameters import check_parameters
 from lightning_kedro.schemas import TABLES
 from lightning_kedro.store.database import connect
 from lightning_kedro.store.tables import create_table
+from lightning_kedro.store.views import VIEWS, renew_views
 from tests.conftest import PROJECT
 from tests.test_parameters import NOW, tree
 
@@ -69,7 +71,31 @@ def test_queries_of_the_documents_run(query: str, tmp_path: Path) -> None:
         for table in TABLES:
             if not table.endswith("_series"):
                 create_table(connection, table)
+        renew_views(connection)
         connection.execute(query).fetchall()
+
+
+def test_every_view_is_in_the_documents() -> None:
+    page = (DOCS / "tables.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == [*VIEWS]
+    assert set(VIEWS) <= set(re.findall(r"\bFROM (\w+)", " ".join(QUERIES)))
+
+
+def exports() -> list[str]:
+    texts = [path.read_text() for path in (PROJECT / "README.md", *sorted(DOCS.rglob("*.md")))]
+    return [
+        found
+        for text in texts
+        for found in re.findall(r"^(?:lightning-)?kedro export (.+)$", text, re.MULTILINE)
+    ]
+
+
+@pytest.mark.parametrize("options", exports())
+def test_exports_in_the_documents_can_be_asked_for(options: str) -> None:
+    asked = export.make_context("export", options.split()).params
+    wanted = ("window", "satellite", "region", "min_quality", "label")
+    read_wanted(**{name: asked[name] for name in wanted}, now=NOW)
+    assert asked["path"].suffix in {".parquet", ".geojson", ".csv"}
 
 
 def commands() -> list[str]:

@@ -1,19 +1,31 @@
-"""``python -m lightning_kedro``: the same as ``kedro run`` in the project's folder."""
+"""``lightning-kedro``, and ``python -m lightning_kedro``: the commands in any folder.
+
+Kedro's own convention for packaged projects holds too: options without a verb are those of
+``run``, and ``python -m lightning_kedro`` alone runs everything.
+"""
 
 import sys
-from pathlib import Path
+from typing import Final
 
-from kedro.framework.cli.utils import find_run_command
-from kedro.framework.project import configure_project
+from lightning_kedro.packaged import choose_logging
+
+_OF_THE_GROUP: Final = ("-h", "--help", "--version")
 
 
 def main() -> None:
-    """Run the project from the command line."""
-    package_name = Path(__file__).parent.name
-    configure_project(package_name)
-    run = find_run_command(package_name)
-    run(prog_name="lightning-kedro", standalone_mode=True, args=sys.argv[1:])
+    """``lightning-kedro``: a verb and its options; alone it lists the verbs."""
+    _start(sys.argv[1:] or ["--help"])
+
+
+def _start(arguments: list[str]) -> None:
+    """Choose how to log before Kedro is imported, and hand over to the verb."""
+    choose_logging()
+    from lightning_kedro.cli import cli
+
+    if arguments[0].startswith("-") and arguments[0] not in _OF_THE_GROUP:
+        arguments = ["run", *arguments]
+    cli(args=arguments, prog_name="lightning-kedro")
 
 
 if __name__ == "__main__":
-    main()
+    _start(sys.argv[1:] or ["run"])

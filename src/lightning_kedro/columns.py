@@ -148,6 +148,7 @@ COLUMNS: Final = {
     "sigma": Column("DOUBLE", "standard deviation of the five changes before, unit of dfrdt"),
     "threshold": Column("DOUBLE", "what dfrdt exceeded, in its unit"),
     "n_storms": Column("BIGINT", "number of storms in the window"),
+    "n_windows": Column("INTEGER", "number of windows that a storm was seen in"),
     "n_noise": Column("BIGINT", "flashes of the window that are in no storm"),
     "n_surrounding": Column("BIGINT", "flashes before and after the window that were looked at"),
     "look_start": Column("TIMESTAMP", "from when on flashes were looked at, UTC"),
@@ -170,3 +171,26 @@ COLUMNS: Final = {
 
 SIMULATED: Final = Column("BOOLEAN", "whether the granules were simulated")
 """A column that every table of a database has besides its own: simulated data say so."""
+
+
+_UNITS: Final = {
+    "lat": "degrees_north",
+    "lon": "degrees_east",
+    "_j": "J",
+    "_km": "km",
+    "_km2": "km2",
+    "_m_s": "m s-1",
+    "_deg": "degrees",
+    "_bytes": "bytes",
+    "_minutes": "min",
+    "_hours": "h",
+    "_per_minute": "min-1",
+    "_km_per_hour": "km h-1",
+}
+"""Units by what a column's name ends in: the last word of a quantity's name is its unit."""
+
+
+def find_unit(name: str) -> str:
+    """The unit of a column; "" for numbers without one, names and times."""
+    fitting = [end for end in _UNITS if name == end or (end[0] == "_" and name.endswith(end))]
+    return _UNITS[max(fitting, key=len)] if fitting else ""

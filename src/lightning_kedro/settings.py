@@ -8,6 +8,7 @@ from lightning_kedro.hooks import (
     SummariseIngestion,
     SummariseReport,
 )
+from lightning_kedro.project import FolderConfigLoader, FolderSession, list_idle_plugins
 
 HOOKS = (
     CheckParameters(),
@@ -17,6 +18,9 @@ HOOKS = (
     SummariseIngestion(),
     SummariseReport(),
 )
+DISABLE_HOOKS_FOR_PLUGINS = list_idle_plugins()
+SESSION_CLASS = FolderSession
+CONFIG_LOADER_CLASS = FolderConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",

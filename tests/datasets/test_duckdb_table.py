@@ -13,6 +13,7 @@ from lightning_kedro.glm.orbital_slot import Segment
 from lightning_kedro.schemas import TABLES
 from lightning_kedro.selection import Selection
 from lightning_kedro.store.tables import TableHandle
+from lightning_kedro.store.views import VIEWS
 
 KEY = ["platform", "window_start", "window_end"]
 START = datetime(2023, 1, 26, 15, tzinfo=UTC)
@@ -219,5 +220,5 @@ def test_registry_knows_every_column_of_every_table() -> None:
     for table in TABLES.values():
         assert set(table.columns) <= set(COLUMNS)
         assert set(table.key) <= set(table.columns)
-    used = {name for table in TABLES.values() for name in table.columns}
-    assert used == set(COLUMNS), "the registry has columns that no table has"
+    used = {name for table in (*TABLES.values(), *VIEWS.values()) for name in table.columns}
+    assert used == set(COLUMNS), "the registry has columns that no table or view has"

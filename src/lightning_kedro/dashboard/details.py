@@ -116,7 +116,7 @@ def flash_table(stored: StoredResult, by: str = "cluster") -> str:
 
 def read_granules(tables: Tables, stored: StoredResult) -> "pd.DataFrame":
     """The rows of ``granules`` in a result's window."""
-    condition, values = GranuleTable._where(stored.selection)  # noqa: SLF001  (one rule for all)
+    condition, values = GranuleTable.where(stored.selection)
     rows = tables.select("granules", _GRANULE_COLUMNS, condition, values, "ORDER BY granule_start")
     return pick_granules(to_frame(rows), stored.selection)
 
@@ -152,7 +152,7 @@ def _read_reported(
     read = {name: _read_rows(tables, name, stored) for name in _READ_WHOLE}
     read[CLUSTERED] = tables.select(CLUSTERED, _FLASH_COLUMNS, "false")
     read["granules"] = _to_table(granules)
-    condition, values = CoverageTable._where(stored.selection)  # noqa: SLF001
+    condition, values = CoverageTable.where(stored.selection)
     read["coverage"] = tables.select("coverage", (), condition, values, "ORDER BY hour")
     reported = prepare(Result(stored.selection, read))
     flags = tables.select(

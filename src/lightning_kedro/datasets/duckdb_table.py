@@ -20,6 +20,7 @@ from lightning_kedro.store.database import (
 )
 from lightning_kedro.store.results import ResultTable, replace_result
 from lightning_kedro.store.tables import TableHandle, open_table, replace_rows, table_columns
+from lightning_kedro.store.views import open_for_writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,6 +101,11 @@ class DuckDBTableDataset(AbstractDataset[Any, Any]):
         self._lock_timeout = lock_timeout
         self.metadata = metadata
 
+    @property
+    def database(self) -> Path:
+        """The DuckDB file."""
+        return self._path
+
     def load(self) -> "pd.DataFrame | TableHandle":
         """The whole table, in the order of its key; or a handle, if the entry is lazy."""
         handle = self._handle()
@@ -129,7 +135,7 @@ class DuckDBTableDataset(AbstractDataset[Any, Any]):
                 replace_result(connection, result, simulated=self._simulated)
 
     def _open_to_write(self) -> Any:  # noqa: ANN401  (a context manager of DuckDB's connection)
-        return connect(self._path, read_only=False, timeout=self._lock_timeout)
+        return open_for_writing(self._path, timeout=self._lock_timeout)
 
     def _handle(self) -> TableHandle:
         """The handle on the table; that of the last one of a kind reads whole results too."""

@@ -13,9 +13,10 @@ from lightning_kedro.datasets.duckdb_table import DuckDBTableDataset, Rows
 from lightning_kedro.exceptions import TableError
 from lightning_kedro.granules.bundle import LoadedHours
 from lightning_kedro.schemas import TABLES
-from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS, connect
+from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS
 from lightning_kedro.store.loaded import HANDLES, StoredTable
 from lightning_kedro.store.loading import MEMBERS, load_hours
+from lightning_kedro.store.views import open_for_writing
 
 if TYPE_CHECKING:
     from lightning_kedro.results import Result
@@ -93,5 +94,5 @@ class GranuleTableDataset(DuckDBTableDataset):
     def _save_hours(self, loaded: LoadedHours) -> None:
         """Load hours if this is the last table; before that nothing may change."""
         if self._table == LAST:
-            with connect(self._path, read_only=False, timeout=self._lock_timeout) as connection:
+            with open_for_writing(self._path, timeout=self._lock_timeout) as connection:
                 load_hours(connection, loaded, simulated=self._simulated)

@@ -52,7 +52,8 @@ def write_atomic(path: Path, *, sync: bool = False) -> Iterator[Path]:
                     os.fsync(file.fileno())
             _replace(partial, path)
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(NotADirectoryError):  # a file has the name of the folder: that was said
+            partial.unlink(missing_ok=True)
 
 
 def _replace(partial: Path, path: Path) -> None:

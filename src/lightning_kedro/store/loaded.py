@@ -97,7 +97,7 @@ class StoredTable(TableHandle, ABC):
         columns: Sequence[str] | None = None,
     ) -> pa.Table:
         """The same of a database that is open already."""
-        condition, values = cls._where(selection)
+        condition, values = cls.where(selection)
         return read_where(connection, cls.name, condition, values, columns, order=cls.order)
 
     def window(
@@ -134,7 +134,7 @@ class StoredTable(TableHandle, ABC):
         return frame
 
     @classmethod
-    def _where(cls, selection: Selection) -> tuple[str, list[Any]]:
+    def where(cls, selection: Selection) -> tuple[str, list[Any]]:
         """The SQL condition of a selection, with its values apart."""
         parts, values = [], []
         for segment in selection.segments:
@@ -171,9 +171,9 @@ class FlashTable(StoredTable):
         return bool(granules.read(selection, ["granule_start"]).num_rows)
 
     @classmethod
-    def _where(cls, selection: Selection) -> tuple[str, list[Any]]:
+    def where(cls, selection: Selection) -> tuple[str, list[Any]]:
         """The window, the region and the quality of a selection."""
-        condition, values = super()._where(selection)
+        condition, values = super().where(selection)
         if selection.region is not None:
             region = selection.region
             both = "OR" if region.west > region.east else "AND"

@@ -17,6 +17,7 @@ from lightning_kedro.schemas import KEY_DEFAULTS, RESULT_KEY, TABLES
 from lightning_kedro.selection import Selection
 from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS, connect, transaction
 from lightning_kedro.store.migration import is_older, is_ours, migrate
+from lightning_kedro.store.views import open_for_writing
 
 if TYPE_CHECKING:
     import duckdb
@@ -91,7 +92,7 @@ def open_table(
             _check_table(connection, path, table)
             yield connection
             return
-    with connect(path, read_only=False, timeout=timeout) as writing, transaction(writing):
+    with open_for_writing(path, timeout=timeout) as writing, transaction(writing):
         migrate(writing)
     with connect(path, read_only=True, timeout=timeout) as connection:
         _check_table(connection, path, table)

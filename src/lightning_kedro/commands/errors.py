@@ -1,0 +1,49 @@
+"""Errors on the command line: one or two sentences, and status 1."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from lightning_kedro.exceptions import LightningKedroError
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Show the project's own errors without a traceback."""
+    from yaml import YAMLError
+
+    try:
+        yield
+    except YAMLError as error:  # what Kedro raises of a file in conf/ that is no YAML
+        raise click.ClickException(f"{' '.join(str(error).split())}. Mend the file.") from None
+    except Exception as error:
+        causes = [*_causes(error)]
+        message = next((_explain(cause) for cause in causes if _explain(cause)), "")
+        if not message:
+            raise
+        raise click.ClickException(message) from None
+
+
+def _explain(error: BaseException) -> str:
+    """What to say of an error; "" for those that nobody foresaw."""
+    from omegaconf.errors import OmegaConfBaseException
+
+    if isinstance(error, LightningKedroError):
+        return str(error)
+    if isinstance(error, OmegaConfBaseException):
+        return (
+            f"A file of conf/ asks for what there is not: {str(error).splitlines()[0]}. Mend the "
+            f"file; a name that has ${{ in it is written with \\${{ there."
+        )
+    return ""
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what it was raised from: Kedro wraps what datasets raise.
+
+    What was merely being handled meanwhile (``__context__``) is another matter.
+    """
+    while error is not None:
+        yield error
+        error = error.__cause__

@@ -1,0 +1,35 @@
+"""``run``: Kedro's own, with errors of one or two sentences."""
+
+from typing import Any
+
+import click
+
+from lightning_kedro.commands.errors import plain_errors
+from lightning_kedro.packaged import PACKAGE
+
+
+class _KedroRun(click.Command):
+    """A command with the options of ``kedro run``, which are looked up when they are needed.
+
+    Kedro takes half a second to import: ``--help`` of the other commands must not wait for it.
+    """
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The options of Kedro's own command, and ``--help``."""
+        from kedro.framework.cli.project import run as kedro_run
+
+        self.params = kedro_run.params
+        return super().get_params(ctx)
+
+
+@click.command(name="run", cls=_KedroRun, help="Run the pipelines: the whole job, or a part of it.")
+@click.pass_context
+def run(context: click.Context, /, **options: Any) -> None:  # noqa: ANN401
+    """Invoke Kedro's command, in a project or anywhere else."""
+    from kedro.framework import project
+    from kedro.framework.cli.project import run as kedro_run
+
+    if project.PACKAGE_NAME is None:  # not started by `kedro`
+        project.configure_project(PACKAGE)
+    with plain_errors():
+        context.invoke(kedro_run, **options)

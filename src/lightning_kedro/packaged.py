@@ -1,0 +1,26 @@
+"""Where the package's own configuration is: light to import, the command line needs it first."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+PACKAGE: Final = Path(__file__).parent.name
+"""The package, as Kedro knows the project."""
+
+_LOGGING: Final = "logging.yml"
+
+
+def find_conf() -> Path:
+    """The folder ``conf/``: beside the package's modules in a wheel, at the top of a checkout."""
+    packaged = Path(__file__).parent / "conf"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "conf"
+
+
+def choose_logging() -> None:
+    """Let Kedro log as the package does, in a folder that says nothing of it.
+
+    Kedro looks at the variable when it is first imported, and so do processes that it starts.
+    """
+    own = Path.cwd() / "conf"
+    if not any((own / name).is_file() for name in (_LOGGING, "logging.yaml")):
+        os.environ.setdefault("KEDRO_LOGGING_CONFIG", str(find_conf() / _LOGGING))
