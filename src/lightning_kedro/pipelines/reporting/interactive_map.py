@@ -17,8 +17,14 @@ import numpy.typing as npt
 from lightning_kedro.basemap import read_layer
 from lightning_kedro.pipelines.reporting.cluster_map import ClusteredWindow
 from lightning_kedro.pipelines.reporting.frames import choose_frames, count_frames, name_frames
+from lightning_kedro.pipelines.reporting.interactive_storms import (
+    NO_STORM,
+    list_storms,
+    pack_labels,
+)
 from lightning_kedro.pipelines.reporting.outlines import trace_region, trace_views
 from lightning_kedro.pipelines.reporting.palette import DARK
+from lightning_kedro.pipelines.reporting.storm_window import StormWindow
 from lightning_kedro.pipelines.reporting.window import Times
 
 MOST_FLASHES: Final = 200_000
@@ -42,11 +48,12 @@ def describe_downsampling(count: int) -> str:
     )
 
 
-def collect_map_data(clustered: ClusteredWindow, gaps: Times) -> str:
+def collect_map_data(clustered: ClusteredWindow, storms: StormWindow, gaps: Times) -> str:
     """Collect what the interactive map needs.
 
     Args:
         clustered: The window's flashes and clusters.
+        storms: Its storms.
         gaps: Start and end of each gap in coverage, shape (g, 2), UTC.
 
     Returns:
@@ -71,7 +78,10 @@ def collect_map_data(clustered: ClusteredWindow, gaps: Times) -> str:
         "seen": trace_views(window),
         "colours": DARK.clusters,
         "clusters": _list_clusters(clustered),
-        "flashes": _pack_flashes(clustered),
+        "storms": list_storms(clustered, storms),
+        "stormColours": encode_array(storms.colours[:NO_STORM].astype(np.uint8)),
+        "gaps": ((gaps - edges[0]) // np.timedelta64(1, "ms")).astype(np.int64).tolist(),
+        "flashes": _pack_flashes(clustered, storms),
         "basemap": {name: _pack_layer(name) for name in (*_AREAS, *_LINES)},
     }
     return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
@@ -109,8 +119,11 @@ def _list_clusters(clustered: ClusteredWindow) -> list[dict[str, Any]]:
     ]
 
 
-def _pack_flashes(clustered: ClusteredWindow) -> dict[str, Any]:
-    """The flashes drawn, in order of time: lon, lat (16 bits), time (ms, 32 bits), cluster."""
+def _pack_flashes(clustered: ClusteredWindow, storms: StormWindow) -> dict[str, Any]:
+    """The flashes drawn, in order of time: lon, lat (16 bits), time (ms, 32 bits), cluster, storm.
+
+    Without storms there is no word of them.
+    """
     chosen = np.argsort(clustered.time, kind="stable")
     if chosen.size > MOST_FLASHES:
         some = np.random.default_rng(_SEED).choice(chosen.size, MOST_FLASHES, replace=False)
@@ -126,6 +139,7 @@ def _pack_flashes(clustered: ClusteredWindow) -> dict[str, Any]:
         "lat": [south, lat_step, lat],
         "time": encode_array(times.astype("<u4")),
         "cluster": encode_array(clustered.cluster[chosen].astype("<u2")),
+        "storm": encode_array(pack_labels(storms)[chosen]) if len(storms) else "",
     }
 
 

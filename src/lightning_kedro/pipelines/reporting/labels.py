@@ -75,6 +75,32 @@ def add_centers(
     Returns:
         The artists, in drawing order.
     """
+    ring: dict[str, Any] = {"s": _RING**2, "facecolors": "none"}
+    x, y = places.T
+    artists = [axes.scatter(x, y, **ring, edgecolors=theme.page, linewidths=3.6, zorder=5)]
+    artists += [axes.scatter(x, y, **ring, edgecolors=colors, linewidths=1.6, zorder=5)]
+    return artists + add_numbers(axes, places, numbers, flashes, theme)
+
+
+def add_numbers(
+    axes: Any,  # noqa: ANN401
+    places: FloatArray,
+    numbers: "Sequence[int]",
+    flashes: FloatArray,
+    theme: Theme,
+) -> list[Any]:
+    """Write numbers beside what they number, with lines to it where they stand further away.
+
+    Args:
+        axes: The map.
+        places: What is numbered, in the map's coordinates, shape (k, 2).
+        numbers: The numbers, shape (k,).
+        flashes: What the numbers are to leave visible, shape (n, 2).
+        theme: Colors of the map.
+
+    Returns:
+        The artists, in drawing order.
+    """
     from matplotlib.patheffects import withStroke
 
     axes.apply_aspect()
@@ -86,10 +112,7 @@ def add_centers(
         for some in (places, flashes)
     )
     beside = place_numbers(at, np.array([len(f"{number}") for number in numbers]), box, dots)
-    ring: dict[str, Any] = {"s": _RING**2, "facecolors": "none"}
-    x, y = places.T
-    artists = [axes.scatter(x, y, **ring, edgecolors=theme.page, linewidths=3.6, zorder=5)]
-    artists += [axes.scatter(x, y, **ring, edgecolors=colors, linewidths=1.6, zorder=5)]
+    artists: list[Any] = []
     look: dict[str, Any] = {"size": _SIZE, "weight": "bold", "color": theme.text, "zorder": 6}
     look |= {"ha": "center", "va": "center_baseline", "transform": axes.transAxes}
     for number, start, end in zip(numbers, at, beside, strict=True):
