@@ -56,7 +56,7 @@ def make_figure(words: Words, theme: Theme, left: float = 0.06) -> "Figure":
     if words.empty:
         box = {"boxstyle": "round,pad=0.8", "facecolor": theme.page, "edgecolor": theme.accent}
         figure.text(
-            *(0.5, 0.47, fill(words.empty, _LONGEST_LINE)),
+            *(0.5, 0.2, fill(words.empty, _LONGEST_LINE)),
             size=16,
             color=theme.text,
             ha="center",

@@ -22,7 +22,8 @@ _ROWS: Final = 241
 _NAME_POINTS: Final = 112.0  # length of the name of what is not seen
 _SMALLEST_SHADE: Final = 600  # of 87,000 cells: less is a corner that speaks for itself
 _TURN: Final = 360.0
-_INSET: Final = 0.012  # of the map's height, from its edge to a name
+_INSET: Final = 5.0  # points from a line to a name, which no line is to cut
+_NAME_HEIGHT: Final = 18.0  # points that a name needs above a line
 
 
 def add_outlines(axes: Any, window: "Window", extent: "Extent", theme: "Theme") -> None:  # noqa: ANN401
@@ -130,12 +131,15 @@ def _add_region(axes: Any, region: "Region", extent: "Extent", theme: "Theme") -
         x = [left, left + width, left + width, left, left]
         y = [region.south, region.south, region.north, region.north, region.south]
         axes.plot(x, y, color=theme.accent, linewidth=1.4, linestyle=(0, (6, 3)), zorder=3.7)
-    inset = _INSET * (extent.north - extent.south)
-    place = min(max(west, -half), half), min(region.north + inset, extent.north - inset)
-    look = _look(theme) | {"ha": "left", "va": "bottom", "color": theme.accent}
-    if region.north > extent.north - 4 * inset:
-        look["va"] = "top"
-    axes.text(*place, "region asked for", **look)
+    axes.apply_aspect()
+    height = axes.get_window_extent().height * 72.0 / axes.figure.dpi
+    room = (extent.north - region.north) / (extent.north - extent.south) * height
+    is_above = room > _NAME_HEIGHT
+    place = min(max(west, -half), half), min(region.north, extent.north)
+    look = _look(theme) | {"ha": "left", "color": theme.accent, "textcoords": "offset points"}
+    look["va"] = "bottom" if is_above else "top"
+    offset = (0.0, _INSET if is_above else -_INSET)
+    axes.annotate("region asked for", place, xytext=offset, **look)
 
 
 def trace_region(region: "Region | None") -> list[list[float]] | None:

@@ -21,6 +21,7 @@ from lightning_kedro.pipelines.reporting.storm_window import (
     FIRST_ALGORITHM,
     StormWindow,
     name_duration,
+    name_flashes,
     name_motion,
 )
 from lightning_kedro.pipelines.reporting.window import count_flashes, mark_simulated
@@ -53,7 +54,7 @@ def describe_storms(clustered: ClusteredWindow, storms: StormWindow) -> Words:
     parts = [clustered.window.dates, count_flashes(len(clustered))]
     if n:
         lone = int(np.count_nonzero(storms.labels < 0))
-        parts.append(f"{lone:,} of them in no storm")
+        parts += [f"{lone:,} of them in no storm"] if lone else []
         parts.append(count_jumps(storms))
     return Words(
         mark_simulated(f"{title} seen by {clustered.satellites}", simulated=clustered.simulated),
@@ -88,7 +89,7 @@ def draw_storm_map(clustered: ClusteredWindow, storms: StormWindow, words: Words
         axes.tick_params(labelsize=9)
         _add_views(figure, scene)
         _add_table(figure, storms)
-        _add_key(figure, _WIDE_BOX[0], 0.056, "left: numbered storms")
+        _add_key(figure, _WIDE_BOX[0], 0.056, "numbered storms")
     else:
         _add_list(figure, storms)
         _add_key(figure, MAP_BOX[0], 0.018, "")
@@ -114,7 +115,6 @@ def _add_views(figure: "Figure", scene: Scene) -> None:
     left, bottom, width, height = _VIEWS_BOX
     count = min(len(scene.storms), N_VIEWS)
     n_columns, n_rows = (1, count) if count <= N_VIEWS // 2 else (2, N_VIEWS // 2)
-    n_rows = max(n_rows, 2)
     slot = height / n_rows
     wide = _VIEW[0] if n_columns > 1 else width
     tall = slot - (height / (N_VIEWS // 2) - _VIEW[1])
@@ -147,7 +147,7 @@ def _add_view(
     jumps = int(scene.storms.count_jumps()[rank])
     mark = f"   {_TRIANGLE}{jumps if jumps > 1 else ''}" if jumps else ""
     look: dict[str, Any] = {"size": 8.5, "ha": "right", "linespacing": 1.25}
-    text = f"{row['flash_count']:,} flashes in {name_duration(row['duration_minutes'])}"
+    text = f"{name_flashes(row['flash_count'])} in {name_duration(row['duration_minutes'])}"
     motion = name_motion(row["speed_m_s"], row["direction_deg"]) or "too short for a speed"
     right = box[0] + box[2]
     figure.text(right, top + 0.022, text, color=LIGHT.text, va="bottom", **look)
@@ -176,16 +176,21 @@ def _list_lengths() -> list[float]:
 
 
 def _add_table(figure: "Figure", storms: StormWindow) -> None:
-    """Below a wide map the storms that have a number but no view, in two columns."""
-    rows = storms.list_storms(MOST_NUMBERED - N_VIEWS, N_VIEWS)
-    if not rows:
-        return
+    """Below a wide map the storms that have a number but no view, in two columns.
+
+    Where all have a view, those, with their places.
+    """
+    few = len(storms) <= N_VIEWS
+    rows = storms.list_storms(MOST_NUMBERED - N_VIEWS, 0 if few else N_VIEWS)
     jumps = storms.count_jumps()
-    half = (MOST_NUMBERED - N_VIEWS) // 2
-    head = "The next largest: flashes, duration, motion"
+    half = N_VIEWS if few else (MOST_NUMBERED - N_VIEWS) // 2
+    head = f"{'All storms' if few else 'The next largest'}: flashes, duration, motion"
     _write(figure, _WIDE_BOX[0] + 0.006, 0.234, head)
     for place, row in enumerate(rows):
         column, line = divmod(place, half)
+        if few:
+            place_name = name_place(row["lat"], row["lon"])
+            _write(figure, _WIDE_BOX[0] + 0.288, 0.209 - 0.0255 * line, place_name)
         left = _WIDE_BOX[0] + 0.288 * column
         y = 0.209 - 0.0255 * line
         colour = LIGHT.clusters[storms.colours[row["storm"]]]

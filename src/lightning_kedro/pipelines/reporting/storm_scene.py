@@ -128,7 +128,8 @@ class Scene:
                 move_to_map(line, extent) for one in shown for line in (one.outline, one.track)
             ]
             avoided = np.concatenate([flashes, *lines])
-            add_numbers(axes, np.array([ends[rank] for rank in ranks]), ranks, avoided, LIGHT)
+            places = np.array([ends[rank] for rank in ranks])
+            add_numbers(axes, places, ranks, avoided, LIGHT, is_far=True)
 
 
 def place_jumps(scene: Scene, n_storms: int) -> list[FloatArray]:

@@ -20,6 +20,7 @@ from lightning_kedro.pipelines.reporting.storm_window import (
     FIRST_ALGORITHM,
     StormWindow,
     name_duration,
+    name_flashes,
     name_motion,
 )
 from lightning_kedro.pipelines.reporting.window import Times, mark_simulated
@@ -48,8 +49,11 @@ def describe_series(clustered: ClusteredWindow, storms: StormWindow) -> Words:
         which = "all storms" if n <= MOST_SHOWN else f"the {MOST_SHOWN} of {n:,} with most flashes"
         parts.append(which)
     if n:
-        shown = int(storms.count_jumps()[:MOST_SHOWN].sum())
-        parts.append(f"{count_jumps(storms)}{f', {shown} of them here' if n > MOST_SHOWN else ''}")
+        jumps = storms.count_jumps()
+        total, shown = int(jumps.sum()), int(jumps[:MOST_SHOWN].sum())
+        parts.append(
+            f"{count_jumps(storms)}{f', {shown} of them here' if n > MOST_SHOWN and total else ''}"
+        )
     title = f"Flash rates of storms, {clustered.satellites}"
     return Words(
         mark_simulated(title, simulated=clustered.simulated),
@@ -136,6 +140,9 @@ def _draw_storm(
     ticks, names = choose_ticks(start, end)
     shown = names if dated else [name.partition("\n")[0] for name in names]
     axes.set_xticks(ticks, shown)
+    for tick, label in zip(ticks, axes.get_xticklabels(), strict=True):  # none beyond the chart
+        if tick in {start, end}:
+            label.set_ha("left" if tick == start else "right")
     axes.yaxis.get_major_locator().set_params(nbins=4, integer=True)
     tidy_axes(axes)
     axes.tick_params(labelsize=9.5, pad=4)
@@ -172,7 +179,7 @@ def _name_storm(axes: Any, storms: StormWindow, storm: int) -> None:  # noqa: AN
     axes.text(0.0, 1.03, f"{row['storm']}", size=13, weight="bold", color=colour, **look)
     parts = [
         name_place(row["lat"], row["lon"]),
-        f"{row['flash_count']:,} flash{'' if row['flash_count'] == 1 else 'es'}",
+        name_flashes(row["flash_count"]),
         name_duration(row["duration_minutes"]),
         name_motion(row["speed_m_s"], row["direction_deg"]),
     ]

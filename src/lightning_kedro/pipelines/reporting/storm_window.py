@@ -218,9 +218,16 @@ def name_direction(direction_deg: float) -> str:
     return points[round(direction_deg / 45.0) % len(points)]
 
 
+def name_flashes(count: int) -> str:
+    """``1 flash``, ``1,065 flashes``."""
+    return f"{count:,} flash{'' if count == 1 else 'es'}"
+
+
 def name_duration(minutes: float) -> str:
-    """``48 min``, ``3 h 05 min``."""
+    """``under 1 min``, ``48 min``, ``3 h 05 min``."""
     whole = round(minutes)
+    if not whole:
+        return "under 1 min"
     if whole <= 90:  # noqa: PLR2004
         return f"{whole} min"
     return f"{whole // 60} h {whole % 60:02d} min"

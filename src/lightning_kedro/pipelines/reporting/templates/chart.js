@@ -21,7 +21,7 @@ const stormChart = (data, colourOf) => {
     if (whole <= 6 * 60 * minute) return [0, whole];
     return [shown.first, shown.first + Math.max(10, shown.minutes.length) * minute];
   };
-  const roundUp = (most) => [1, 2, 4, 5, 10].map((one) => one * 10 ** Math.floor(Math.log10(most))).find((one) => one >= most);
+  const roundUp = (most) => [1, 1.2, 1.6, 2, 3, 4, 5, 6, 8, 10].map((one) => one * 10 ** Math.floor(Math.log10(most))).find((one) => one >= most);
 
   const draw = () => {
     svg.replaceChildren();
@@ -37,7 +37,7 @@ const stormChart = (data, colourOf) => {
     const stroke = document.createElementNS(svg.namespaceURI, "rect");
     for (const [key, value] of Object.entries({ width: 2, height: 6, fill: "var(--line)" })) stroke.setAttribute(key, value);
     hatch.append(stroke); defs.append(hatch);
-    for (const count of [0, most / 2, most]) {
+    for (const count of [0, most / 2, most].filter(Number.isInteger)) {
       make("line", { x1: left, x2: width - right, y1: y(count), y2: y(count), class: "grid" });
       make("text", { x: left - 6, y: y(count) + 4, "text-anchor": "end" }, String(count));
     }
