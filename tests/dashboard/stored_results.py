@@ -91,6 +91,7 @@ def track(result: Result, n_storms: int = N_STORMS) -> Result:
             "storm_id": names[:-1][:1],
             "algorithm": ["2-sigma"][:n_storms],
             "jump_time": [start + timedelta(minutes=10)][:n_storms],
+            **{one: [1.5][:n_storms] for one in ("jump_rate_per_minute", "dfrdt", "sigma")},
         },
         "storm_selection": {
             "method": ["tracked"],

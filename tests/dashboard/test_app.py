@@ -107,7 +107,6 @@ def test_result_says_what_is_simulated_and_recorded(dashboard: Dashboard) -> Non
     assert "30 storms" in text
     assert "1 2-sigma" in text
     assert "1.0 m/s to NE" in text
-    assert "The map numbers 24 of 30 storms: those with the most flashes." in text
     assert "<title>22:00: " in page, "bars say when they are"
 
 
@@ -176,14 +175,14 @@ def test_map_has_all_flashes_and_numbers(dashboard: Dashboard) -> None:
     assert np.bincount(groups).tolist() == [one["count"] for one in data["clusters"]]
 
 
-def test_map_by_storm_numbers_the_largest(dashboard: Dashboard) -> None:
+def test_map_has_storms_where_they_were_looked_for(dashboard: Dashboard) -> None:
     data = dashboard.get(f"/api/results/{HOUR}/map?by=storm").json
-    assert [one["number"] for one in data["clusters"]] == [*range(24), None]
-    assert len(data["tracks"]) == 24
-    assert len(data["tracks"][0]["line"]) == 20
-    groups = np.frombuffer(base64.b64decode(data["flashes"]["cluster"]), "<u2")
-    assert groups.max() == 24, "flashes in no storm and in smaller ones share a color"
-    assert len(data["colours"]) > data["clusters"][24]["colour"]
+    assert data["kind"] == "storms"
+    assert [one["number"] for one in data["storms"]] == [*range(30)]
+    groups = np.frombuffer(base64.b64decode(data["flashes"]["storm"]), "<u2")
+    assert {*groups.tolist()} == {*range(30), 65535}
+    assert dashboard.get(f"/api/results/{HOUR}/map").json["kind"] == "clusters"
+    assert dashboard.get(f"/api/results/{OTHER}/map").json["storms"] == []
 
 
 def test_storms_alone_are_a_result(tmp_path: Path) -> None:
@@ -199,7 +198,8 @@ def test_storms_alone_are_a_result(tmp_path: Path) -> None:
         assert "How many clusters" not in text
         assert "no storm shown here has happened" not in text
         assert "0.0 % of the window covered" in text, "no granule of it is recorded here"
-        assert served.get(f"/api/results/{HOUR}/map").json["noun"] == "storm"
+        data = served.get(f"/api/results/{HOUR}/map").json
+        assert (data["clusters"], len(data["storms"])) == ([], 30)
 
 
 @pytest.mark.parametrize(

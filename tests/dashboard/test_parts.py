@@ -14,13 +14,13 @@ from tests.dashboard.stored_results import save_coverage, save_result
 from tests.pipelines.reported_results import make_tables
 
 from lightning_kedro.cli import cli
-from lightning_kedro.dashboard import server
+from lightning_kedro.dashboard import maps, server
 from lightning_kedro.dashboard.charts import chart_rate, list_levels
 from lightning_kedro.dashboard.coverage import Coverage
 from lightning_kedro.dashboard.database import CrowdedError, Reader
 from lightning_kedro.dashboard.days import arrange_calendar, pick_months, read_rows
 from lightning_kedro.dashboard.details import BATCH_ROWS, count_flashes, read_details
-from lightning_kedro.dashboard.maps import describe_sample, sample_flashes
+from lightning_kedro.dashboard.maps import describe_sample, read_map, sample_flashes
 from lightning_kedro.dashboard.server import ServerError, listen, name_address
 from lightning_kedro.dashboard.stored import list_results, read_selection
 from lightning_kedro.dashboard.views import describe_motion
@@ -151,17 +151,31 @@ def test_what_no_version_knows_is_left_out(tmp_path: Path) -> None:
 def test_sample_is_always_the_same_and_as_large_as_asked(database: Path, table: str) -> None:
     with Reader(database).open() as tables:
         (stored,) = list_results(tables)
-        whole = sample_flashes(tables, stored, table, 24)
-        some, again = (sample_flashes(tables, stored, table, 24, most=500) for _ in range(2))
+        whole = sample_flashes(tables, stored, table, "0")
+        some = sample_flashes(tables, stored, table, "0", most=500)
+        again = sample_flashes(tables, stored, "clustered_flashes", "0", most=500)
     assert whole.num_rows == 5000
-    assert some.equals(again)
+    assert some.equals(again), "the same of both tables"
     assert 400 < some.num_rows < 600
     times = some["time"].to_numpy()
     assert (np.diff(times) >= np.timedelta64(0)).all()
-    everything = {*whole["time"].to_pylist()}
-    assert {*some["time"].to_pylist()} <= everything
+    assert {*some["time"].to_pylist()} <= {*whole["time"].to_pylist()}
     counts = np.histogram(times.astype(np.int64), 4)[0]
     assert counts.min() > 0.15 * some.num_rows, "evenly in time"
+
+
+def test_storms_of_which_no_flash_is_drawn_are_left_out(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maps.sample_flashes, "__defaults__", ("cluster", 60))
+    with Reader(database).open() as tables:
+        (stored,) = list_results(tables)
+        parts = read_map(tables, stored, "storm")
+    data = parts.gather()
+    assert 0 < len(data["storms"]) < 30
+    assert parts.storms.labels.max() == len(data["storms"]) - 1
+    assert parts.storms.labels.min() == -1
+    assert data["total"] == 5000
 
 
 def test_sample_is_said() -> None:

@@ -30,6 +30,8 @@ FILES = {
     "k_evaluation.json",
     "k_evaluation.png",
     "report.html",
+    "storm_map.png",
+    "storm_series.png",
 }
 
 
@@ -50,6 +52,7 @@ def make_catalog(
     catalog = kind.from_config(config)
     # Shared with the processes of ParallelRunner by pickling, which a handle can bear.
     catalog["k_selection"] = HandleDataset(Handle([tables, *others]))
+    catalog["storm_selection"] = HandleDataset(Handle([tables, *others]))
     catalog["params:selection"] = MemoryDataset(tables.selection.to_plain())
     catalog["params:run_time"] = MemoryDataset("2024-07-20T00:00:00")
     return catalog
@@ -67,7 +70,8 @@ def read(folder: Path) -> dict[str, bytes]:
 
 def test_pipeline_takes_the_result_and_the_selection_only() -> None:
     """What it takes does not grow with the history: no table is read as a whole."""
-    assert create_pipeline().inputs() == {"k_selection", "params:selection", "params:run_time"}
+    taken = {"k_selection", "storm_selection", "params:selection", "params:run_time"}
+    assert create_pipeline().inputs() == taken
 
 
 def test_reporting_imports_nothing_of_clustering() -> None:

@@ -19,6 +19,8 @@ FILES = {
     "k_evaluation.json",
     "k_evaluation.png",
     "report.html",
+    "storm_map.png",
+    "storm_series.png",
 }
 
 
@@ -84,7 +86,7 @@ def test_reporting_again_changes_no_byte_and_uses_no_network(
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     project.succeed("--env", "sample", "--pipelines", "reporting", "--params", MINUTES)
     after = {path.name: path.read_bytes() for path in reports(project).glob("*.[pg]*")}
-    assert len(before) == 5
+    assert len(before) == 7
     assert before == after
 
 
@@ -132,5 +134,7 @@ def test_nodes_and_entries_of_reporting_have_their_names() -> None:
         "k_evaluation",
         "report",
         "select_result",
+        "storm_map",
+        "storm_series",
     }
     assert all(node.func.__doc__ for node in pipeline.nodes)

@@ -49,6 +49,7 @@ STATIC: Final = {
     "dashboard.js": "text/javascript",
     "report.css": "text/css",
     "map.js": "text/javascript",
+    "storms.js": "text/javascript",
     "basemap.json": "application/json",
 }
 """Files of the pages; style and map script are the report's own."""
@@ -142,7 +143,7 @@ def _load_static(name: str) -> str:
     """The content of a file of the pages."""
     if name == "basemap.json":
         return json.dumps(pack_basemap(), separators=(",", ":"))
-    if name in {"report.css", "map.js"}:
+    if name in {"report.css", "map.js", "storms.js"}:
         return read_template(name)
     return (files(__package__) / "static" / name).read_text(encoding="utf-8")
 

@@ -45,7 +45,7 @@ class Line:
     y1: float
     x2: float
     y2: float
-    series: int = 0
+    color: str = "currentColor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Dot:
     y: float
     title: str
     kind: str = "value"
-    series: int = 0
+    color: str = "currentColor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,10 @@ def choose_top(*rates: FlashRate) -> float:
 
 
 def chart_storms(
-    rate: FlashRate, rates: Sequence[FloatArray], jumps: Sequence[list[np.datetime64]]
+    rate: FlashRate,
+    rates: Sequence[FloatArray],
+    jumps: Sequence[list[np.datetime64]],
+    colors: Sequence[str],
 ) -> Chart:
     """The rates of some storms as lines, their lightning jumps as dots.
 
@@ -142,6 +145,7 @@ def chart_storms(
         rate: The window's flash rate, which has the bins and the gaps.
         rates: Rate of each storm in the bins, per minute, shape (b,); NaN where it has none.
         jumps: When each storm's rate jumped, UTC.
+        colors: Color of each storm, ``#RRGGBB``.
     """
     axis = TimeAxis(rate)
     known = [one[np.isfinite(one)] for one in rates]
@@ -151,7 +155,7 @@ def chart_storms(
         places = [(axis.middle(at), _place(values[at], top)) for at in range(values.size)]
         present = np.isfinite(values)
         lines += [
-            Line(*places[at], *places[at + 1], storm)
+            Line(*places[at], *places[at + 1], colors[storm])
             for at in range(values.size - 1)
             if present[at] and present[at + 1]
         ]
@@ -159,7 +163,9 @@ def chart_storms(
             at = axis.find(time)
             if present[at]:
                 moment = f"{time.astype('datetime64[m]').item():%d %b %H:%M}".lstrip("0")
-                dots.append(Dot(*places[at], f"storm {storm}: jump at {moment} UTC", "jump", storm))
+                dots.append(
+                    Dot(*places[at], f"storm {storm}: jump at {moment} UTC", "jump", colors[storm])
+                )
     return Chart(
         f"Flash rates of the {len(rates)} storms with the most flashes, {len(dots)} jumps marked",
         f"flashes a minute{_name_step(rate)}",

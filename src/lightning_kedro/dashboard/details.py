@@ -107,11 +107,9 @@ def read_details(tables: Tables, stored: StoredResult) -> Details:
     return Details(stored, window, rate, reported, storms)
 
 
-def flash_table(stored: StoredResult, by: str = "cluster") -> str:
-    """The table with the flashes of a result, by cluster or by storm, as far as there are both."""
-    if stored.k is None or (by == "storm" and stored.n_storms is not None):
-        return TRACKED
-    return CLUSTERED
+def flash_table(stored: StoredResult) -> str:
+    """The table with the flashes of a result: that of its storms if it was not clustered."""
+    return TRACKED if stored.k is None else CLUSTERED
 
 
 def read_granules(tables: Tables, stored: StoredResult) -> "pd.DataFrame":

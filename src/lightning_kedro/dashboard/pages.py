@@ -21,7 +21,6 @@ from lightning_kedro.dashboard.days import MOST_RESULTS, arrange_calendar, read_
 from lightning_kedro.dashboard.details import find_differences, read_details
 from lightning_kedro.dashboard.stored import StoredResult, list_results
 from lightning_kedro.dashboard.views import (
-    COLORS,
     Place,
     ResultView,
     compare_numbers,
@@ -97,12 +96,10 @@ def show_result(reader: Reader, place: Place, name: str, by: str | None) -> str:
         "result.html.j2",
         place,
         view=view,
-        by=kind,
         others=others[:MOST_RESULTS],
         report=view.find_report(place),
         day=day,
         map_address=link_map(stored, kind),
-        here=lambda **changes: make_link(f"/results/{quote(name)}", **changes),
     )
 
 
@@ -195,7 +192,7 @@ def make_link(path: str, **parameters: Any) -> str:  # noqa: ANN401
 def render(template: str, place: Place, **context: Any) -> str:  # noqa: ANN401
     """A page."""
     page = _make_environment().get_template(template)
-    return page.render(place=place, colors=COLORS, **context)
+    return page.render(place=place, **context)
 
 
 @cache

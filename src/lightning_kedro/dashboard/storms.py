@@ -10,12 +10,10 @@ from lightning_kedro.analysis.sphere import FloatArray
 from lightning_kedro.dashboard.database import Tables
 from lightning_kedro.dashboard.stored import OF_KEY, StoredResult
 from lightning_kedro.pipelines.reporting.flash_rate import FlashRate
+from lightning_kedro.pipelines.reporting.palette import separate_colors
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MOST_NUMBERED: Final = 24
-"""So many storms have a color and a number on the map, and a track: those with the most flashes."""
 
 MOST_LISTED: Final = 60
 """So many storms are in the table."""
@@ -35,8 +33,8 @@ class Storms:
         total: Number of storms.
         largest: The rows of ``storms`` with the most flashes, those first.
         n_jumps: Lightning jumps by storm_id and algorithm.
-        jumps: Times of the jumps of the numbered storms by storm_id, UTC.
-        tracks: Longitudes and latitudes by the minute of each numbered storm.
+        jumps: Times of the jumps of the storms of the chart by storm_id, UTC.
+        colors: Indices of the colors of the largest storms, as the map has them.
         rates: Flashes per minute of each storm of the chart in the bins of the flash rate, shape
             (b,); NaN where nothing is covered, or before and after the storm.
     """
@@ -46,7 +44,7 @@ class Storms:
     largest: "pd.DataFrame"
     n_jumps: Mapping[str, Mapping[str, int]]
     jumps: Mapping[str, list[np.datetime64]]
-    tracks: list[list[list[float]]]
+    colors: list[int]
     rates: list[FloatArray]
 
     @property
@@ -64,7 +62,7 @@ def read_storms(tables: Tables, stored: StoredResult, rate: FlashRate) -> Storms
     key = [*stored.key]
     row = tables.select("storm_selection", (), OF_KEY, key).to_pylist()[0]
     largest = read_largest(tables, stored, MOST_LISTED)
-    series = read_series(tables, stored, largest["storm_id"].head(MOST_NUMBERED).tolist())
+    series = read_series(tables, stored, largest["storm_id"].head(MOST_LINES).tolist())
     counted = tables.select(
         "lightning_jumps", ("storm_id", "algorithm", "count(*) AS n"), OF_KEY, key,
         "GROUP BY ALL ORDER BY ALL",
@@ -78,7 +76,7 @@ def read_storms(tables: Tables, stored: StoredResult, rate: FlashRate) -> Storms
         largest,
         n_jumps,
         _read_jumps(tables, stored, largest["storm_id"].head(MOST_LINES).tolist()),
-        trace_tracks(series, largest),
+        separate_colors(*(largest[name].to_numpy(float) for name in ("lat", "lon"))).tolist(),
         [bin_series(series, one, rate) for one in largest["storm_id"].head(MOST_LINES)],
     )
 
@@ -92,7 +90,7 @@ def read_largest(tables: Tables, stored: StoredResult, count: int) -> "pd.DataFr
 
 def read_series(tables: Tables, stored: StoredResult, storms: list[str]) -> "pd.DataFrame":
     """The minutes of some storms, in order of time."""
-    columns = ("storm_id", "minute", "flash_count", "lat", "lon")
+    columns = ("storm_id", "minute", "flash_count")
     condition = f"{OF_KEY} AND list_contains(?, storm_id)"
     rows = tables.select(
         "storm_series", columns, condition, [*stored.key, storms], "ORDER BY storm_id, minute"
@@ -116,15 +114,6 @@ def _read_jumps(
     for one in rows.to_pylist():
         jumps.setdefault(one["storm_id"], []).append(np.datetime64(one["jump_time"], "us"))
     return jumps
-
-
-def trace_tracks(series: "pd.DataFrame", largest: "pd.DataFrame") -> list[list[list[float]]]:
-    """Where the numbered storms came along, in the order of their numbers."""
-    places = dict(iter(series.groupby("storm_id", sort=False)))
-    return [
-        places[storm][["lon", "lat"]].round(3).to_numpy().tolist() if storm in places else []
-        for storm in largest["storm_id"].head(MOST_NUMBERED)
-    ]
 
 
 def bin_series(series: "pd.DataFrame", storm: str, rate: FlashRate) -> FloatArray:

@@ -14,7 +14,7 @@ from lightning_kedro.dashboard.charts import (
 )
 from lightning_kedro.dashboard.details import Details
 from lightning_kedro.dashboard.maps import describe_sample
-from lightning_kedro.dashboard.storms import MOST_LINES, MOST_LISTED, MOST_NUMBERED, Storms
+from lightning_kedro.dashboard.storms import MOST_LINES, MOST_LISTED, Storms
 from lightning_kedro.pipelines.reporting.cluster_map import describe_clusters, name_place
 from lightning_kedro.pipelines.reporting.findings import (
     Findings,
@@ -156,7 +156,8 @@ class ResultView:
             return None
         names = self.storms.largest["storm_id"].head(MOST_LINES)
         jumps = [self.storms.jumps.get(name, []) for name in names]
-        return chart_storms(self.details.rate, self.storms.rates, jumps)
+        colors = [COLORS[color] for color in self.storms.colors]
+        return chart_storms(self.details.rate, self.storms.rates, jumps, colors)
 
     @property
     def cluster_rows(self) -> list[dict[str, str]]:
@@ -177,12 +178,10 @@ class ResultView:
 
     @property
     def storm_note(self) -> str:
-        """What the table and the map leave out; "" if nothing."""
-        if self.storms is None or self.storms.total <= MOST_NUMBERED:
+        """What the table leaves out; "" if nothing."""
+        if self.storms is None or self.storms.total <= MOST_LISTED:
             return ""
-        listed = f"the table lists {MOST_LISTED}" if self.storms.total > MOST_LISTED else ""
-        parts = [f"The map numbers {MOST_NUMBERED} of {self.storms.total:,} storms", listed]
-        return f"{', '.join(part for part in parts if part)}: those with the most flashes."
+        return f"{MOST_LISTED} of {self.storms.total:,} storms are listed."
 
     @property
     def options(self) -> list[tuple[str, str, str]]:
@@ -234,7 +233,7 @@ def _describe_storm(row: dict[Any, Any], storms: Storms) -> dict[str, str]:
     began, ended = (row[name] for name in ("first_time", "last_time"))
     return {
         "storm": f"{number}",
-        "color": COLORS[number % len(COLORS)] if number < MOST_NUMBERED else "",
+        "color": COLORS[storms.colors[number]],
         "flashes": f"{row['flash_count']:,}",
         "peak": f"{row['peak_rate_per_minute']:,}",
         "time": f"{began:%H:%M}\N{EN DASH}{ended:%H:%M}{later}",

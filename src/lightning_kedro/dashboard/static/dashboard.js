@@ -44,6 +44,7 @@
         if (Object.keys(wanted).length) stage.dispatchEvent(new CustomEvent("move", { detail: wanted }));
         return;
       }
+      if (detail.kind !== home.kind || address.searchParams.has("by")) remember("by", detail.kind.slice(0, -1));
       remember(names.frame, detail.frame < 0 ? null : String(detail.frame));
       if (isNear(detail, last)) return;
       last = detail;
@@ -65,7 +66,6 @@
       style.rel = "stylesheet"; style.href = "/static/report.css";
       root.append(style, document.getElementById("map-template").content.cloneNode(true));
       await new Promise((done) => { style.addEventListener("load", done); style.addEventListener("error", done); });
-      root.querySelector('option[value="cluster"]').textContent = `colour: ${data.noun || "cluster"}`;
       follow(root.getElementById("stage"), index);
       drawMap(root, data, document.getElementById(host.dataset.rows) || root);
       say(""); host.dataset.shown = "true";

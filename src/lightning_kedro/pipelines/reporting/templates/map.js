@@ -3,10 +3,10 @@
 // Flashes are written straight into pixels: 200,000 of them take some milliseconds.
 //
 // root: the document or shadow root that has the elements of map.html; data: what collect_map_data
-// gives; rows: what has the table of clusters. A change of what is seen is told to the stage
-// (event "moved"), which follows what it is told (event "move").
+// gives; rows: what has the tables of clusters and storms. A change of what is seen is told to the
+// stage (event "moved"), which follows what it is told (event "move").
 const drawMap = (root, data, rows = root) => { // eslint-disable-line no-unused-vars
-  const $ = (id) => root.getElementById(id), noun = data.noun || "cluster";
+  const $ = (id) => root.getElementById(id);
   const decode = (text, Type) => {
     const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
     return new Type(bytes.buffer);
@@ -14,6 +14,9 @@ const drawMap = (root, data, rows = root) => { // eslint-disable-line no-unused-
   const scaled = ([low, step, text]) => Float32Array.from(decode(text, Uint16Array), (v) => low + v * step);
   const lon = scaled(data.flashes.lon), lat = scaled(data.flashes.lat);
   const time = decode(data.flashes.time, Uint32Array), cluster = decode(data.flashes.cluster, Uint16Array);
+  const noStorm = 65535, stormy = data.storms.length > 0; // without storms there are clusters alone
+  const storm = stormy ? decode(data.flashes.storm, Uint16Array) : new Uint16Array(time.length).fill(noStorm);
+  const stormColours = decode(data.stormColours, Uint8Array);
   const edges = data.edges, nFrames = data.counts.length, trail = 3;
   const firstAt = edges.map((edge) => { // flashes are in order of time: where does a frame begin?
     let low = 0, high = time.length;
@@ -51,7 +54,10 @@ const drawMap = (root, data, rows = root) => { // eslint-disable-line no-unused-
   const pack = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0; // little-endian RGBA
   const mix = (a, b, share) => a.map((v, i) => Math.round(v * share + b[i] * (1 - share)));
   const dark = [16, 21, 28], fades = [1, 0.55, 0.35, 0.2];
-  const clusterColours = data.clusters.map((c) => fades.map((f) => pack(mix(rgb(data.colours[c.colour]), dark, f))));
+  const fade = (hex) => fades.map((f) => pack(mix(rgb(hex), dark, f)));
+  const clusterColours = data.clusters.map((c) => fade(data.colours[c.colour]));
+  const hues = [...new Set(stormColours)].map((one) => [one, fade(data.colours[one])]);
+  const stormFades = Object.fromEntries(hues), lone = fade("#5d6b7a");
   const heat = ["#ffffff", "#fff2a8", "#ffc94d", "#ff8a1f", "#e23d12", "#8f1010"].map(rgb);
   const ageColours = Uint32Array.from({ length: 64 }, (_, i) => {
     const at = (i / 63) * (heat.length - 1), low = Math.min(Math.floor(at), heat.length - 2);
@@ -61,6 +67,8 @@ const drawMap = (root, data, rows = root) => { // eslint-disable-line no-unused-
   const stage = $("stage"), base = $("base"), points = $("points"), marks = $("marks"), rate = $("rate");
   let width = 0, height = 0, density = 1, pixels = null, image = null;
   let view = null, frame = -1, playing = 0, waiting = false, chosen = -1;
+  let kind = stormy && data.kind !== "clusters" ? "storms" : "clusters";
+  $("kinds").hidden = !stormy || !data.clusters.length;
   const stretch = () => Math.max(0.3, Math.cos(((data.view[2] + data.view[3]) / 2) * Math.PI / 180));
   const middle = (data.view[0] + data.view[1]) / 2;
   const home = () => {
@@ -131,7 +139,8 @@ const drawMap = (root, data, rows = root) => { // eslint-disable-line no-unused-
       } else {
         let age = 0;
         if (frame >= 0) while (i < firstAt[frame - age]) age += 1;
-        colour = clusterColours[cluster[i]][age];
+        if (kind === "clusters") colour = clusterColours[cluster[i]][age];
+        else colour = (storm[i] === noStorm ? lone : stormFades[stormColours[storm[i]]])[age];
       }
       for (let row = 0, at = y * w + x; row < size; row += 1, at += w) pixels.fill(colour, at, at + size);
     }
@@ -158,12 +167,21 @@ const drawMap = (root, data, rows = root) => { // eslint-disable-line no-unused-
     };
   };
 
+  const layer = stormLayer(data, { toX, toY, unwind, range, lon, lat, storm, end: (at) => edges[at < 0 ? nFrames : at + 1] });
+  const chart = rows.querySelector("#series") ? stormChart(data, (one) => data.colours[one.colour]) : null;
+  const listed = () => kind === "storms" ? layer.list : data.clusters;
+  const noun = () => kind === "storms" ? "storm" : "cluster";
+
   // A label beside each center on the screen, where it hides least: no label, no center, few flashes.
+  // Of storms the largest on the screen have labels, at the ends of their tracks.
   let labels = [];
+  const mostLabels = () => kind === "storms" ? Math.max(8, Math.round(width / 45)) : data.clusters.length;
   const placeLabels = () => {
     const hidden = sumFlashes(), placed = [];
-    const seen = data.clusters.map((one) => ({ one, x: toX(unwind(one.lon)), y: toY(one.lat) }))
-      .filter(({ one, x, y }) => one.number !== null && x > 0 && y > 0 && x < width && y < height);
+    const places = kind === "storms" ? layer.present(frame) : data.clusters.map((one) => ({ one, lon: one.lon, lat: one.lat }));
+    const found = places.map(({ one, lon: east, lat: north }) => ({ one, x: toX(unwind(east)), y: toY(north) }))
+      .filter(({ x, y }) => x > 0 && y > 0 && x < width && y < height);
+    const seen = found.filter(({ one }, i) => i < mostLabels() || one.number === chosen);
     for (const { one, x, y } of seen) {
       const halfWidth = 6 + 4 * String(one.number).length, halfHeight = 10;
       let best = null;
@@ -190,8 +208,9 @@ const drawMap = (root, data, rows = root) => { // eslint-disable-line no-unused-
     context.textAlign = "center"; context.textBaseline = "middle"; context.font = "bold 12px system-ui, sans-serif";
     drawOutlines(context);
     labels = placeLabels();
+    if (kind === "storms") layer.draw(context, frame, chosen, new Set(labels.map(({ one }) => one.number)), view.scale);
     for (const { one, x, y, middleX, middleY } of labels) {
-      for (const [colour, weight] of [["#0b0e13", 5], [data.colours[one.colour], 1.5]]) {
+      if (kind === "clusters") for (const [colour, weight] of [["#0b0e13", 5], [data.colours[one.colour], 1.5]]) {
         context.strokeStyle = colour; context.lineWidth = weight;
         context.beginPath(); context.moveTo(x - 6, y); context.lineTo(x + 6, y); context.moveTo(x, y - 6); context.lineTo(x, y + 6); context.stroke();
       }
@@ -203,6 +222,7 @@ const drawMap = (root, data, rows = root) => { // eslint-disable-line no-unused-
       context.fillStyle = "rgba(11,14,19,.9)"; context.fill();
       context.lineWidth = one.number === chosen ? 4 : 2; context.strokeStyle = data.colours[one.colour]; context.stroke();
       context.fillStyle = "#eef2f6"; context.fillText(one.number, middleX, middleY + 0.5);
+      if (kind === "storms" && layer.hasJumped(one, frame)) layer.drawMark(context, middleX + halfWidth - 1, middleY - halfHeight + 1);
     }
   };
 
@@ -220,12 +240,6 @@ const drawMap = (root, data, rows = root) => { // eslint-disable-line no-unused-
     };
     for (const ring of data.seen) trace(ring, "#7d8a97", "field of view");
     if (data.region) trace(data.region, "#ffd24d", "region asked for");
-    for (const { colour, line } of data.tracks || []) { // where storms came along, older first
-      context.lineWidth = 2.5; context.lineCap = "round"; context.strokeStyle = data.colours[colour];
-      context.beginPath();
-      line.forEach(([x, y], i) => { if (i) context.lineTo(toX(unwind(x)), toY(y)); else context.moveTo(toX(unwind(x)), toY(y)); });
-      context.stroke();
-    }
   };
 
   const drawRate = () => {
@@ -254,6 +268,11 @@ const drawMap = (root, data, rows = root) => { // eslint-disable-line no-unused-
     const lost = share < 0.005 ? ", no data" : share < 0.9 ? `, only ${Math.round(100 * share)} % covered` : "";
     $("clock").textContent = frame < 0 ? "whole window" : data.frames[frame] + lost;
     $("legend").hidden = $("colour").value !== "age";
+    $("key").hidden = kind !== "storms";
+    for (const button of root.querySelectorAll("[data-kind]")) button.setAttribute("aria-pressed", String(button.dataset.kind === kind));
+    $("colour").firstElementChild.textContent = `colour: ${noun()}`;
+    stage.dataset.kind = kind;
+    chart?.mark(frame < 0 ? null : [edges[frame], edges[frame + 1]]);
     $("all").setAttribute("aria-pressed", String(frame < 0));
     $("hour").setAttribute("aria-valuetext", $("clock").textContent);
     stage.dataset.labels = JSON.stringify(Object.fromEntries(labels.map((one) => [one.one.number, [one.middleX, one.middleY]])));
@@ -274,7 +293,7 @@ const drawMap = (root, data, rows = root) => { // eslint-disable-line no-unused-
       waiting = false;
       const began = performance.now();
       drawBase(); drawPoints(); drawMarks(); drawRate(); drawScale(); describe();
-      stage.dispatchEvent(new CustomEvent("moved", { detail: { x: view.x, y: view.y, span: height / view.scale, frame } }));
+      stage.dispatchEvent(new CustomEvent("moved", { detail: { x: view.x, y: view.y, span: height / view.scale, frame, kind } }));
       stage.dataset.milliseconds = (performance.now() - began).toFixed(1);
       stage.dataset.ready = "true";
     });
@@ -374,26 +393,42 @@ const drawMap = (root, data, rows = root) => { // eslint-disable-line no-unused-
 
   // From the table to the map, and back.
   const labelAt = (at) => {
-    const found = labels.find((one) => Math.hypot(one.x - at.x, one.y - at.y) < 11 ||
+    const reach = kind === "storms" ? 7 : 11;
+    const found = labels.find((one) => Math.hypot(one.x - at.x, one.y - at.y) < reach ||
       (Math.abs(one.middleX - at.x) < one.halfWidth + 3 && Math.abs(one.middleY - at.y) < one.halfHeight + 3));
     return found ? found.one : null;
   };
   const choose = (one, scrolls = false) => {
     for (const row of rows.querySelectorAll("tr.found")) row.classList.remove("found");
     chosen = one ? one.number : -1;
-    const row = one && rows.querySelector(`#${noun}${one.number}`);
-    if (row) { row.classList.add("found"); if (scrolls) row.scrollIntoView({ block: "nearest" }); }
+    const row = one && rows.querySelector(`#${noun()}${one.number}`);
+    if (one && kind === "storms") chart?.show(one);
+    if (row) { row.classList.add("found"); if (scrolls) row.closest(".scroll").scrollIntoView({ block: "nearest" }); if (scrolls) row.scrollIntoView({ block: "nearest" }); }
     refresh();
   };
-  for (const button of rows.querySelectorAll(`.show[data-${noun}]`)) button.addEventListener("click", () => {
-    const one = data.clusters.find(({ number }) => String(number) === button.dataset[noun]);
-    if (!one) return; // one of many that the map does not number
-    choose(one);
+  for (const button of rows.querySelectorAll(".show")) button.addEventListener("click", () => {
+    const wanted = button.dataset.storm ? "storms" : "clusters";
+    if (kind !== wanted) setKind(wanted);
+    goTo(listed().find(({ number }) => String(number) === (button.dataset.storm || button.dataset.cluster)));
+  });
+  const goTo = (one) => {
+    if (!one) return;
+    stop(); frame = -1; choose(one);
     const radius = Math.max(one.radius, 60) / 111.195; // degrees
     view = { x: unwind(one.lon), y: one.lat, scale: Math.min(400, Math.min(width, height) / (5 * radius)) };
     limit();
     stage.focus({ preventScroll: true }); stage.scrollIntoView({ block: "center" });
-  });
+  };
+  const setKind = (next) => { kind = next; choose(null); hide(); };
+  for (const button of root.querySelectorAll("[data-kind]")) button.addEventListener("click", () => setKind(button.dataset.kind));
+  const step = (by) => {
+    if (kind !== "storms") setKind("storms");
+    const next = layer.list[(chart.number + by + layer.list.length) % layer.list.length];
+    choose(next, false);
+  };
+  for (const button of rows.querySelectorAll("[data-step]")) button.addEventListener("click", () => step(Number(button.dataset.step)));
+  rows.querySelector("#locate")?.addEventListener("click", () => { if (kind !== "storms") setKind("storms"); goTo(layer.list[chart.number]); });
+  if (stormy) chart?.show(layer.list[0]);
 
   const hover = (at, reach = 10) => { // a center or its label, or else the nearest flash within reach (pixels)
     const [from, to] = range(), x = view.x + (at.x - width / 2) / (view.scale * stretch()), y = view.y - (at.y - height / 2) / view.scale;
@@ -406,10 +441,13 @@ const drawMap = (root, data, rows = root) => { // eslint-disable-line no-unused-
     }
     const tip = $("tip"), center = labelAt(at);
     if (!center && found < 0) { hide(); return; }
+    const size = (one) => kind === "storms" ? [one.motion, one.jumps.length ? `${one.jumps.length} lightning jumps` : ""].filter(Boolean).join("\n")
+      : `RMS radius ${one.radius.toLocaleString("en")} km`;
+    const group = (i) => kind === "clusters" ? `cluster ${data.clusters[cluster[i]].number}` : storm[i] === noStorm ? "in no storm" : `storm ${storm[i]}`;
     tip.textContent = center
-      ? `${noun} ${center.number}\n${center.count.toLocaleString("en")} flashes\nRMS radius ${center.radius.toLocaleString("en")} km`
+      ? `${noun()} ${center.number}\n${center.count.toLocaleString("en")} flashes\n${size(center)}`.trim()
       : `${new Date(data.start + time[found]).toISOString().slice(0, 19).replace("T", " ")} UTC\n` +
-        `${name(lon[found], lat[found])}\n${data.clusters[cluster[found]].number === null ? `no ${noun} shown` : `${noun} ${data.clusters[cluster[found]].number}`}`;
+        `${name(lon[found], lat[found])}\n${group(found)}`;
     tip.style.display = "block";
     tip.style.left = `${Math.max(4, Math.min(at.x + 14, width - tip.offsetWidth - 8))}px`;
     tip.style.top = `${Math.min(at.y + 14, height - tip.offsetHeight - 8)}px`;

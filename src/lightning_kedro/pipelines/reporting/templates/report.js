@@ -6,7 +6,7 @@
     large.querySelector("img")?.remove();
     large.append(button.querySelector("img").cloneNode()); large.showModal();
   });
-  for (const button of document.querySelectorAll(".download")) button.addEventListener("click", () => {
+  for (const button of document.querySelectorAll(".download[data-file]")) button.addEventListener("click", () => {
     const link = document.createElement("a");
     link.href = button.closest("figure").querySelector("img").src; link.download = button.dataset.file; link.click();
   });
