@@ -231,6 +231,19 @@ def test_bad_addresses_are_answered_in_a_sentence(
     assert "Traceback" not in answer.text
 
 
+def test_what_nobody_foresaw_is_answered_in_a_sentence(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("lightning_kedro.dashboard.pages.read_rows", fail)
+    with run_dashboard(database) as served:
+        answer = served.get("/")
+    assert answer.status == 500
+    assert "for a reason that nobody foresaw: the log has it." in words(answer.text)
+
+
 def test_map_of_nothing_is_json(dashboard: Dashboard) -> None:
     answer = dashboard.get("/api/results/no/map")
     assert answer.status == 404

@@ -1,5 +1,6 @@
 """The dashboard's parts: what is listed, sampled, counted and drawn; where the server listens."""
 
+import json
 import socket
 import time
 from datetime import date, datetime
@@ -15,6 +16,7 @@ from tests.pipelines.reported_results import make_tables
 
 from lightning_kedro.cli import cli
 from lightning_kedro.dashboard import maps, server
+from lightning_kedro.dashboard.answers import MapAnswers, write_json
 from lightning_kedro.dashboard.charts import chart_rate, list_levels
 from lightning_kedro.dashboard.coverage import Coverage
 from lightning_kedro.dashboard.database import CrowdedError, Reader
@@ -176,6 +178,25 @@ def test_storms_of_which_no_flash_is_drawn_are_left_out(
     assert parts.storms.labels.max() == len(data["storms"]) - 1
     assert parts.storms.labels.min() == -1
     assert data["total"] == 5000
+
+
+def test_map_is_kept_until_somebody_writes(tmp_path: Path) -> None:
+    path = tmp_path / "lightning.duckdb"
+    save_result(path, n=50)
+    answers = MapAnswers(Reader(path))
+    name = "G18_20240714T2200_20240714T2300"
+    made = answers.read(name, None, None)
+    assert answers.read(name, None, None) is made
+    assert answers.read(name, "storm", None) != made
+    with connect(path, read_only=False) as connection:
+        connection.execute("DELETE FROM clustered_flashes WHERE flash_id < 20")
+        connection.execute("CHECKPOINT")
+    assert json.loads(answers.read(name, None, None))["total"] == 30
+
+
+def test_numbers_that_are_none_are_null_in_json() -> None:
+    data = {"a": [1.5, float("nan")], "b": {"c": float("inf")}}
+    assert write_json(data) == b'{"a":[1.5,null],"b":{"c":null}}'
 
 
 def test_sample_is_said() -> None:

@@ -4,7 +4,7 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -15,9 +15,9 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from lightning_kedro.dashboard import pages
-from lightning_kedro.dashboard.addresses import BadRequestError, NotFoundError, check_kind
+from lightning_kedro.dashboard.addresses import BadRequestError, NotFoundError
+from lightning_kedro.dashboard.answers import MapAnswers
 from lightning_kedro.dashboard.database import CrowdedError, NoDatabaseError, Reader
-from lightning_kedro.dashboard.maps import read_map
 from lightning_kedro.dashboard.views import Place
 from lightning_kedro.exceptions import DatabaseBusyError, LightningKedroError
 from lightning_kedro.pipelines.reporting.interactive_map import pack_basemap
@@ -25,6 +25,8 @@ from lightning_kedro.pipelines.reporting.report import PICTURES, read_template
 from lightning_kedro.store.reports import PAGE, THUMBNAIL
 
 logger = logging.getLogger(__name__)
+
+BUSY: Final = 503
 
 RETRY_SECONDS: Final = 2
 """After so long a page that a run is in the way of tries again."""
@@ -84,7 +86,9 @@ def make_app(
     app.middleware("http")(_add_headers)
     _add_pages(app, reader, place)
     _add_files(app, reader, place)
-    _add_errors(app, place)
+    answer = partial(_answer, place)
+    _add_states(app, answer)
+    _add_refusals(app, answer)
     return app
 
 
@@ -109,16 +113,12 @@ def _add_pages(app: FastAPI, reader: Reader, place: Place) -> None:
 
 def _add_files(app: FastAPI, reader: Reader, place: Place) -> None:
     """What the pages load, and the published reports."""
+    maps = MapAnswers(reader)
 
     @app.get("/api/results/{name}/map")
     def read_map_data(name: str, by: Text = None, beside: Name = None) -> Response:
         """What the map of a result needs but for the basemap; with room for another result."""
-        kind = check_kind(by)
-        with reader.open() as tables:
-            stored = pages.require_result(tables, name)
-            other = None if beside is None else pages.require_result(tables, beside)
-            parts = read_map(tables, stored, kind, other)
-        return JSONResponse(parts.gather())
+        return Response(maps.read(name, by, beside), media_type="application/json")
 
     @app.get("/static/{name}")
     def read_static(name: str) -> Response:
@@ -148,15 +148,23 @@ def _load_static(name: str) -> str:
     return (files(__package__) / "static" / name).read_text(encoding="utf-8")
 
 
-def _add_errors(app: FastAPI, place: Place) -> None:
-    """What goes wrong, as a page, or as JSON where a script asked."""
+def _answer(
+    place: Place,
+    request: Request,
+    status: int,
+    message: str,
+    **more: Any,  # noqa: ANN401  (what the page takes besides)
+) -> Response:
+    """Say what is wrong: as a page, or as JSON where a script asked."""
+    headers = {"Retry-After": str(RETRY_SECONDS)} if status == BUSY else None
+    if request.url.path.startswith("/api/"):
+        return JSONResponse({"error": message}, status, headers=headers)
+    page = pages.show_error(place, status, message, **more)
+    return HTMLResponse(page, status, headers=headers)
 
-    def answer(request: Request, status: int, message: str, **more: Any) -> Response:  # noqa: ANN401
-        headers = {"Retry-After": str(RETRY_SECONDS)} if status == 503 else None  # noqa: PLR2004
-        if request.url.path.startswith("/api/"):
-            return JSONResponse({"error": message}, status, headers=headers)
-        page = pages.show_error(place, status, message, **more)
-        return HTMLResponse(page, status, headers=headers)
+
+def _add_states(app: FastAPI, answer: Callable[..., Response]) -> None:
+    """What keeps the database from being read."""
 
     @app.exception_handler(NoDatabaseError)
     def say_empty(request: Request, error: NoDatabaseError) -> Response:
@@ -169,7 +177,21 @@ def _add_errors(app: FastAPI, place: Place) -> None:
         run = "A run is under way, or another program has the database open."
         why = str(error) if isinstance(error, CrowdedError) else run
         message = f"{why} This page tries again every {RETRY_SECONDS} seconds."
-        return answer(request, 503, message, retries=True)
+        return answer(request, BUSY, message, retries=True)
+
+    @app.exception_handler(LightningKedroError)
+    def say_error(request: Request, error: LightningKedroError) -> Response:
+        logger.warning("Answered 500: %s", error)
+        return answer(request, 500, str(error))
+
+    @app.exception_handler(Exception)
+    def say_unforeseen(request: Request, error: Exception) -> Response:  # noqa: ARG001
+        message = "This page cannot be shown, for a reason that nobody foresaw: the log has it."
+        return answer(request, 500, message)
+
+
+def _add_refusals(app: FastAPI, answer: Callable[..., Response]) -> None:
+    """What is wrong with an address."""
 
     @app.exception_handler(BadRequestError)
     def say_bad(request: Request, error: BadRequestError) -> Response:
@@ -189,11 +211,6 @@ def _add_errors(app: FastAPI, place: Place) -> None:
     def say_http(request: Request, error: HTTPException) -> Response:
         words = {404: "There is no such page here.", 405: "Pages here are only read."}
         return answer(request, error.status_code, words.get(error.status_code, str(error.detail)))
-
-    @app.exception_handler(LightningKedroError)
-    def say_error(request: Request, error: LightningKedroError) -> Response:
-        logger.warning("Answered 500: %s", error)
-        return answer(request, 500, str(error))
 
 
 async def _check_host(

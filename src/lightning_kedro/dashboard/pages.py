@@ -8,7 +8,6 @@ from urllib.parse import quote, urlencode
 
 from lightning_kedro.dashboard.addresses import (
     BadRequestError,
-    NotFoundError,
     check_day,
     check_kind,
     check_month,
@@ -16,10 +15,10 @@ from lightning_kedro.dashboard.addresses import (
 )
 from lightning_kedro.dashboard.charts import choose_top
 from lightning_kedro.dashboard.coverage import LEVEL_NAMES
-from lightning_kedro.dashboard.database import Reader, Tables
+from lightning_kedro.dashboard.database import Reader
 from lightning_kedro.dashboard.days import MOST_RESULTS, arrange_calendar, read_rows
 from lightning_kedro.dashboard.details import find_differences, read_details
-from lightning_kedro.dashboard.stored import StoredResult, list_results
+from lightning_kedro.dashboard.stored import StoredResult, list_results, pick_result
 from lightning_kedro.dashboard.views import (
     Place,
     ResultView,
@@ -153,28 +152,6 @@ def show_error(
     return render(
         "error.html.j2", place, title=title, message=message, retries=retries, is_empty=is_empty
     )
-
-
-def require_result(tables: Tables, name: str) -> StoredResult:
-    """The result of a name.
-
-    Raises:
-        NotFoundError: If there is none.
-    """
-    return pick_result(list_results(tables), name)
-
-
-def pick_result(results: Sequence[StoredResult], name: str) -> StoredResult:
-    """The result of a name, of those that there are.
-
-    Raises:
-        NotFoundError: If it is not among them.
-    """
-    found = next((one for one in results if one.is_called(name)), None)
-    if found is None:
-        message = f"There is no result {name[:120]!r} in the database: choose one in the calendar."
-        raise NotFoundError(message)
-    return found
 
 
 def link_map(stored: StoredResult, by: str, other: StoredResult | None = None) -> str:

@@ -1,9 +1,11 @@
 """Results as the database lists them: which there are, what they are of, what they are called."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from lightning_kedro.dashboard.addresses import NotFoundError
 from lightning_kedro.dashboard.database import Tables
 from lightning_kedro.exceptions import ParameterError
 from lightning_kedro.glm.orbital_slot import Segment, find_segments
@@ -99,6 +101,19 @@ def list_results(tables: Tables) -> list[StoredResult]:
     results = [_read_stored(row) for row in tables.rows(query) if _is_known(row)]
     first = datetime(1, 1, 1)  # noqa: DTZ001  (tables hold UTC without a zone)
     return sorted(results, key=lambda one: (one.run_time or first, one.key), reverse=True)
+
+
+def pick_result(results: Sequence[StoredResult], name: str) -> StoredResult:
+    """The result of a name, of those that there are.
+
+    Raises:
+        NotFoundError: If it is not among them.
+    """
+    found = next((one for one in results if one.is_called(name)), None)
+    if found is None:
+        message = f"There is no result {name[:120]!r} in the database: choose one in the calendar."
+        raise NotFoundError(message)
+    return found
 
 
 def _is_known(row: tuple[Any, ...]) -> bool:
