@@ -110,7 +110,10 @@ def commands() -> list[str]:
 
 def test_readme_has_the_two_commands() -> None:
     assert "pip install -e . -c constraints.txt && kedro run --env sample" in commands()
-    assert 'pip install -e ".[test]" -c constraints.txt && pytest' in commands()
+    assert (
+        'pip install -e ".[test]" -c constraints.txt && pytest -n logical --dist worksteal'
+        in commands()
+    )
 
 
 @pytest.mark.parametrize(

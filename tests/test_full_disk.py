@@ -151,7 +151,7 @@ def test_read_only_disk_is_said_and_the_next_run_is_right(
     assert runs.first_status == 1, runs.first_log
     error = error_of(runs.first_log)
     assert error.startswith(f"Cannot write {project.folder}/data/"), error
-    assert "The file system is read-only: set `data` in conf/base/globals.yml" in error
+    assert "The file system is read-only: set `data` in conf/local/globals.yml" in error
     assert runs.second_status == 0, runs.second_log
     assert_same(dump(project), reference)
     assert len(project.query("SELECT * FROM granules")) == COUNT

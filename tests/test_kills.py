@@ -7,6 +7,8 @@ import random
 import signal
 import time
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -31,7 +33,7 @@ from tests.loopback_s3 import serve_folder
 
 STAGES = ("extract", "transform", "load")
 
-KILLS = {2: 13, 5: 4}
+KILLS = {2: 7, 5: 2}
 """How many runs are killed in each stage, by hours of the window. From four hours on the granules
 are read by other processes, which take seconds to start."""
 
@@ -160,27 +162,44 @@ class Runs:
         return hit if process.exitcode and hit in STAGES else None
 
 
-@pytest.mark.parametrize("hours", KILLS)
-def test_run_after_a_kill_ends_as_if_nothing_had_happened(
-    buckets: Path, tmp_path: Path, hours: int
-) -> None:
-    randomly = random.Random(60 + hours)
-    hits: Counter[str] = Counter()
+@dataclass(frozen=True)
+class Undisturbed:
+    """What a run that nobody kills leaves, and how many seconds its stages take."""
+
+    runs: Runs
+    database: str
+    files: list[str]
+    seconds: dict[str, float]
+
+
+@pytest.fixture(scope="module", params=KILLS)
+def undisturbed(
+    buckets: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Undisturbed]:
+    folder = tmp_path_factory.mktemp("undisturbed")
     with serve_folder(buckets) as server:
-        runs = Runs(server.endpoint, hours)
-        runs.finish(tmp_path / "warm-up")
-        undisturbed = tmp_path / "undisturbed"
-        seconds = runs.finish(undisturbed, in_workers=True)
-        expected, files = fingerprint(undisturbed), list_files(undisturbed)
-        for number in range(ATTEMPTS * len(STAGES) * KILLS[hours]):
-            wanted = [stage for stage in STAGES if hits[stage] < KILLS[hours]]
-            if not wanted:
-                break
-            data = tmp_path / f"killed-{number}"
-            stage = wanted[number % len(wanted)]
-            hit = runs.kill(data, stage, randomly.uniform(0.0, seconds[stage]))
-            hits.update([hit] if hit else [])
-            runs.finish(data)
-            assert fingerprint(data) == expected, f"kill {number} in {hit}"
-            assert list_files(data) == files, f"kill {number} in {hit}"
-    assert all(hits[stage] >= KILLS[hours] for stage in STAGES), hits
+        runs = Runs(server.endpoint, request.param)
+        runs.finish(folder / "warm-up")
+        data = folder / "data"
+        seconds = runs.finish(data, in_workers=True)
+        yield Undisturbed(runs, fingerprint(data), list_files(data), seconds)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_run_after_a_kill_ends_as_if_nothing_had_happened(
+    undisturbed: Undisturbed, tmp_path: Path, stage: str
+) -> None:
+    runs = undisturbed.runs
+    wanted = KILLS[runs.hours]
+    randomly = random.Random(f"{stage} of {runs.hours} hours")
+    hits: Counter[str] = Counter()
+    for number in range(ATTEMPTS * wanted):
+        if hits[stage] == wanted:
+            break
+        data = tmp_path / f"killed-{number}"
+        hit = runs.kill(data, stage, randomly.uniform(0.0, undisturbed.seconds[stage]))
+        hits.update([hit] if hit else [])
+        runs.finish(data)
+        assert fingerprint(data) == undisturbed.database, f"kill {number} in {hit}"
+        assert list_files(data) == undisturbed.files, f"kill {number} in {hit}"
+    assert hits[stage] == wanted, hits

@@ -76,10 +76,7 @@ def test_what_is_in_the_wheel_runs_in_an_empty_folder(built: Path, tmp_path: Pat
         check=False,
     )
     assert done.returncode == 1
-    assert done.stderr == (
-        f"Error: There is no environment smaple ({tmp_path}/conf/smaple is no folder): the "
-        f"environments are base, local, sample, stream.\n"
-    )
+    assert done.stderr == ("Error: --env: there is no environment 'smaple'. Did you mean sample?\n")
     assert [*tmp_path.iterdir()] == []
 
 

@@ -99,6 +99,14 @@ def test_now_is_the_same_for_both_ends() -> None:
         ),
         ({"clustering": {"time_scale_km_per_hour": 1e150}}, "less than or equal to 10000000"),
         ({"clustering": {"max_cells": 10**30}}, "max_cells: 1000.* less than or equal to 10000000"),
+        (
+            {"clustering": {"max_certified": -1}},
+            "max_certified: -1.* greater than or equal to 0",
+        ),
+        (
+            {"clustering": {"max_certified": 10**9}},
+            "max_certified: 1000000000.* less than or equal to 100000000",
+        ),
         ({"clustering": {"label": ""}}, r"clustering\.label: '' cannot be used"),
         ({"clustering": {"label": "a\nb"}}, "must be printable text without spaces at its ends"),
         ({"k": 3}, r"Parameter k does not exist; did you mean clustering\.k"),

@@ -181,7 +181,7 @@ def test_whole_job_runs_in_folders_called_anything(
     data = f"data/{ODD}" if place == "within" else str(tmp_path / "elsewhere" / ODD)
     write(folder / "conf" / "local" / "globals.yml", {"data": data})
     write(folder / "conf" / "local" / "parameters.yml", {"archive": str(archive)})
-    params = "satellite=G17,window.start=2024-07-14T09:00,window.end=2024-07-14T09:05"
+    params = "satellite=G17,window.start=2024-07-14T09:00,window.end=2024-07-14T09:01"
     pipelines = () if place == "within" else ("--pipelines", "ingestion,storms")
     run = project.succeed(*pipelines, "--params", f"{params},clustering.k_max=3")
     made = folder / data
@@ -230,8 +230,14 @@ def test_options_without_a_verb_are_those_of_run(
     monkeypatch.setattr(sys, "argv", ["lightning-kedro", "--env", "nowhere"])
     with pytest.raises(SystemExit, match="1"):
         main()
-    expected = f"Error: There is no environment nowhere ({folder}/conf/nowhere is no folder)"
-    assert capsys.readouterr().err.startswith(expected)
+    assert capsys.readouterr().err == (
+        "Error: --env: there is no environment 'nowhere'. There are: base, local, sample, stream.\n"
+    )
+    (folder / "conf" / "nowhere").mkdir(parents=True)
+    monkeypatch.setattr(sys, "argv", ["lightning-kedro", "--env", "nowhere", "--tags", "x"])
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    assert "--tags: there is no tag 'x'" in capsys.readouterr().err
     monkeypatch.setattr(sys, "argv", ["lightning-kedro"])
     with pytest.raises(SystemExit, match="0"):
         main()

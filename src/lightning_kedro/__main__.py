@@ -7,7 +7,7 @@ Kedro's own convention for packaged projects holds too: options without a verb a
 import sys
 from typing import Final
 
-from lightning_kedro.packaged import choose_logging
+from lightning_kedro.packaged import PROGRAM, choose_logging
 
 _OF_THE_GROUP: Final = ("-h", "--help", "--version")
 
@@ -24,7 +24,7 @@ def _start(arguments: list[str]) -> None:
 
     if arguments[0].startswith("-") and arguments[0] not in _OF_THE_GROUP:
         arguments = ["run", *arguments]
-    cli(args=arguments, prog_name="lightning-kedro")
+    cli(args=arguments, prog_name=PROGRAM)
 
 
 if __name__ == "__main__":

@@ -49,6 +49,11 @@ COLUMNS: Final = {
     "silhouette_coefficient": Column(
         "DOUBLE", "-1 to 1: of a flash (or its cell), or the mean over a cluster or a fit"
     ),
+    "silhouette_error_bound": Column(
+        "DOUBLE",
+        "proven largest error of the silhouette coefficient of a flash, or of any flash of a "
+        "result; null where coefficients are those of cells, or there are none",
+    ),
     "mean_time": Column("TIMESTAMP", "mean time of the cluster's flashes, UTC"),
     "rms_radius_km": Column("DOUBLE", "root mean square distance to the center in km"),
     "rms_distance_km": Column("DOUBLE", "root mean square distance to the nearest center in km"),
@@ -90,6 +95,9 @@ COLUMNS: Final = {
     "k_min": Column("INTEGER", "clustering.k_min as asked for"),
     "k_max": Column("INTEGER", "clustering.k_max as asked for; few flashes allow fewer"),
     "max_cells": Column("BIGINT", "most points fitted: more flashes are merged into cells"),
+    "max_certified": Column(
+        "BIGINT", "up to so many merged flashes have their own silhouettes, with a proven bound"
+    ),
     "random_state": Column("BIGINT", "seed of the fits"),
     "method": Column(
         "VARCHAR", "exact, or cells where flashes were merged; of storms: tracked or dbscan"

@@ -7,6 +7,9 @@ from typing import Final
 PACKAGE: Final = Path(__file__).parent.name
 """The package, as Kedro knows the project."""
 
+PROGRAM: Final = "lightning-kedro"
+"""The command that the package installs."""
+
 _LOGGING: Final = "logging.yml"
 
 

@@ -28,7 +28,7 @@ from pydantic_core import ErrorDetails
 
 from lightning_kedro import __version__
 from lightning_kedro.exceptions import ParameterError
-from lightning_kedro.glm.satellites import PLATFORMS, SLOTS
+from lightning_kedro.glm.satellites import PLATFORMS, SLOTS, read_satellite
 from lightning_kedro.selection import DEFAULT_LABEL, Selection
 
 if TYPE_CHECKING:  # mypy wants to see each choice; pydantic makes them of the table
@@ -52,11 +52,11 @@ LAST_TIME: Final = datetime(2100, 1, 1, tzinfo=UTC)
 MOST_CELLS: Final = 10_000_000
 """More points than this do not fit into memory with the distances that fits need."""
 
+MOST_CERTIFIED: Final = 100_000_000
+"""Of so many flashes the rounding of sums was looked at; they would take an hour or more."""
+
 _NOWHERE: Final = (180.0, -180.0)
 """West and east of a box that begins and ends at the 180 degree meridian, eastward of it."""
-
-_SATELLITE: Final = re.compile(r"g(?:oes)?[\s_-]*(\d{2})|(\d{2})", re.IGNORECASE)
-"""How people write a satellite: ``g18``, ``GOES-18``, ``goes18``, ``18``."""
 
 
 class _Strict(BaseModel):
@@ -162,6 +162,7 @@ class Clustering(_Strict):
     k: Annotated[Literal["auto"] | int, BeforeValidator(_read_k)] = "auto"
     criterion: Literal["multiscale", "silhouette", "elbow"] = "multiscale"
     max_cells: Annotated[int, Field(ge=3, le=MOST_CELLS)] = 20_000
+    max_certified: Annotated[int, Field(ge=0, le=MOST_CERTIFIED)] = 2_000_000
     random_state: Annotated[int, Field(ge=0, le=2**32 - 1)] = 60
     time_scale_km_per_hour: Annotated[float | None, Field(ge=1e-6, le=1e7)] = None
 
@@ -241,12 +242,7 @@ class Parameters(_Strict):
     @classmethod
     def _read_satellite(cls, value: object) -> object:
         """Take any usual way to write a satellite or a slot."""
-        text = str(value).strip()
-        match = _SATELLITE.fullmatch(text)
-        if match is not None:
-            return f"G{match[1] or match[2]}"
-        slot = re.sub(r"^goes[\s_-]*", "", text, flags=re.IGNORECASE).lower()
-        return slot if slot in SLOTS else value
+        return read_satellite(value if isinstance(value, str) else str(value))
 
 
 def parse_utc(value: object, *, now: datetime) -> datetime:

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 _REMOTE: Final = "://"
 _PYPROJECT: Final = "pyproject.toml"
+BASE: Final = "base"
+"""The environment beneath all others."""
+
+DEFAULT: Final = "local"
+"""The environment of runs that name none."""
 
 
 class FolderSession(KedroSession):
@@ -69,6 +74,37 @@ def list_idle_plugins() -> tuple[str, ...]:
     return ("kedro-telemetry", *viz)
 
 
+def list_environments(conf_source: str | None = None) -> set[str]:
+    """The environments that a run in the working folder can have.
+
+    Args:
+        conf_source: Another folder of configuration than the folder's own, or an archive.
+
+    Returns:
+        Their names; none for archives and remote places.
+    """
+    own = conf_source or str(find_folder(Path.cwd()) / "conf")
+    if _is_elsewhere(own):
+        return set()
+    return _list_folders([Path(own)] if _has_base(own) else [Path(own), find_conf()])
+
+
+def _list_folders(roots: "Iterable[Path]") -> set[str]:
+    """The folders of environments, and the one that every run has unless it names another."""
+    present = [root for root in roots if root.is_dir()]
+    return {DEFAULT, *(path.name for root in present for path in root.iterdir() if path.is_dir())}
+
+
+def _is_elsewhere(conf_source: str | Path) -> bool:
+    """Whether configuration is in an archive or in a remote place."""
+    return _REMOTE in str(conf_source) or Path(conf_source).is_file()
+
+
+def _has_base(conf_source: str | Path) -> bool:
+    """Whether a folder has a base configuration, so that it goes by its own alone."""
+    return (Path(conf_source) / BASE).is_dir()
+
+
 class FolderConfigLoader(OmegaConfigLoader):
     """Kedro's loader, with the package's ``conf/`` beneath that of a folder without ``conf/base``.
 
@@ -84,16 +120,9 @@ class FolderConfigLoader(OmegaConfigLoader):
     ) -> None:
         """Decide where the configuration is; Kedro's own arguments."""
         self._upper: Path | None = None
-        if self._lacks_base(conf_source, options.get("base_env") or "base"):
+        if not (_is_elsewhere(conf_source) or _has_base(conf_source)):
             self._upper, conf_source = Path(conf_source), find_conf()
         super().__init__(conf_source, env, runtime_params, **options)
-
-    @staticmethod
-    def _lacks_base(conf_source: str | Path, base_env: str) -> bool:
-        """Whether a folder has no base configuration; archives and remote places are left alone."""
-        if _REMOTE in str(conf_source) or Path(conf_source).is_file():
-            return False
-        return not (Path(conf_source) / base_env).is_dir()
 
     def _read_raw_config(
         self, key: str
@@ -142,12 +171,9 @@ class FolderConfigLoader(OmegaConfigLoader):
     def _describe_missing(self, env: str, folder: Path) -> str:
         """What to say of an environment that there is not."""
         roots = [Path(self.conf_source), *([] if self._upper is None else [self._upper])]
-        names = {
-            path.name for root in roots if root.is_dir() for path in root.iterdir() if path.is_dir()
-        }
         return (
             f"There is no environment {env} ({folder} is no folder): the environments are "
-            f"{', '.join(sorted(names | {self.default_run_env}))}."
+            f"{', '.join(sorted(_list_folders(roots)))}."
         )
 
 

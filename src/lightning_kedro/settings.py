@@ -8,7 +8,13 @@ from lightning_kedro.hooks import (
     SummariseIngestion,
     SummariseReport,
 )
-from lightning_kedro.project import FolderConfigLoader, FolderSession, list_idle_plugins
+from lightning_kedro.project import (
+    BASE,
+    DEFAULT,
+    FolderConfigLoader,
+    FolderSession,
+    list_idle_plugins,
+)
 
 HOOKS = (
     CheckParameters(),
@@ -22,8 +28,8 @@ DISABLE_HOOKS_FOR_PLUGINS = list_idle_plugins()
 SESSION_CLASS = FolderSession
 CONFIG_LOADER_CLASS = FolderConfigLoader
 CONFIG_LOADER_ARGS = {
-    "base_env": "base",
-    "default_run_env": "local",
+    "base_env": BASE,
+    "default_run_env": DEFAULT,
     # One nested value in conf/local/parameters.yml changes that value, not the whole branch.
     "merge_strategy": {"parameters": "soft", "globals": "soft"},
 }

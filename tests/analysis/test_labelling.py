@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -75,6 +76,8 @@ def test_merging_error_is_measured_right(storms: Callable[..., tuple], scale: fl
     merged = silhouette_scores(features.points, features.weights, [fit.labels], features.scatter)
     assert error.silhouette_error == pytest.approx(merged[0] - exact, abs=1e-6)
     assert abs(error.silhouette_error) < 0.01
+    known = measure_merging(features, fit, clusters, lat, lon, hours, silhouette_error=0.125)
+    assert known == replace(error, silhouette_error=0.125)
 
 
 def test_merging_error_is_a_number_however_small_a_cluster_is(

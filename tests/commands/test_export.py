@@ -55,12 +55,14 @@ def test_folder_without_a_database_is_told_what_to_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(cli, ["export", "flashes", "--to", "flashes.parquet"])
-    assert done.exit_code == 1
-    assert done.output == (
-        f"Error: There is no database {tmp_path}/data/03_primary/lightning.duckdb yet: run "
-        f"`kedro run --pipelines ingestion` first.\n"
-    )
+    for program in ("lightning-kedro", "kedro"):
+        asked = ["export", "flashes", "--to", "flashes.parquet"]
+        done = CliRunner().invoke(cli, asked, prog_name=program)
+        assert done.exit_code == 1
+        assert done.output == (
+            f"Error: There is no database {tmp_path}/data/03_primary/lightning.duckdb yet: run "
+            f"`{program} run --pipelines ingestion` first.\n"
+        )
 
 
 def test_what_was_written_is_said() -> None:

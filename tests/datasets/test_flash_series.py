@@ -8,6 +8,7 @@ from tests.ingesting import HOUR, made_later, make_granules, put, window
 
 from lightning_kedro.datasets.flash_series import FlashSeriesDataset
 from lightning_kedro.datasets.granule_archive import GranuleArchiveDataset
+from lightning_kedro.datasets.raw_granules import RawGranulesDataset
 from lightning_kedro.exceptions import TableError
 from lightning_kedro.granules.creations import KnownGranules
 from lightning_kedro.granules.ports import LoadedStore
@@ -144,3 +145,12 @@ def test_hour_with_a_row_that_cannot_be_read_is_made_again_when_it_grows(
 def test_record_that_is_gone_is_named(hour: SeriesFolder) -> None:
     with pytest.raises(TableError, match=r"granules\.csv is gone: .* Run again"):
         hour.read_granules()
+
+
+def test_handles_on_folders_can_be_saved_back_without_harm(tmp_path: Path) -> None:
+    for dataset in (
+        FlashSeriesDataset(path=str(tmp_path / "series")),
+        RawGranulesDataset(path=str(tmp_path / "raw")),
+    ):
+        dataset.save(dataset.load())
+    assert not list(tmp_path.iterdir())

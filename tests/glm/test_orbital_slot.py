@@ -73,3 +73,12 @@ def test_satellite_is_named_by_the_places_of_its_granules(
     platform: str, orbital_slots: list[str | None], name: str
 ) -> None:
     assert name_satellite(platform, *orbital_slots) == name
+
+
+@pytest.mark.parametrize(
+    ("spelling", "platform"),
+    [("GOES-18", "G18"), ("g16", "G16"), ("19", "G19"), (" goes 17", "G17"), ("GOES-East", "G16")],
+)
+def test_satellite_is_found_in_any_usual_spelling(spelling: str, platform: str) -> None:
+    (segment,) = find_segments(spelling, day(2023, 5, 1), day(2023, 5, 2))
+    assert segment.platform == platform

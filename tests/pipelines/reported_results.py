@@ -200,6 +200,7 @@ def make_row(
         "k_min": 2,
         "k_max": 6,
         "max_cells": 20000,
+        "max_certified": 2_000_000,
         "random_state": 60,
         "method": "exact",
         "n_flashes": n,
@@ -209,6 +210,7 @@ def make_row(
         "silhouette_coefficient": 0.8 if evaluated else None,
         "inertia_error": 0.0,
         "silhouette_error": 0.0,
+        "silhouette_error_bound": 1e-12 if evaluated else None,
         "relabelled_share": 0.0,
         "code_version": "0.1.0+g1937cf2",
         "run_time": datetime(2025, 1, 1, 6, 30),  # noqa: DTZ001

@@ -31,7 +31,7 @@ from lightning_kedro.exceptions import (
 )
 from lightning_kedro.parameters import check_parameters
 from lightning_kedro.pipelines.clustering import create_pipeline, nodes
-from lightning_kedro.pipelines.clustering.flashes import fingerprint_flashes
+from lightning_kedro.pipelines.clustering.flashes import fingerprint_flashes, take_hours
 from lightning_kedro.results import RESULT_TABLES, Result
 from lightning_kedro.schemas import TABLES
 
@@ -221,6 +221,55 @@ def test_selection_says_how_exact_the_result_is(result: dict[str, Any]) -> None:
     assert np.isnan(selection["cell_size_km"])
     for name in ("inertia_error", "silhouette_error", "relabelled_share"):
         assert selection[name] == 0.0
+    bounds = result["clustered_flashes"]["silhouette_error_bound"].to_numpy()
+    assert (bounds == selection["silhouette_error_bound"]).all()
+    assert 0.0 < bounds[0] < 1e-11, "rounding alone"
+
+
+@pytest.mark.parametrize("time_scale", [None, 30.0], ids=["places", "with time"])
+@pytest.mark.parametrize("coordinates", ["sphere", "degrees"])
+def test_merged_flashes_have_silhouettes_of_their_own(
+    caplog: pytest.LogCaptureFixture, coordinates: str, time_scale: float | None
+) -> None:
+    flashes = simulate(4000, seed=5)
+    parameters = make_parameters(
+        max_cells=500, coordinates=coordinates, time_scale_km_per_hour=time_scale
+    )
+    with caplog.at_level(logging.INFO):
+        result = run(flashes, parameters)
+    selection, clustered = result["k_selection"].iloc[0], result["clustered_flashes"].to_pandas()
+    assert selection["method"] == "cells"
+    start = datetime(2023, 1, 26, 15, tzinfo=UTC)
+    hours = take_hours(flashes._table, start, wanted=time_scale is not None)
+    points = FeatureSpace(coordinates, time_scale_km_per_hour=time_scale).project(
+        *places(flashes), hours
+    )
+    exact = silhouette_samples(points, clustered["cluster"])
+    errors = np.abs(clustered["silhouette_coefficient"] - exact)
+    assert (errors <= clustered["silhouette_error_bound"] + 1e-6).all(), "scikit-learn rounds"
+    assert selection["silhouette_error_bound"] == clustered["silhouette_error_bound"].max() <= 1e-4
+    assert selection["silhouette_coefficient"] == pytest.approx(exact.mean(), abs=1e-4)
+    scores = result["silhouette_scores"].set_index("k")["silhouette_coefficient"]
+    assert selection["silhouette_error"] == pytest.approx(
+        scores[selection["k"]] - selection["silhouette_coefficient"], abs=1e-12
+    )
+    assert selection["max_certified"] == 2_000_000
+    assert "The silhouette of every flash is right to within" in caplog.text
+
+
+def test_beyond_max_certified_flashes_have_the_silhouettes_of_cells(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.INFO):
+        result = run(simulate(4000, seed=5), make_parameters(max_cells=500, max_certified=3999))
+    clustered = result["clustered_flashes"].to_pandas()
+    assert clustered["silhouette_error_bound"].isna().all()
+    assert clustered["silhouette_coefficient"].nunique() <= 500
+    row = result["k_selection"].iloc[0]
+    assert np.isnan(row["silhouette_error_bound"])
+    assert row["max_certified"] == 3999
+    assert 0.0 < abs(row["silhouette_error"]) < 0.01, "measured on a sample"
+    assert "right to within" not in caplog.text
 
 
 def test_cells_come_within_the_promised_errors(caplog: pytest.LogCaptureFixture) -> None:

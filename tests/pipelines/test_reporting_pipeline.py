@@ -14,12 +14,13 @@ import yaml
 from kedro.io import DataCatalog, MemoryDataset, SharedMemoryDataCatalog
 from kedro.runner import ParallelRunner, SequentialRunner, ThreadRunner
 from tests.conftest import PROJECT
-from tests.pipelines.reported_results import Handle, Tables, draw_all, gather, make_tables
+from tests.pipelines.reported_results import Handle, Tables, gather, make_tables
 
 from lightning_kedro.datasets.report import ChartDataset, ReportDataset
 from lightning_kedro.exceptions import NoResultError, PartialRunError
 from lightning_kedro.hooks import SummariseReport, describe_report
 from lightning_kedro.pipelines.reporting import create_pipeline
+from lightning_kedro.publication import Publication
 from lightning_kedro.store import reports
 
 FILES = {
@@ -86,8 +87,19 @@ def tables() -> Tables:
 
 
 @pytest.fixture(scope="module")
-def expected(tables: Tables) -> dict[str, bytes]:
-    return dict(gather(tables).files)
+def publication(tables: Tables) -> Publication:
+    """The whole report; to draw it takes seconds."""
+    return gather(tables)
+
+
+@pytest.fixture(scope="module")
+def former() -> Publication:
+    return gather(make_tables(n=30))
+
+
+@pytest.fixture(scope="module")
+def expected(publication: Publication) -> dict[str, bytes]:
+    return dict(publication.files)
 
 
 @pytest.mark.parametrize(
@@ -171,18 +183,18 @@ def test_results_that_differ_in_any_part_of_the_key_stand_side_by_side(tmp_path:
         assert f"{20 + number} GLM flashes" in page
 
 
-def test_what_is_passed_on_is_not_copied(tables: Tables) -> None:
+def test_what_is_passed_on_is_not_copied(tables: Tables, publication: Publication) -> None:
     reported = tables.reported
-    publication = gather(tables)
     for one in (reported, publication, tables.result):
         assert deepcopy(one) is one
     again = pickle.loads(pickle.dumps(reported))  # noqa: S301  (made here)
     assert (again.clustered.lat == reported.clustered.lat).all()
 
 
-def test_publication_is_published_by_the_last_entry_alone(tmp_path: Path, tables: Tables) -> None:
+def test_publication_is_published_by_the_last_entry_alone(
+    tmp_path: Path, tables: Tables, publication: Publication
+) -> None:
     catalog = make_catalog(tmp_path, tables)
-    publication = gather(tables)
     *first, last = (name for name in create_pipeline().nodes[-1].outputs)
     assert last == "report"
     for name in first:
@@ -192,9 +204,11 @@ def test_publication_is_published_by_the_last_entry_alone(tmp_path: Path, tables
     assert set(read(tmp_path / "08_reporting")) > FILES
 
 
-def test_saving_what_was_loaded_changes_nothing(tmp_path: Path, tables: Tables) -> None:
+def test_saving_what_was_loaded_changes_nothing(
+    tmp_path: Path, tables: Tables, publication: Publication
+) -> None:
     catalog = make_catalog(tmp_path, tables)
-    catalog["report"].save(gather(tables))
+    catalog["report"].save(publication)
     root = tmp_path / "08_reporting"
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
     for name in create_pipeline().nodes[-1].outputs:
@@ -211,10 +225,16 @@ def test_saving_what_was_loaded_changes_nothing(tmp_path: Path, tables: Tables) 
 @pytest.mark.parametrize("name", ["cluster_map", "report", "k_evaluation_chart"])
 @pytest.mark.parametrize("action", ["load", "preview"])
 def test_looking_completes_what_a_kill_left(
-    tmp_path: Path, tables: Tables, name: str, action: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    tables: Tables,
+    former: Publication,
+    publication: Publication,
+    name: str,
+    action: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     catalog = make_catalog(tmp_path, tables)
-    catalog["report"].save(gather(make_tables(n=30)))
+    catalog["report"].save(former)
     with monkeypatch.context() as patch:
         calls: list[Path] = []
 
@@ -225,18 +245,19 @@ def test_looking_completes_what_a_kill_left(
 
         patch.setattr(reports, "_complete", stop)
         with pytest.raises(KeyboardInterrupt):
-            catalog["report"].save(gather(tables))
+            catalog["report"].save(publication)
     root = tmp_path / "08_reporting"
     assert b"30 GLM flashes" in (root / "report.html").read_bytes()
     getattr(catalog[name], action)()
     assert {file: content for file, content in read(root).items() if file in FILES} == dict(
-        gather(tables).files
+        publication.files
     )
 
 
-def test_previews_are_what_kedro_viz_shows(tmp_path: Path, tables: Tables) -> None:
+def test_previews_are_what_kedro_viz_shows(
+    tmp_path: Path, tables: Tables, publication: Publication
+) -> None:
     catalog = make_catalog(tmp_path, tables)
-    publication = gather(tables)
     catalog["report"].save(publication)
     assert catalog["report"].preview() == catalog["cluster_map"].preview()
     assert len(catalog["k_evaluation_chart"].preview()["data"]) == 2
@@ -348,6 +369,7 @@ def test_pictures_of_another_result_are_refused(tmp_path: Path, tables: Tables) 
     assert read(tmp_path / "08_reporting") == before
 
 
-def test_pictures_of_one_result_are_the_same_byte_for_byte(tables: Tables) -> None:
-    assert draw_all(tables) == draw_all(tables)
-    assert gather(tables).files == gather(tables).files
+def test_pictures_of_one_result_are_the_same_byte_for_byte(
+    tables: Tables, publication: Publication
+) -> None:
+    assert gather(tables).files == publication.files

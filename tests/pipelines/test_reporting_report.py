@@ -173,6 +173,9 @@ def test_notes_name_what_is_missing_corrupt_flagged_or_merged() -> None:
     assert "has 176 of 180 expected granules (4 missing)" in notes
     assert "100 flashes (10.00 %) have flag 3: cut: too many events." in notes
     assert "1,000 flashes were merged into 400 cells of 5.0 km" in notes
+    assert "those of the flashes themselves, each right to within 1.0e-12, as proved." in notes
+    unknown = replace(tables, k_selection=merged.assign(silhouette_error_bound=None))
+    assert "as proved" not in "\n".join(find(unknown).notes)
     assert found.gaps == [
         "14 Jul 22:16:40 to 14 Jul 22:20:00 UTC (200 s)",
         "14 Jul 22:03:20 to 14 Jul 22:04:40 UTC (80 s)",

@@ -227,6 +227,28 @@ def test_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
     assert place.read_text() == "mine"
 
 
+@pytest.mark.parametrize("name", ["cluster_map.png", reports.INDEX])
+def test_folder_in_place_of_a_picture_is_named_and_nothing_changes(
+    tmp_path: Path, name: str
+) -> None:
+    former, new = make("one"), make("two")
+    publish(tmp_path, former)
+    standing = read(tmp_path)
+    mine = tmp_path / name
+    kept = mine.read_bytes()
+    mine.unlink()
+    (mine / "kept").mkdir(parents=True)
+    with pytest.raises(StorageError, match=rf"{name}\. A folder has the name of the file: "):
+        publish(tmp_path, new)
+    assert not (tmp_path / "two").exists()
+    (mine / "kept").rmdir()
+    mine.rmdir()
+    mine.write_bytes(kept)
+    assert read(tmp_path) == standing
+    publish(tmp_path, new)
+    assert_published(tmp_path, new)
+
+
 def test_run_that_read_first_and_comes_last_leaves_the_report_of_the_stored_result(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

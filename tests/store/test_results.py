@@ -143,9 +143,13 @@ def test_selection_without_a_result_is_named(path: Path) -> None:
     with pytest.raises(
         NoResultError,
         match=r"^There is no result of the window 2023-01-26T15:00:00 to .*, clustering.label fine "
-        r"yet: run `kedro run --pipelines clustering` .* The last report is left as it is\.$",
+        r"yet: run `kedro run --pipelines clustering` .* The last report is left as it is\. "
+        r"Of this window there are results of region all, min_quality all, label default\.$",
     ):
         handle(path).read_result(other)
+    elsewhen = Selection((Segment("G18", START, START + timedelta(minutes=1)),))
+    with pytest.raises(NoResultError, match=r"The last report is left as it is\.$"):
+        handle(path).read_result(elsewhen)
 
 
 def test_result_comes_with_its_window_of_granules_and_coverage(path: Path) -> None:
@@ -185,6 +189,7 @@ def test_identity_differs_from_run_to_run() -> None:
 ADDED = {
     *("region", "min_quality", "label", "satellite", "west", "south", "east", "north"),
     *("requested_k", "requested_criterion", "flashes_fingerprint", "code_version", "run_time"),
+    *("silhouette_error_bound", "max_certified"),
 }
 
 

@@ -52,8 +52,8 @@ class MergingError:
 
     Attributes:
         inertia_error: Inertia as estimated from cells over that of all flashes, less 1.
-        silhouette_error: Silhouette score of a sample of flashes merged into their cells, less
-            that of the same flashes taken one by one.
+        silhouette_error: Silhouette score of flashes merged into their cells, less that of the
+            same flashes taken one by one: of all, or of a sample.
         relabelled_share: Share of flashes whose nearest center is not the one of their cell.
     """
 
@@ -169,6 +169,7 @@ def measure_merging(
     lat: npt.NDArray[np.floating],
     lon: npt.NDArray[np.floating],
     hours: FloatArray | None = None,
+    silhouette_error: float | None = None,
 ) -> MergingError:
     """Measure what merging flashes into cells did to the chosen partition.
 
@@ -179,6 +180,8 @@ def measure_merging(
         lat: Latitudes of the flashes, shape (n,), degrees.
         lon: Longitudes, shape (n,), degrees.
         hours: Times since the window's start, shape (n,), h; None without a time scale.
+        silhouette_error: The error of the silhouette where all flashes have been scored; where
+            not, it is measured on a sample.
 
     Returns:
         The errors.
@@ -187,6 +190,25 @@ def measure_merging(
         return MergingError()
     of_cell = fit.labels[features.index]
     of_flash = clusters.order[clusters.labels]
+    if silhouette_error is None:
+        silhouette_error = _measure_silhouette(features, fit, clusters, lat, lon, hours)
+    estimate = fit.inertia + float(features.scatter.sum())
+    return MergingError(
+        inertia_error=estimate / clusters.inertia - 1.0,
+        silhouette_error=silhouette_error,
+        relabelled_share=float(np.mean(of_cell != of_flash)),
+    )
+
+
+def _measure_silhouette(
+    features: ClusterFeatures,
+    fit: KMeansFit,
+    clusters: FlashClusters,
+    lat: npt.NDArray[np.floating],
+    lon: npt.NDArray[np.floating],
+    hours: FloatArray | None,
+) -> float:
+    """Silhouette score of a sample of flashes in cells, less that of the same flashes."""
     # The same flashes both times, so that the luck of the sample drops out of the difference.
     part = _choose_sample(clusters)
     here = _project(features, part, lat[part], lon[part], None if hours is None else hours[part])
@@ -196,12 +218,8 @@ def measure_merging(
         features.points[found], counts, fit.labels[found], features.scatter[found] * shares
     )
     alone = np.ones(len(here))
-    estimate = fit.inertia + float(features.scatter.sum())
-    return MergingError(
-        inertia_error=estimate / clusters.inertia - 1.0,
-        silhouette_error=merged - _score(here, alone, of_flash[part], np.zeros(len(here))),
-        relabelled_share=float(np.mean(of_cell != of_flash)),
-    )
+    labels = clusters.order[clusters.labels[part]]
+    return merged - _score(here, alone, labels, np.zeros(len(here)))
 
 
 def _choose_sample(clusters: FlashClusters) -> IndexArray:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import click
 
 from lightning_kedro.exceptions import LightningKedroError
+from lightning_kedro.packaged import PROGRAM
 
 
 @contextmanager
@@ -22,7 +23,15 @@ def plain_errors() -> Iterator[None]:
         message = next((_explain(cause) for cause in causes if _explain(cause)), "")
         if not message:
             raise
-        raise click.ClickException(message) from None
+        raise click.ClickException(_name_program(message)) from None
+
+
+def _name_program(message: str) -> str:
+    """A message that tells to run the program that is running: outside of projects no ``kedro``."""
+    context = click.get_current_context(silent=True)
+    if context is None or context.find_root().info_name != PROGRAM:
+        return message
+    return message.replace("`kedro ", f"`{PROGRAM} ")
 
 
 def _explain(error: BaseException) -> str:

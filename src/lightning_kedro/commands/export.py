@@ -32,7 +32,7 @@ _SIDES: Final = ("west", "south", "east", "north")
     metavar="START/END",
     help="UTC, ISO 8601, or now, now-3h, now-2d. Default: that of the latest result.",
 )
-@click.option("--satellite", help="G16 to G19, east or west. Default: whatever is there.")
+@click.option("--satellite", help="A satellite, or east or west. Default: whatever is there.")
 @click.option("--region", metavar="W,S,E,N", help="A box in degrees, or all.")
 @click.option("--min-quality", type=click.Choice(["all", "good"]), help="good: flag 0 only.")
 @click.option("--label", help="clustering.label of the result.")
@@ -79,12 +79,13 @@ def read_wanted(
     Raises:
         ParameterError: If one of them cannot be used.
     """
+    from lightning_kedro.glm.satellites import PLATFORMS
     from lightning_kedro.parameters import check_parameters
     from lightning_kedro.selection import Region
     from lightning_kedro.store.export import Wanted
 
     given: dict[str, Any] = {
-        "satellite": satellite or "G16",
+        "satellite": satellite or PLATFORMS[0],
         "window": _split_window(window or "now-1h/now"),
         "clustering": {} if label is None else {"label": label},
         "preprocessing": {"region": {} if region in {None, "all"} else _split_region(str(region))},

@@ -29,7 +29,11 @@ def run(context: click.Context, /, **options: Any) -> None:  # noqa: ANN401
     from kedro.framework import project
     from kedro.framework.cli.project import run as kedro_run
 
+    from lightning_kedro.project import list_environments
+    from lightning_kedro.run_options import check_run_options
+
     if project.PACKAGE_NAME is None:  # not started by `kedro`
         project.configure_project(PACKAGE)
     with plain_errors():
+        check_run_options(options, list_environments(options.get("conf_source")))
         context.invoke(kedro_run, **options)

@@ -16,7 +16,9 @@ from lightning_kedro.store.workers import run_hours
 logger = logging.getLogger(__name__)
 
 
-class FlashSeriesDataset(AbstractDataset[Mapping[str, ReadHour], FlashSeries], HourFolder):
+class FlashSeriesDataset(
+    AbstractDataset[Mapping[str, ReadHour] | FlashSeries, FlashSeries], HourFolder
+):
     """Saves time series and geo series by archive hour as CSV; loads a lazy handle on them.
 
     What is saved is a mapping of an hour's key to a task that reads the hour when it is called. An
@@ -51,8 +53,13 @@ class FlashSeriesDataset(AbstractDataset[Mapping[str, ReadHour], FlashSeries], H
         """The handle."""
         return self._series
 
-    def save(self, data: Mapping[str, ReadHour]) -> None:
-        """Write the hours that are not there yet, on all cores if they are many."""
+    def save(self, data: Mapping[str, ReadHour] | FlashSeries) -> None:
+        """Write the hours that are not there yet, on all cores if they are many.
+
+        A handle from ``load`` stands for what is on disk: to save it changes nothing.
+        """
+        if isinstance(data, FlashSeries):
+            return
         tasks = [
             partial(save_hour, self._series.hour(task.hour.platform, task.hour.hour), task)
             for task in data.values()

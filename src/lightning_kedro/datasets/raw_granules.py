@@ -28,7 +28,9 @@ BYTES_BEHIND: Final = 32 << 20
 """How many bytes of granules have come and are not on the disk yet, at most."""
 
 
-class RawGranulesDataset(AbstractDataset[GranuleSelection, GranuleCopies], HourFolder):
+class RawGranulesDataset(
+    AbstractDataset[GranuleSelection | GranuleCopies, GranuleCopies], HourFolder
+):
     """Saves a selection of granules to a folder and loads a handle on that folder.
 
     The folder is laid out like the archive. What is there already is not fetched again, unless it
@@ -62,8 +64,8 @@ class RawGranulesDataset(AbstractDataset[GranuleSelection, GranuleCopies], HourF
         """A handle on the folder."""
         return self._copies
 
-    def save(self, data: GranuleSelection) -> None:
-        """Fetch what is not there yet.
+    def save(self, data: GranuleSelection | GranuleCopies) -> None:
+        """Fetch what is not there yet; a handle from ``load`` stands for what is on disk.
 
         What cannot be fetched is left out and noted beside the copies: it counts as missing, the
         rest goes on, and the run says so at its end. Nor does it stop a run that nothing at all
@@ -72,6 +74,8 @@ class RawGranulesDataset(AbstractDataset[GranuleSelection, GranuleCopies], HourF
         Raises:
             StorageError: If the disk is full or cannot be written to.
         """
+        if isinstance(data, GranuleCopies):
+            return
         for folder in {self._copies.folder_of(hour.hour) for hour in data.report.hours}:
             remove_stale_partials(folder)
         if data.source.is_local:

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from lightning_kedro.exceptions import ParameterError
-from lightning_kedro.glm.satellites import PLATFORMS, SATELLITES, SLOTS
+from lightning_kedro.glm.satellites import PLATFORMS, SATELLITES, SLOTS, read_satellite
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,8 @@ def find_segments(satellite: str, start: datetime, end: datetime) -> tuple[Segme
     """Which satellite to ask for in each part of a window.
 
     Args:
-        satellite: A platform, or ``east`` or ``west`` for whichever held that slot.
+        satellite: A platform, or ``east`` or ``west`` for whichever held that slot, in any usual
+            spelling.
         start: Start of the window, inclusive, UTC.
         end: End of the window, exclusive, UTC.
 
@@ -53,6 +54,7 @@ def find_segments(satellite: str, start: datetime, end: datetime) -> tuple[Segme
         ParameterError: If there is no such satellite, or if no satellite held the slot yet when the
             window starts.
     """
+    satellite = read_satellite(satellite)
     if satellite not in (*PLATFORMS, *SLOTS):
         message = f"There is no satellite {satellite!r}: give {', '.join((*PLATFORMS, *SLOTS))}."
         raise ParameterError(message)

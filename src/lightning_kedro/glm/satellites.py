@@ -16,6 +16,7 @@ The check-out places of GOES-18 and GOES-19 (89.5 W) are left out: no granule of
 known to be public, nor what its bounds would be.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -172,3 +173,26 @@ PLATFORMS: Final = tuple(SATELLITES)
 
 SLOTS: Final = ("east", "west")
 """The slots that the parameter ``satellite`` may name."""
+
+_SPELLING: Final = re.compile(r"g(?:oes)?[\s_-]*(\d{2})|(\d{2})", re.IGNORECASE)
+"""How people write a satellite: ``g18``, ``GOES-18``, ``goes18``, ``18``."""
+
+
+def read_satellite(text: str) -> str:
+    """Read any usual way to write a satellite or a slot.
+
+    Args:
+        text: What a person wrote.
+
+    Returns:
+        The platform or the slot as the project writes it; ``text`` as it is if it is neither.
+
+    Example:
+        >>> read_satellite("GOES-18"), read_satellite("goes west"), read_satellite("Himawari")
+        ('G18', 'west', 'Himawari')
+    """
+    match = _SPELLING.fullmatch(text.strip())
+    if match is not None:
+        return f"G{match[1] or match[2]}"
+    slot = re.sub(r"^goes[\s_-]*", "", text.strip(), flags=re.IGNORECASE).lower()
+    return slot if slot in SLOTS else text

@@ -86,7 +86,7 @@ def connect(
     if set(path.as_posix()) & set(_UNUSABLE):
         message = (
             f"Database {path} cannot be opened: DuckDB cannot work below a folder with ? or \\ in "
-            f"its name. Set `data` in conf/base/globals.yml to another folder, then run again."
+            f"its name. Set `data` in conf/local/globals.yml to another folder, then run again."
         )
         raise TableError(message)
     with explain_database(path, "opened"):
@@ -223,7 +223,7 @@ def explain_database(path: Path, verb: str) -> Iterator[None]:
         if os.strerror(errno.EACCES) in text:
             message = (
                 f"Database {path} may not be {verb}: change its permissions or its folder's, or "
-                f"set `data` in conf/base/globals.yml; then run again."
+                f"set `data` in conf/local/globals.yml; then run again."
             )
             raise StorageError(message) from error
         for number in (errno.ENOSPC, QUOTA_ERROR, errno.EROFS):

@@ -14,9 +14,10 @@ QUOTA_ERROR: Final[int | None] = getattr(errno, "EDQUOT", None)
 _ADVICE: Final = {
     errno.ENOSPC: "The disk is full: make room (`kedro prune` drops old granules and CSVs)",
     QUOTA_ERROR: "The disk quota is used up: make room",
-    errno.EROFS: "The file system is read-only: set `data` in conf/base/globals.yml",
+    errno.EROFS: "The file system is read-only: set `data` in conf/local/globals.yml",
     errno.ENOTDIR: "A part of the path is no folder: move it away",
     errno.EEXIST: "A file has the name of the folder: move it away",
+    errno.EISDIR: "A folder has the name of the file: move it away",
     errno.EACCES: (
         "The folder may not be written to, or another program has the file open: change its "
         "permissions, or close that program"

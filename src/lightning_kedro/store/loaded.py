@@ -111,7 +111,7 @@ class StoredTable(TableHandle, ABC):
         """The rows of a window as a frame, for notebooks.
 
         Args:
-            satellite: G16 to G19, or ``east`` or ``west``.
+            satellite: G16 to G19, in any usual spelling, or ``east`` or ``west``.
             start: Start of the window, inclusive; ISO 8601, UTC.
             end: End of the window, exclusive.
             columns: The columns wanted; all if None.

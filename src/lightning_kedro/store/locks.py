@@ -139,7 +139,7 @@ def _try_lock(file: IO[bytes], folder: Path, *, shared: bool) -> bool:
         file.close()
         message = (
             f"Folder {folder} cannot be locked: {error}. Its file system has no locks: set `data` "
-            f"in conf/base/globals.yml to a folder on another one, then run again."
+            f"in conf/local/globals.yml to a folder on another one, then run again."
         )
         raise StorageError(message) from error
     return True

@@ -42,12 +42,14 @@ def is_running(process: int) -> bool:
     """Whether there is a process of this number in this domain that has not ended.
 
     One that was killed and that its parent has not yet waited for (a zombie) still has its number,
-    for ever where nobody waits, as in many containers. Not ``os.kill(process, 0)``: on Windows that ends the process.
+    for ever where nobody waits, as in many containers.
+
+    Not ``os.kill(process, 0)``: on Windows that ends the process.
     """
     import psutil
 
     try:
-        return str(psutil.Process(process).status()) != psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(process).status() != psutil.STATUS_ZOMBIE)
     except psutil.AccessDenied:
         return True
     except (psutil.NoSuchProcess, OverflowError):

@@ -13,10 +13,12 @@ A publication is prepared in full in a hidden folder. The rename that gives this
 whoever comes next completes them if a kill came between (``finish_publication``).
 """
 
+import errno
 import json
 import logging
+import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
 from pathlib import Path
@@ -132,6 +134,7 @@ def publish(
         if standing and is_other and find_stored() == standing.identity:
             logger.info("The report of %s, which was made meanwhile, stands", standing.identity)
             return root / publication.name / PAGE
+        _refuse_folders(root, [*publication.files, INDEX])
         _prepare(root, publication)
         (root / _PREPARED).rename(root / _JOURNAL)
         _complete(root)
@@ -182,10 +185,10 @@ def _prepare(root: Path, publication: Publication) -> None:
     result.mkdir(parents=True)
     latest.mkdir()
     for name, content in {**publication.files, **publication.extras}.items():
-        (result / name).write_bytes(content)
+        _write(result / name, content)
     _write_text(result / CARD, json.dumps(asdict(card), indent=1, ensure_ascii=False))
     for name, content in publication.files.items():
-        (latest / name).write_bytes(content)
+        _write(latest / name, content)
     others = [one for one in list_reports(root) if one.name != publication.name]
     entries = [*others, Entry(publication.name, card)]
     entries.sort(key=lambda one: (one.card.run_time, one.name), reverse=True)
@@ -195,7 +198,15 @@ def _prepare(root: Path, publication: Publication) -> None:
 
 def _write_text(path: Path, text: str) -> None:
     """The same bytes on every system."""
-    path.write_bytes(text.encode("utf-8"))
+    _write(path, text.encode("utf-8"))
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file that is on the disk before its name matters, even if the power goes."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _complete(root: Path) -> None:
@@ -211,10 +222,19 @@ def _complete(root: Path) -> None:
             shutil.rmtree(former, ignore_errors=True)
             folder.rename(former)
         result.rename(folder)
+    _refuse_folders(root, [path.name for path in (journal / _LATEST).iterdir()])
     for path in sorted((journal / _LATEST).iterdir(), key=_put_pages_last):
         path.replace(root / path.name)
     journal.rename(done)
     shutil.rmtree(done, ignore_errors=True)
+
+
+def _refuse_folders(root: Path, names: Iterable[str]) -> None:
+    """Say that a folder is where a picture belongs: no system renames a file onto one."""
+    for path in (root / name for name in names):
+        if path.is_dir() and not path.is_symlink():
+            with explain_disk(path):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
 
 
 def _put_pages_last(path: Path) -> tuple[bool, bool, str]:

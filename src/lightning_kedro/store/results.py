@@ -1,7 +1,7 @@
 """Results in the database: replaced as a whole, read as a whole."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lightning_kedro.exceptions import NoResultError
 from lightning_kedro.results import RESULT_TABLES, Result, find_kind
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+OTHERS_NAMED: Final = 3
+"""How many other results of a window a message names."""
+
+
 class ResultTable(TableHandle):
     """A lazy handle on the table with a row for every result of a kind."""
 
@@ -34,12 +38,15 @@ class ResultTable(TableHandle):
         """
         with self.open() as connection, transaction(connection):
             result = read_result(connection, selection, find_kind(self.table) or RESULT_TABLES)
+            others = [] if result else _describe_others(connection, self.table, selection)
         if result is None:
             maker = "clustering" if self.table == RESULT_TABLES[-1] else "storms"
             message = (
                 f"There is no result of {selection} yet: run `kedro run --pipelines {maker}` "
                 f"with the same parameters first. The last report is left as it is."
             )
+            if others:
+                message += f" Of this window there are results of {'; '.join(others)}."
             raise NoResultError(message)
         return result
 
@@ -69,6 +76,23 @@ class ResultTable(TableHandle):
         row = self.read(selection)
         kind = find_kind(self.table) or RESULT_TABLES
         return Result(selection, {self.table: row}, kind).identity if row.num_rows else None
+
+
+def _describe_others(
+    connection: "duckdb.DuckDBPyConnection", table: str, selection: Selection
+) -> list[str]:
+    """What else of a selection's window there are results of, in the words of their keys."""
+    if not table_columns(connection, table):
+        return []
+    rows = connection.execute(
+        f"SELECT DISTINCT region, min_quality, label FROM main.{table} "  # noqa: S608
+        "WHERE platform = ? AND window_start = ? AND window_end = ? ORDER BY ALL",
+        [*selection.key[:3]],
+    ).fetchall()
+    named = [
+        f"region {region}, min_quality {quality}, label {label}" for region, quality, label in rows
+    ]
+    return [*named[:OTHERS_NAMED], "others"] if len(named) > OTHERS_NAMED else named
 
 
 def read_result(

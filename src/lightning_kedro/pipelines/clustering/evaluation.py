@@ -9,6 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_kedro.analysis.cells import TooFewCellsError
+from lightning_kedro.analysis.certified_silhouette import (
+    CertifiedSilhouettes,
+    bound_exact,
+    certify_silhouettes,
+)
 from lightning_kedro.analysis.features import ClusterFeatures, FeatureSpace, make_features
 from lightning_kedro.analysis.kmeans import KMeansFit, fit_all, merge_equal_points
 from lightning_kedro.analysis.labelling import (
@@ -67,12 +72,15 @@ class ClusteredFlashes:
         clusters: The flashes' clusters.
         error: What merging flashes into cells did to it.
         samples: Silhouette coefficient of each flash, shape (n,); NaN with a single cluster.
+        bounds: Proven largest error of each of them, shape (n,); NaN where it is that of the
+            flash's cell.
     """
 
     choice: Recommendation
     clusters: FlashClusters
     error: MergingError
     samples: FloatArray
+    bounds: FloatArray
 
 
 def build_features(
@@ -234,6 +242,7 @@ def cluster_table(
     candidates: Sequence[KMeansFit],
     samples: Mapping[int, FloatArray],
     choice: Recommendation,
+    max_certified: int,
 ) -> ClusteredFlashes:
     """Label every flash by its nearest center in the chosen fit.
 
@@ -242,19 +251,39 @@ def cluster_table(
         candidates: The fits.
         samples: Silhouette coefficient of each point by k, shape (m,) each.
         choice: The chosen k.
+        max_certified: Up to so many merged flashes have silhouettes of their own.
     """
     features = prepared.features
     if choice.k == 0:
-        return ClusteredFlashes(choice, _no_clusters(), MergingError(), np.empty(0))
+        return ClusteredFlashes(choice, _no_clusters(), MergingError(), np.empty(0), np.empty(0))
     fit = next(fit for fit in candidates if fit.n_clusters == choice.k)
     lat, lon = take_places(prepared.table)
     timed = features.space.time_scale_km_per_hour is not None
     hours = take_hours(prepared.table, prepared.selection.start, wanted=timed)
     clusters = label_flashes(features, fit, lat, lon, hours)
-    error = measure_merging(features, fit, clusters, lat, lon, hours)
-    log_choice(choice, error)
     of_points = samples.get(choice.k, np.full(len(features.points), np.nan))
-    return ClusteredFlashes(choice, clusters, error, of_points[features.index])
+    scored = _score_flashes(features, of_points)
+    known_error = None
+    if choice.k > 1 and features.cells is not None and features.n_flashes <= max_certified:
+        scored = certify_silhouettes(features.space.project(lat, lon, hours), clusters.labels)
+        estimate = np.average(of_points, weights=features.weights)
+        known_error = float(estimate - scored.coefficients.mean())
+    error = measure_merging(features, fit, clusters, lat, lon, hours, known_error)
+    log_choice(choice, error, scored.bounds)
+    return ClusteredFlashes(choice, clusters, error, scored.coefficients, scored.bounds)
+
+
+def _score_flashes(features: ClusterFeatures, of_points: FloatArray) -> CertifiedSilhouettes:
+    """Give flashes the silhouettes of their points; their error is known where these are flashes.
+
+    Args:
+        features: The points.
+        of_points: Silhouette coefficient of each point, shape (m,); NaN with a single cluster.
+    """
+    is_exact = features.cells is None
+    bound = bound_exact(*features.points.shape) if is_exact else np.nan
+    coefficients = of_points[features.index]
+    return CertifiedSilhouettes(coefficients, np.where(np.isnan(coefficients), np.nan, bound))
 
 
 def _no_clusters() -> FlashClusters:
@@ -270,7 +299,7 @@ def _no_clusters() -> FlashClusters:
     )
 
 
-def log_choice(choice: Recommendation, error: MergingError) -> None:
+def log_choice(choice: Recommendation, error: MergingError, bounds: FloatArray) -> None:
     """Say what was chosen and why, and how far merging flashes into cells can be trusted."""
     level = logging.WARNING if choice.at_range_end else logging.INFO
     logger.log(level, "k = %d by %s: %s", choice.k, choice.criterion, choice.reason)
@@ -282,6 +311,10 @@ def log_choice(choice: Recommendation, error: MergingError) -> None:
             error.silhouette_error,
             100.0 * error.relabelled_share,
         )
+        if not np.isnan(bounds).any():
+            logger.info(
+                "The silhouette of every flash is right to within %.1e, as proved", bounds.max()
+            )
 
 
 def mean_times(

@@ -96,7 +96,9 @@ def cluster_flashes(
     options = ClusteringOptions.from_parameters(clustering)
     n_flashes = cluster_features.features.n_flashes
     choice = evaluation.choose_k(evaluated, inertia, options, n_flashes)
-    clustered = evaluation.cluster_table(cluster_features, fits, evaluated.samples, choice)
+    clustered = evaluation.cluster_table(
+        cluster_features, fits, evaluated.samples, choice, options.max_certified
+    )
     request = {"clustering": clustering, "satellite": satellite, "run_time": run_time}
     chosen = Selection.from_plain(selection)
     result = tables.collect_result(

@@ -19,6 +19,7 @@ class ClusteringOptions:
         k: The k to take, or None for the recommended one.
         criterion: ``multiscale``, ``silhouette`` or ``elbow``.
         max_cells: Most points that are fitted; more flashes are merged into cells.
+        max_certified: Up to so many merged flashes have silhouettes of their own.
         random_state: Seed.
         time_scale_km_per_hour: How many km an hour counts as, or None.
     """
@@ -30,6 +31,7 @@ class ClusteringOptions:
     k: int | None
     criterion: str
     max_cells: int
+    max_certified: int
     random_state: int
     time_scale_km_per_hour: float | None
 

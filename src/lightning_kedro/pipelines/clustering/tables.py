@@ -116,6 +116,7 @@ def _list_flashes(prepared: PreparedFlashes, clustered: ClusteredFlashes) -> dic
         **{name: table.column(name) for name in names},
         "cluster": clustered.clusters.labels,
         "silhouette_coefficient": clustered.samples,
+        "silhouette_error_bound": clustered.bounds,
     }
 
 
@@ -159,6 +160,7 @@ def _list_selection(
         "silhouette_coefficient": float(samples.mean()) if samples.size else None,
         "inertia_error": error.inertia_error,
         "silhouette_error": error.silhouette_error,
+        "silhouette_error_bound": float(clustered.bounds.max()) if samples.size else None,
         "relabelled_share": error.relabelled_share,
         "flashes_fingerprint": prepared.fingerprint,
         "code_version": __version__,
@@ -184,5 +186,6 @@ def _list_options(options: ClusteringOptions) -> dict[str, Any]:
         "k_min": options.k_min,
         "k_max": options.k_max,
         "max_cells": options.max_cells,
+        "max_certified": options.max_certified,
         "random_state": options.random_state,
     }
