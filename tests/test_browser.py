@@ -322,7 +322,7 @@ def colours_of(picture: np.ndarray) -> set[tuple[int, ...]]:
 def test_map_shows_storms_or_clusters(browser: Any, storm_report: Path) -> None:
     open_report(browser, storm_report)
     assert pressed(browser) == ["storms"]
-    assert state(browser)["kind"] == "storms"
+    assert state(browser)["shows"] == "storms"
     storms, marks = canvas(browser, "points"), canvas(browser, "marks")
     assert len(colours_of(storms)) == 5, "a color for each storm, and one for no storm"
     assert browser.find_element("id", "key").is_displayed()
@@ -341,7 +341,7 @@ def test_map_shows_storms_or_clusters(browser: Any, storm_report: Path) -> None:
 
 def test_results_without_storms_show_clusters_alone(browser: Any, day_report: Path) -> None:
     open_report(browser, day_report)
-    assert state(browser)["kind"] == "clusters"
+    assert state(browser)["shows"] == "clusters"
     assert browser.find_elements("css selector", "[data-kind]") == []
     assert not browser.find_element("id", "chart").is_displayed()
     told = browser.find_element("css selector", "#storms + p").text

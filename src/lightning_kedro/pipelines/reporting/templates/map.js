@@ -265,9 +265,9 @@
     $("clock").textContent = frame < 0 ? "whole window" : data.frames[frame] + lost;
     $("legend").hidden = $("colour").value !== "age";
     $("key").hidden = kind !== "storms";
-    for (const button of document.querySelectorAll("[data-kind]")) button.setAttribute("aria-pressed", String(button.dataset.kind === kind));
+    for (const button of document.querySelectorAll("button[data-kind]")) button.setAttribute("aria-pressed", String(button.dataset.kind === kind));
     $("colour").firstElementChild.textContent = `colour: ${noun()}`;
-    stage.dataset.kind = kind;
+    stage.dataset.shows = kind;
     chart.mark(frame < 0 ? null : [edges[frame], edges[frame + 1]]);
     $("all").setAttribute("aria-pressed", String(frame < 0));
     $("hour").setAttribute("aria-valuetext", $("clock").textContent);
@@ -410,7 +410,7 @@
     stage.focus({ preventScroll: true }); stage.scrollIntoView({ block: "center" });
   };
   const setKind = (next) => { kind = next; choose(null); hide(); };
-  for (const button of document.querySelectorAll("[data-kind]")) button.addEventListener("click", () => setKind(button.dataset.kind));
+  for (const button of document.querySelectorAll("button[data-kind]")) button.addEventListener("click", () => setKind(button.dataset.kind));
   const step = (by) => {
     if (kind !== "storms") setKind("storms");
     const next = layer.list[(chart.number + by + layer.list.length) % layer.list.length];
