@@ -394,7 +394,7 @@ def test_chart_shows_minutes_jumps_and_gaps_and_obeys_the_keys(
     assert re.match(r"Flashes per minute of storm 0: 9\d\d flashes, at most \d+ a minute", label)
     svg.send_keys(Keys.ARROW_RIGHT)
     readout = browser.find_element("id", "readout")
-    assert re.match(r"14 Jul 22:00 UTC \S \d+ flashes", readout.text)
+    assert re.match(r"14 Jul 22:00 UTC \S \d+ flash", readout.text)
     svg.send_keys(Keys.ARROW_RIGHT)
     assert "22:01 UTC" in readout.text
     svg.send_keys(Keys.ESCAPE)

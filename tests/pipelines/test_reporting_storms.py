@@ -423,7 +423,7 @@ def test_report_lists_storms_with_their_numbers(stormy: Tables) -> None:
     for row in rows:
         assert f"<code>{row['id']}</code>" in page
         assert f'data-storm="{row["storm"]}"' in page
-    assert "4 storms with 1,900 of 2,000 flashes, 100 flashes in no storm" in page
+    assert "4 storms with 1,900 of 2,000 flashes, 100 in no storm" in page
     assert "Storms found 2025-01-01 06:20:00 UTC" in page
 
 
