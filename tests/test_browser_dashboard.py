@@ -147,9 +147,9 @@ def test_table_leads_to_the_map_of_storms(browser: Any, dashboard: Dashboard) ->
     browser.find_element("css selector", "[data-storm='2']").click()
     wait_for(lambda: not np.array_equal(canvas(browser, "base"), before), "it leads nowhere")
     assert browser.find_element("css selector", "tr.found").get_attribute("id") == "storm2"
-    assert wait_for_maps(browser)[0]["kind"] == "storms"
+    assert wait_for_maps(browser)[0]["shows"] == "storms"
     browser.find_element("css selector", "[data-cluster='1']").click()
-    wait_for(lambda: wait_for_maps(browser)[0]["kind"] == "clusters", "clusters are not shown")
+    wait_for(lambda: wait_for_maps(browser)[0]["shows"] == "clusters", "clusters are not shown")
     wait_for(lambda: query(browser).get("by") == ["cluster"], "the address does not remember")
     assert errors_of(browser) == []
 

@@ -275,6 +275,18 @@ def gather(tables: Tables) -> Publication:
     return nodes.gather_report(reported, None, None, {}, "", *drawn, chart)[-1]
 
 
+_GATHERED: list[tuple[Tables, Publication]] = []
+
+
+def gather_once(tables: Tables) -> Publication:
+    """The same, made once for the same tables: drawing all pictures takes seconds."""
+    found = next((made for one, made in _GATHERED if one is tables), None)
+    if found is None:
+        found = gather(tables)
+        _GATHERED[:] = [*_GATHERED[-1:], (tables, found)]
+    return found
+
+
 def write_page(tables: Tables, pictures: dict[str, bytes] | None = None) -> str:
     """The report's page alone."""
     from lightning_kedro.pipelines.reporting.report import write_html

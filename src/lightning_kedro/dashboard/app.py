@@ -52,6 +52,7 @@ STATIC: Final = {
     "report.css": "text/css",
     "map.js": "text/javascript",
     "storms.js": "text/javascript",
+    "basemap.js": "text/javascript",
     "basemap.json": "application/json",
 }
 """Files of the pages; style and map script are the report's own."""
@@ -143,7 +144,7 @@ def _load_static(name: str) -> str:
     """The content of a file of the pages."""
     if name == "basemap.json":
         return json.dumps(pack_basemap(), separators=(",", ":"))
-    if name in {"report.css", "map.js", "storms.js"}:
+    if name in {"report.css", "map.js", "storms.js", "basemap.js"}:
         return read_template(name)
     return (files(__package__) / "static" / name).read_text(encoding="utf-8")
 

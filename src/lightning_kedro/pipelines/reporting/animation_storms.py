@@ -1,6 +1,6 @@
 """Storms in the animation: outlines, tracks and lightning jumps, frame by frame."""
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -20,12 +20,16 @@ from lightning_kedro.pipelines.reporting.storm_shapes import (
 from lightning_kedro.pipelines.reporting.storm_window import FIRST_ALGORITHM, StormWindow
 from lightning_kedro.pipelines.reporting.window import Times
 
+if TYPE_CHECKING:
+    from matplotlib.path import Path
+
 EXPLAINED_LINES: Final = (
     "\N{WHITE CIRCLE} storm and its track   \N{BLACK UP-POINTING TRIANGLE} lightning jump"
 )
 
 _MOST_STORMS: Final = 60  # with lines: more would be a net over the flashes
 _FEWEST_OUTLINED: Final = 3  # flashes of a storm in a frame
+_MARK: Final = 24.0  # points: thrice the width of a jump's mark, as its path is scaled
 _SMALLEST_RING: Final = 13.0  # pixels, larger than the dots within
 
 
@@ -73,8 +77,8 @@ class StormLines:
         ]
         for lines in self._lines:
             self._axes.add_collection(lines, autolim=False)
-        jumps: dict[str, Any] = {"marker": "^", "s": 34.0, "color": DARK.accent, "zorder": 5}
-        self._marks: Any = self._axes.scatter([], [], linewidths=0, **jumps)
+        jumps: dict[str, Any] = {"marker": _make_mark(), "s": _MARK**2, "color": DARK.accent}
+        self._marks: Any = self._axes.scatter([], [], linewidths=0, antialiaseds=False, **jumps)
         self.artists: list[Any] = [*self._lines, self._marks]
 
     def _trace_storm(
@@ -105,6 +109,13 @@ class StormLines:
         for lines, shown in zip(self._lines, (self._tracks, self._outlines), strict=True):
             lines.set_segments(shown[index])
         self._marks.set_offsets(np.array(self._jumps[index]).reshape(-1, 2))
+
+
+def _make_mark() -> "Path":
+    """A triangle above the place of a jump, where it does not hide the storm."""
+    from matplotlib.path import Path
+
+    return Path(np.array([[-0.5, 0.7], [0.5, 0.7], [0.0, 1.6], [-0.5, 0.7]]))
 
 
 def grow_ring(axes: Any, ring: FloatArray) -> FloatArray:  # noqa: ANN401

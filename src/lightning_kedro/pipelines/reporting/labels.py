@@ -23,7 +23,8 @@ _FAR: Final = 18.0  # points: a number that stands further from its center has a
 _DOT: Final = np.full(2, 1.0)  # points: half a flash
 _REACHES: Final = (0.0, 1.2, 2.4, 3.6)  # how far numbers stand from their rings, in sizes
 _FAR_REACHES: Final = (5.0, 7.0, 10.0)
-_COVERING, _FAR_COVERING = 0.1, 0.4  # cost of a flash that is covered
+_COVERING: Final = (0.1, 20)  # cost of a flash that is covered, and how many count
+_FAR_COVERING: Final = (1.5, 3)
 _TURNS: Final = np.radians([0, 180, 90, 270, 45, 135, 225, 315])
 
 
@@ -161,13 +162,13 @@ def place_numbers(
     halves = np.column_stack([digits * _DIGIT, np.full(digits.size, _CAPITAL)]) * _SIZE / 2.0
     steps = np.column_stack([np.cos(_TURNS), np.sin(_TURNS)])
     reaches = (*_REACHES, *_FAR_REACHES) if is_far else _REACHES
-    covering = _FAR_COVERING if is_far else _COVERING
+    covering, most = _FAR_COVERING if is_far else _COVERING
     distance = np.repeat(reaches, _TURNS.size)
     placed = np.empty_like(at)
     for one, (center, half) in enumerate(zip(at, halves, strict=True)):
         away = [half + _RING / 2.0 + 1.5 + reach * _SIZE for reach in reaches]
         tries = np.concatenate([center + steps * far for far in away])
-        cost = 0.3 * distance + covering * np.minimum(_overlap(tries, half, flashes, _DOT), 20)
+        cost = 0.3 * distance + covering * np.minimum(_overlap(tries, half, flashes, _DOT), most)
         cost += 3.0 * _overlap(tries, half, at, np.full(2, _RING / 2.0))
         cost += 6.0 * _overlap(tries, half, placed[:one], halves[:one])
         cost += 12.0 * ((tries < half) | (tries > box - half)).any(axis=1)

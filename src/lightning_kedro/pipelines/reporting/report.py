@@ -35,7 +35,7 @@ _CAPTIONS: Final = {
     "k_evaluation": "Which number of clusters was chosen, and what the evaluators say.",
 }
 
-_SCRIPTS: Final = ("chart.js", "storms.js", "map.js", "report.js")
+_SCRIPTS: Final = ("basemap.js", "chart.js", "storms.js", "map.js", "report.js", "pictures.js")
 
 PICTURES: Final = tuple(_CAPTIONS)
 """The pictures in the order in which the report shows them."""

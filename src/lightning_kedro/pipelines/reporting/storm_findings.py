@@ -66,7 +66,7 @@ def _summarise(storms: StormWindow) -> str:
     jumps = count_jumps(storms)
     return (
         f"{n:,} storm{'' if n == 1 else 's'} with {inside:,} of {total:,} flashes, "
-        f"{total - inside:,} flashes in no storm, {jumps}. Storms are dense flashes followed "
+        f"{total - inside:,} in no storm, {jumps}. Storms are dense flashes followed "
         f"through time (method {storms.row['method']})."
     )
 

@@ -19,10 +19,10 @@ drawn alone."""
 _MARGIN_KM: Final = 6.0  # about half a pixel of the instrument, and a line that touches no flash
 _FINEST_KM: Final = 2.0
 _MOST_POINTS: Final = 1500  # of an outline's flashes: more fall on a coarser grid
-_CONCAVITY: Final = 0.35  # 0 follows every bay, 1 is the convex hull
+_CONCAVITY: Final = 0.25  # 0 follows every bay, 1 is the convex hull
 _TOLERANCE_KM: Final = 0.6
 _SPREAD_MINUTES: Final = 12.0  # of the weights by which a track is smoothed
-_STIFFNESS_MINUTES: Final = 5.0  # what is seen for less than that has no slope of its own
+_STIFFNESS_MINUTES: Final = 2.0  # what is seen for less than that has no slope of its own
 _STEPS_MINUTES: Final = ((180, 5), (720, 10), (2880, 30))  # of a track, by how long it is
 _LONGEST_STEP: Final = 60
 _SHORTEST_TRACK: Final = 10.0  # minutes: as with the speed, less would be scatter

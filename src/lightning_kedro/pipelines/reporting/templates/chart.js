@@ -79,7 +79,7 @@ const stormChart = (data, colourOf) => {
   const describe = () => {
     const total = shown.jumps.filter(([, algorithm]) => algorithm === "2-sigma").length;
     name.textContent = `Storm ${shown.number}`;
-    const peak = Math.max(...shown.minutes), told = [`${shown.count.toLocaleString("en")} flashes`, `at most ${peak} a minute`];
+    const peak = Math.max(...shown.minutes), told = [`${shown.count.toLocaleString("en")} flash${shown.count === 1 ? "" : "es"}`, `at most ${peak} a minute`];
     if (shown.motion) told.push(shown.motion);
     told.push(`${total || "no"} lightning jump${total === 1 ? "" : "s"}`);
     svg.setAttribute("aria-label", `Flashes per minute of storm ${shown.number}: ${told.join(", ")}`);
@@ -87,7 +87,7 @@ const stormChart = (data, colourOf) => {
     const at = shown.first + cursor * minute;
     const jumps = shown.jumps.filter(([time]) => Math.abs(time - at) < 2 * minute).map(([, algorithm, rate, change, sigma]) =>
       `${algorithm} jump: ${rate} a minute, DFRDT ${change}, \u03C3 ${sigma}`);
-    readout.textContent = [`${day(at)} ${clock(at)} UTC`, `${shown.minutes[cursor]} flashes`, ...jumps].join(" \u00B7 ");
+    readout.textContent = [`${day(at)} ${clock(at)} UTC`, `${shown.minutes[cursor]} flash${shown.minutes[cursor] === 1 ? "" : "es"}`, ...jumps].join(" \u00B7 ");
   };
   const point = (next) => { cursor = Math.max(0, Math.min(shown.minutes.length - 1, next)); draw(); };
   const pointAt = (event) => {

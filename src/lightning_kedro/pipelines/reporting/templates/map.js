@@ -25,30 +25,7 @@ const drawMap = (root, data, rows = root) => { // eslint-disable-line no-unused-
   });
   firstAt[nFrames] = time.length;
 
-  // Basemap: a path for each ring or line in degrees, with its bounds.
-  const unpack = (layer, closed) => {
-    const lengths = decode(layer.lengths, Uint16Array), points = decode(layer.points, Int16Array);
-    const shapes = [];
-    let at = 0;
-    for (const length of lengths) {
-      const fill = new Path2D(), line = new Path2D();
-      let west = 999, east = -999, south = 99, north = -99, wasCut = true;
-      for (let i = 0; i < length; i += 1, at += 2) {
-        const x = points[at] * layer.unit, y = points[at + 1] * layer.unit;
-        west = Math.min(west, x); east = Math.max(east, x); south = Math.min(south, y); north = Math.max(north, y);
-        if (i === 0) fill.moveTo(x, y); else fill.lineTo(x, y);
-        const cut = closed && (Math.abs(Math.abs(x) - 180) < 0.02); // sides that are only the map's edge
-        if (i === 0 || (cut && wasCut)) line.moveTo(x, y); else line.lineTo(x, y);
-        wasCut = cut;
-      }
-      shapes.push({ fill, line, west, east, south, north });
-    }
-    return shapes;
-  };
-  const layers = {
-    land: unpack(data.basemap.land, true), lakes: unpack(data.basemap.lakes, true),
-    states: unpack(data.basemap.states, false), borders: unpack(data.basemap.borders, false),
-  };
+  const basemap = basemapOf(data.basemap, decode);
 
   const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
   const pack = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0; // little-endian RGBA
@@ -97,25 +74,7 @@ const drawMap = (root, data, rows = root) => { // eslint-disable-line no-unused-
     const context = base.getContext("2d"), kx = view.scale * stretch(), ky = view.scale;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.fillStyle = "#0b0e13"; context.fillRect(0, 0, base.width, base.height);
-    context.lineJoin = "round";
-    const west = view.x - width / 2 / kx, east = view.x + width / 2 / kx;
-    const south = view.y - height / 2 / ky, north = view.y + height / 2 / ky;
-    const looks = [["land", "#171d25", "#6b7987", 1], ["lakes", "#0b0e13", "#3a4653", 0.7],
-      ["states", null, "#2f3945", 0.7], ["borders", null, "#4f5c69", 0.9]];
-    for (const [name, fill, line, weight] of looks) {
-      context.strokeStyle = line; context.lineWidth = weight / ky;
-      if (fill) context.fillStyle = fill;
-      for (const turn of [-360, 0, 360, 720]) {
-        if (-182 + turn > east || 192 + turn < west) continue; // land at 180 degrees is not cut
-        context.setTransform(kx * density, 0, 0, -ky * density,
-          (width / 2 + (turn - view.x) * kx) * density, (height / 2 + view.y * ky) * density);
-        for (const shape of layers[name]) {
-          if (shape.east + turn < west || shape.west + turn > east || shape.north < south || shape.south > north) continue;
-          if (fill) context.fill(shape.fill);
-          context.stroke(shape.line);
-        }
-      }
-    }
+    basemap.draw(context, { x: view.x, y: view.y, kx, ky, width, height, density });
   };
 
   const range = () => frame < 0 ? [0, time.length] : [firstAt[frame], firstAt[frame + 1]];
@@ -269,9 +228,9 @@ const drawMap = (root, data, rows = root) => { // eslint-disable-line no-unused-
     $("clock").textContent = frame < 0 ? "whole window" : data.frames[frame] + lost;
     $("legend").hidden = $("colour").value !== "age";
     $("key").hidden = kind !== "storms";
-    for (const button of root.querySelectorAll("[data-kind]")) button.setAttribute("aria-pressed", String(button.dataset.kind === kind));
+    for (const button of root.querySelectorAll("button[data-kind]")) button.setAttribute("aria-pressed", String(button.dataset.kind === kind));
     $("colour").firstElementChild.textContent = `colour: ${noun()}`;
-    stage.dataset.kind = kind;
+    stage.dataset.shows = kind;
     chart?.mark(frame < 0 ? null : [edges[frame], edges[frame + 1]]);
     $("all").setAttribute("aria-pressed", String(frame < 0));
     $("hour").setAttribute("aria-valuetext", $("clock").textContent);
@@ -420,7 +379,7 @@ const drawMap = (root, data, rows = root) => { // eslint-disable-line no-unused-
     stage.focus({ preventScroll: true }); stage.scrollIntoView({ block: "center" });
   };
   const setKind = (next) => { kind = next; choose(null); hide(); };
-  for (const button of root.querySelectorAll("[data-kind]")) button.addEventListener("click", () => setKind(button.dataset.kind));
+  for (const button of root.querySelectorAll("button[data-kind]")) button.addEventListener("click", () => setKind(button.dataset.kind));
   const step = (by) => {
     if (kind !== "storms") setKind("storms");
     const next = layer.list[(chart.number + by + layer.list.length) % layer.list.length];
@@ -445,7 +404,7 @@ const drawMap = (root, data, rows = root) => { // eslint-disable-line no-unused-
       : `RMS radius ${one.radius.toLocaleString("en")} km`;
     const group = (i) => kind === "clusters" ? `cluster ${data.clusters[cluster[i]].number}` : storm[i] === noStorm ? "in no storm" : `storm ${storm[i]}`;
     tip.textContent = center
-      ? `${noun()} ${center.number}\n${center.count.toLocaleString("en")} flashes\n${size(center)}`.trim()
+      ? `${noun()} ${center.number}\n${center.count.toLocaleString("en")} flash${center.count === 1 ? "" : "es"}\n${size(center)}`.trim()
       : `${new Date(data.start + time[found]).toISOString().slice(0, 19).replace("T", " ")} UTC\n` +
         `${name(lon[found], lat[found])}\n${group(found)}`;
     tip.style.display = "block";

@@ -9,7 +9,7 @@ const stormLayer = (data, map) => {
     return { ...one, ring: xs.map((x, i) => [x, ys[i]]), lon: (west + east) / 2, lat: (south + north) / 2,
       radius: Math.max((east - west) * stretch, north - south) / 2 * 111.195 };
   });
-  const closeUp = 30; // pixels a degree
+  const closeUp = 60; // pixels a degree
   // Flashes of each storm in the step that is shown, by number: for outlines and for who is there.
   let members = null;
   const collect = (from, to) => {
