@@ -45,7 +45,7 @@ const drawMap = (root, data, rows = root) => { // eslint-disable-line no-unused-
   let width = 0, height = 0, density = 1, pixels = null, image = null;
   let view = null, frame = -1, playing = 0, waiting = false, chosen = -1;
   let kind = stormy && data.kind !== "clusters" ? "storms" : "clusters";
-  $("kinds").hidden = !stormy || !data.clusters.length;
+  if (stormy && data.clusters.length) $("kinds").hidden = false; else $("kinds").remove();
   const stretch = () => Math.max(0.3, Math.cos(((data.view[2] + data.view[3]) / 2) * Math.PI / 180));
   const middle = (data.view[0] + data.view[1]) / 2;
   const home = () => {
