@@ -285,6 +285,9 @@ def test_published_report_is_linked_and_served(database: Path, tmp_path: Path) -
         page = served.get(f"/results/{HOUR}")
         assert f'href="/reports/{HOUR}/report.html"' in page.text
         assert "made of an earlier run of this result" in page.text
+        card |= {"identity": f"{HOUR}@20250101T063000-0"}
+        publish(tmp_path, Publication(HOUR, files, {}, card))
+        assert "made of an earlier run" not in served.get(f"/results/{HOUR}").text
         report = served.get(f"/reports/{HOUR}/report.html")
         assert report.status == 200
         assert "script-src 'unsafe-inline'" in report.headers["Content-Security-Policy"]
