@@ -204,7 +204,7 @@ class ResultView:
         reported = self.details.reported
         if card is None or reported is None or not (folder / PAGE).is_file():
             return None
-        # The digest at the end changes too when a later version adds a column: the run is what counts.
+        # The digest at the end changes when a later version adds a column: the run is what counts.
         mine, theirs = (one.rpartition("-")[0] for one in (reported.identity, card.identity))
         return Report(f"/reports/{folder.name}/{PAGE}", theirs in ("", mine))
 
