@@ -24,6 +24,7 @@ from PIL import Image
 
 from tests.conftest import Project
 from tests.pipelines.reported_results import draw_all, make_tables, write_page
+from tests.pipelines.storm_results import make_stormy
 from tests.pipelines.test_reporting_run import reported_project, reports
 
 CANDIDATES = ("chromium", "chromium-browser", "google-chrome")
@@ -152,7 +153,7 @@ def test_report_draws_its_map_without_a_network(browser: Any, day_report: Path) 
     images = browser.execute_script(
         "return [...document.images].map((one) => one.complete && one.naturalWidth)"
     )
-    assert images == [1440, 900, 1440, 1440, 1440]
+    assert images == [1440, 1440, 900, 1440, 1440, 1440, 1440]
 
 
 def test_hour_slider_changes_the_map(browser: Any, day_report: Path) -> None:
@@ -296,6 +297,139 @@ def center_of(browser: Any, cluster: int) -> tuple[float, float]:
     return float(found[0]), float(found[1])
 
 
+@pytest.fixture(scope="module")
+def storm_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of an hour with four storms on both sides of 180 degrees, and a gap."""
+    tables = make_stormy(n=4000)
+    lost = tables.granules["granule_start"].dt.minute.between(40, 44)
+    page = write_page(replace(tables, granules=tables.granules[~lost]))
+    path = tmp_path_factory.mktemp("storms") / "report.html"
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def pressed(browser: Any) -> list[str]:
+    """Which of storms and clusters the map shows."""
+    found = browser.find_elements("css selector", "[data-kind][aria-pressed=true]")
+    return [one.get_attribute("data-kind") for one in found]
+
+
+def colours_of(picture: np.ndarray) -> set[tuple[int, ...]]:
+    drawn = picture[picture[..., 3] > 0]
+    return {tuple(one) for one in np.unique(drawn, axis=0).tolist()}
+
+
+def test_map_shows_storms_or_clusters(browser: Any, storm_report: Path) -> None:
+    open_report(browser, storm_report)
+    assert pressed(browser) == ["storms"]
+    assert state(browser)["shows"] == "storms"
+    storms, marks = canvas(browser, "points"), canvas(browser, "marks")
+    assert len(colours_of(storms)) == 5, "a color for each storm, and one for no storm"
+    assert browser.find_element("id", "key").is_displayed()
+    act(browser, "document.querySelector('[data-kind=clusters]').click()")
+    assert pressed(browser) == ["clusters"]
+    assert len(colours_of(canvas(browser, "points"))) == 4, "a color for each cluster"
+    assert not np.array_equal(canvas(browser, "marks"), marks), "outlines and tracks are gone"
+    assert not browser.find_element("id", "key").is_displayed()
+    act(browser, "document.querySelector('[data-kind=storms]').click()")
+    assert np.array_equal(canvas(browser, "points"), storms)
+    for frame in (0, 5, 11):
+        slide_to(browser, frame)
+        assert set(json.loads(state(browser)["labels"])) == {"0", "1", "2", "3"}
+    assert errors_of(browser) == []
+
+
+def test_results_without_storms_show_clusters_alone(browser: Any, day_report: Path) -> None:
+    open_report(browser, day_report)
+    assert state(browser)["shows"] == "clusters"
+    assert browser.find_elements("css selector", "[data-kind]") == []
+    assert not browser.find_element("id", "chart").is_displayed()
+    told = browser.find_element("css selector", "#storms + p").text
+    assert told.startswith("No storms have been looked for in this window.")
+
+
+def test_table_of_storms_leads_to_the_map_and_the_chart_and_back(
+    browser: Any, storm_report: Path
+) -> None:
+    from selenium.webdriver import ActionChains
+
+    open_report(browser, storm_report)
+    chart = browser.find_element("id", "chart")
+    assert chart.get_attribute("data-storm") == "0", "the largest one is shown first"
+    act(browser, "document.querySelector('[data-kind=clusters]').click()")
+    base = canvas(browser, "base")
+    act(browser, "document.querySelector('[data-storm=\"2\"]').click()")
+    assert pressed(browser) == ["storms"], "the map shows what was asked for"
+    assert not np.array_equal(canvas(browser, "base"), base)
+    assert chart.get_attribute("data-storm") == "2"
+    assert browser.find_element("css selector", "tr.found").get_attribute("id") == "storm2"
+    assert browser.switch_to.active_element.get_attribute("id") == "stage"
+    act(browser, "document.getElementById('home').click()")
+    stage = browser.find_element("id", "stage")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", stage)
+    x, y = json.loads(state(browser)["labels"])["1"]
+    right, down = (round(at - stage.rect[side] / 2) for at, side in ((x, "width"), (y, "height")))
+    ActionChains(browser).move_to_element_with_offset(stage, right, down).perform()
+    tip = wait_for(lambda: browser.find_element("id", "tip").text, "no hint appears")
+    assert tip.startswith("storm 1\n")
+    assert "15 m/s to E" in tip
+    ActionChains(browser).click().perform()
+    wait_for(lambda: chart.get_attribute("data-storm") == "1", "the chart does not follow")
+    assert browser.find_element("css selector", "tr.found").get_attribute("id") == "storm1"
+    assert errors_of(browser) == []
+
+
+def test_chart_shows_minutes_jumps_and_gaps_and_obeys_the_keys(
+    browser: Any, storm_report: Path
+) -> None:
+    from selenium.webdriver import Keys
+
+    open_report(browser, storm_report)
+    svg = browser.find_element("id", "series")
+    find = browser.find_elements
+    assert len(find("css selector", "#series path.mark")) == 2, "a jump by each algorithm"
+    assert len(find("css selector", "#series path.mark.other")) == 1
+    assert find("css selector", "#series rect[fill='url(#hatch)']"), "the gap"
+    label = svg.get_attribute("aria-label")
+    assert re.match(r"Flashes per minute of storm 0: 9\d\d flashes, at most \d+ a minute", label)
+    svg.send_keys(Keys.ARROW_RIGHT)
+    readout = browser.find_element("id", "readout")
+    assert re.match(r"14 Jul 22:00 UTC \S \d+ flash", readout.text)
+    svg.send_keys(Keys.ARROW_RIGHT)
+    assert "22:01 UTC" in readout.text
+    svg.send_keys(Keys.ESCAPE)
+    assert "UTC" not in readout.text
+    chart = browser.find_element("id", "chart")
+    for by, storm in ((1, "1"), (1, "2"), (-1, "1")):
+        act(browser, f"document.querySelector('[data-step=\"{by}\"]').click()")
+        assert chart.get_attribute("data-storm") == storm
+    base = canvas(browser, "base")
+    act(browser, "document.getElementById('locate').click()")
+    assert not np.array_equal(canvas(browser, "base"), base)
+    slide_to(browser, 3)
+    assert find("css selector", "#series rect.span"), "the step of the map is marked"
+    assert errors_of(browser) == []
+
+
+def test_storms_fit_a_phone(phone: Any, storm_report: Path) -> None:
+    open_report(phone, storm_report)
+    assert phone.execute_script("return document.documentElement.scrollWidth") == 390
+    svg = phone.find_element("id", "series")
+    ends = phone.execute_script(
+        "return [...document.querySelectorAll('#series text')].map((one) => "
+        "{ const box = one.getBoundingClientRect(); return [box.left, box.right]; })"
+    )
+    assert all(0 <= left < right <= 390 for left, right in ends), "a tick is cut"
+    assert svg.rect["width"] > 300
+    phone.execute_script("arguments[0].scrollIntoView({block: 'center'})", svg)
+    rest(phone)
+    box = phone.execute_script("return arguments[0].getBoundingClientRect().toJSON()", svg)
+    touch(phone, "touchStart", (box["left"] + 200, box["top"] + 120))
+    touch(phone, "touchEnd")
+    wait_for(lambda: "UTC" in phone.find_element("id", "readout").text, "a tap reads nothing")
+    assert errors_of(phone) == []
+
+
 def test_wheel_scrolls_the_page_and_zooms_with_ctrl(browser: Any, day_report: Path) -> None:
     from selenium.webdriver import ActionChains, Keys
     from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
@@ -361,8 +495,8 @@ def test_pictures_enlarge_and_download(browser: Any, day_report: Path) -> None:
         "document.querySelectorAll('.download').forEach((button) => button.click()); return files;"
     )
     assert saved[0] == ["cluster_map.png", "data:image/png;base64,"]
-    assert saved[1] == ["cluster_animation.gif", "data:image/gif;base64,"]
-    assert len(saved) == 5
+    assert saved[2] == ["cluster_animation.gif", "data:image/gif;base64,"]
+    assert len(saved) == 7
     browser.execute_script("document.querySelector('.enlarge').click()")
     image = browser.find_element("css selector", "dialog[open] img")
     wait_for(lambda: image.get_property("naturalWidth") == 1440, "the picture is not shown")
@@ -515,7 +649,9 @@ def node_of(address: str, name: str) -> dict[str, Any]:
     return {"id": found, **ask(f"{address}/api/nodes/{found}")}
 
 
-@pytest.mark.parametrize("name", ["cluster_map", "cluster_animation", "density_map", "flash_rate"])
+@pytest.mark.parametrize(
+    "name", ["cluster_map", "storm_map", "cluster_animation", "density_map", "flash_rate"]
+)
 def test_viz_previews_the_pictures(viz: str, project: Project, name: str) -> None:
     import base64
 

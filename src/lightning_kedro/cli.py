@@ -10,8 +10,9 @@ from lightning_kedro.commands.export import export
 from lightning_kedro.commands.init import init
 from lightning_kedro.commands.prune import prune
 from lightning_kedro.commands.run import run
+from lightning_kedro.commands.serve import serve
 
-__all__ = ["cli", "export", "init", "prune", "run"]
+__all__ = ["cli", "export", "init", "prune", "run", "serve"]
 
 
 @click.group(name="lightning_kedro")
@@ -20,5 +21,5 @@ def cli() -> None:
     """NOAA's GLM lightning, from the public archive to clustered flashes on a map."""
 
 
-for _verb in (run, export, prune, init):
+for _verb in (run, export, serve, prune, init):
     cli.add_command(_verb)

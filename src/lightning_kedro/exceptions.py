@@ -97,6 +97,10 @@ class TableError(LightningKedroError):
     """A table is missing, locked or unlike its schema."""
 
 
+class DatabaseBusyError(TableError):
+    """Another process had the database for longer than the caller waits: it may try again."""
+
+
 class NoFlashesError(LightningKedroError):
     """There are too few flashes for what was asked, often because the window is quiet."""
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.pipelines.reported_results import make_tables
+from tests.pipelines.storm_results import make_stormy
 
 from lightning_kedro.pipelines.reporting import nodes
 from lightning_kedro.pipelines.reporting.report import write_html
@@ -25,12 +25,14 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=24.0)
     given = parser.parse_args()
     for n in given.flashes:
-        tables = make_tables(hours=given.hours, n=n, k=14)
+        tables = make_stormy(hours=given.hours, n=n, k=14)
         print(f"{n:,} flashes in {given.hours:g} h")
         reported = tables.reported
         drawings: dict[str, Callable[[], Any]] = {
             "cluster_map": lambda given=reported: nodes.map_clusters(given),
             "cluster_animation": lambda given=reported: nodes.animate_clusters(given),
+            "storm_map": lambda given=reported: nodes.map_storms(given),
+            "storm_series": lambda given=reported: nodes.plot_storm_series(given),
             "density_map": lambda given=reported: nodes.map_density(given),
             "flash_rate": lambda given=reported: nodes.plot_flash_rate(given),
             "k_evaluation": lambda given=reported: nodes.plot_k_evaluation(given)[0],

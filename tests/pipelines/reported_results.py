@@ -1,6 +1,6 @@
 """Factories: results of clustering made up, as the database would give them, and their reports."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -34,13 +34,14 @@ class Tables:
     k_selection: pd.DataFrame
     granules: pd.DataFrame
     coverage: pd.DataFrame
+    storms: Result | None = None
 
     @property
     def result(self) -> Result:
         frames = {
             name: getattr(self, name)
             for name in self.__dataclass_fields__
-            if name not in {"selection", "clustered_flashes"}
+            if name not in {"selection", "clustered_flashes", "storms"}
         }
         tables = {
             name: pa.Table.from_pandas(frame, preserve_index=False)
@@ -51,7 +52,7 @@ class Tables:
 
     @property
     def reported(self) -> ReportedResult:
-        return prepare(self.result)
+        return prepare(self.result, storms=self.storms)
 
     @property
     def clustered(self) -> ClusteredWindow:
@@ -64,12 +65,20 @@ class Tables:
 
 @dataclass(frozen=True)
 class Handle:
-    """What the entry ``k_selection`` loads: reads results by their selection."""
+    """What the entries ``k_selection`` and ``storm_selection`` load: results by selection."""
 
     tables: Sequence[Tables]
 
     def read_identity(self, selection: Selection) -> str | None:
         return self.read_result(selection).identity
+
+    def find_result(
+        self,
+        selection: Selection,
+        columns: Mapping[str, Sequence[str]] | None = None,  # noqa: ARG002
+    ) -> Result | None:
+        found = [one.storms for one in self.tables if one.selection.key == selection.key]
+        return next(iter(found), None)
 
     def read_result(self, selection: Selection) -> Result:
         for one in self.tables:
@@ -249,7 +258,9 @@ def draw_all(tables: Tables) -> dict[str, bytes]:
     reported = tables.reported
     return {
         "cluster_map": nodes.map_clusters(reported).content,
+        "storm_map": nodes.map_storms(reported).content,
         "cluster_animation": nodes.animate_clusters(reported).content,
+        "storm_series": nodes.plot_storm_series(reported).content,
         "density_map": nodes.map_density(reported).content,
         "flash_rate": nodes.plot_flash_rate(reported).content,
         "k_evaluation": nodes.plot_k_evaluation(reported)[0].content,
@@ -260,8 +271,20 @@ def gather(tables: Tables) -> Publication:
     """The whole report, as the node gives it to its outputs."""
     reported = tables.reported
     _, chart = nodes.plot_k_evaluation(reported)
-    drawn = [Drawing(reported.identity, content) for content in draw_all(tables).values()]
-    return nodes.gather_report(reported, None, {}, "", *drawn, chart)[-1]
+    drawn = [Drawing(reported.source, content) for content in draw_all(tables).values()]
+    return nodes.gather_report(reported, None, None, {}, "", *drawn, chart)[-1]
+
+
+_GATHERED: list[tuple[Tables, Publication]] = []
+
+
+def gather_once(tables: Tables) -> Publication:
+    """The same, made once for the same tables: drawing all pictures takes seconds."""
+    found = next((made for one, made in _GATHERED if one is tables), None)
+    if found is None:
+        found = gather(tables)
+        _GATHERED[:] = [*_GATHERED[-1:], (tables, found)]
+    return found
 
 
 def write_page(tables: Tables, pictures: dict[str, bytes] | None = None) -> str:

@@ -40,6 +40,7 @@ from lightning_kedro.pipelines.reporting import (
     nodes,
 )
 from lightning_kedro.pipelines.reporting.palette import DARK, LIGHT, mix
+from lightning_kedro.pipelines.reporting.storm_window import StormWindow
 from lightning_kedro.pipelines.reporting.window import Window, describe_span, read_slots
 
 
@@ -75,7 +76,7 @@ def test_every_picture_is_drawn_and_says_what_it_is(n: int, k: int) -> None:
         assert image.size[0] * 2 == image.size[1] * 3, name
         if name != "cluster_animation":
             assert "simulated" in image.info["Title"], name
-            nothing = n == 0 or (n == 1 and name == "k_evaluation")
+            nothing = n == 0 or (n == 1 and name == "k_evaluation") or "storm" in name
             assert ("No " in image.info["Description"]) == nothing, name
         colours = image.convert("RGB").getcolors(1 << 20)
         assert colours is not None
@@ -301,7 +302,8 @@ ON_MAP = (slice(79, 481), slice(55, 633))
 
 def animate(tables: Tables) -> bytes:
     clustered = tables.clustered
-    return animation.animate(clustered, animation.describe_animation(clustered))
+    storms = tables.reported.storms
+    return animation.animate(clustered, storms, animation.describe_animation(clustered))
 
 
 def test_animation_has_a_frame_an_hour_in_the_clusters_exact_colors() -> None:
@@ -342,9 +344,8 @@ def test_palette_holds_every_color_and_quantizing_loses_none() -> None:
 
 
 def test_animation_is_the_same_bytes_for_the_same_data() -> None:
-    one, other = (make_tables(n=2000).clustered for _ in range(2))
-    words = animation.describe_animation(one)
-    assert animation.animate(one, words) == animation.animate(other, words)
+    one, other = (animate(make_tables(n=2000)) for _ in range(2))
+    assert one == other
 
 
 def test_animation_of_an_hour_is_small() -> None:
@@ -355,13 +356,14 @@ def test_animation_of_no_flashes_is_one_frame_that_says_so() -> None:
     clustered = make_tables(n=0).clustered
     words = animation.describe_animation(clustered)
     assert words.empty == "No clustered flashes in this window"
-    assert len(take_frames(animation.animate(clustered, words))) == 1
+    assert len(take_frames(animate(make_tables(n=0)))) == 1
     assert words.empty in texts_of(make_stage(clustered)._figure)
 
 
 def make_stage(clustered: cluster_map.ClusteredWindow) -> animation.Stage:
     edges = frames.choose_frames(clustered.window.start, clustered.window.end)
-    return animation.Stage(clustered, animation.describe_animation(clustered), edges)
+    storms = StormWindow.make_empty(len(clustered), "not looked for")
+    return animation.Stage(clustered, storms, animation.describe_animation(clustered), edges)
 
 
 def test_animation_fades_older_flashes_and_forgets_them() -> None:
@@ -406,7 +408,8 @@ def test_fading_is_explained(count: int, words: str) -> None:
 def test_clock_fits_beside_the_map_in_every_frame(start: str, end: str) -> None:
     clustered = make_tables().clustered
     edges = frames.choose_frames(datetime.fromisoformat(start), datetime.fromisoformat(end))
-    stage = animation.Stage(clustered, animation.describe_animation(clustered), edges)
+    storms = StormWindow.make_empty(len(clustered), "not looked for")
+    stage = animation.Stage(clustered, storms, animation.describe_animation(clustered), edges)
     clock = next(part for part in stage._parts if isinstance(part, animation_parts.Clock))
     for number in range(edges.size - 1):
         clock.show(number)
@@ -612,7 +615,7 @@ def test_window_without_flashes_shows_the_region_asked_for() -> None:
 def test_selected_result_is_that_of_the_selection() -> None:
     tables, other = make_tables(n=100), make_tables(hours=2, n=700, k=6)
     handle = Handle([other, tables])
-    reported = nodes.select_result(handle, tables.selection.to_plain(), "")
+    reported = nodes.select_result(handle, handle, tables.selection.to_plain(), "")
     assert len(reported.clustered) == 100
     assert reported.evaluation.selection is not None
     assert reported.evaluation.selection["k"] == 4
@@ -624,9 +627,9 @@ def test_selected_result_is_that_of_the_selection() -> None:
     [{"hours": 3.0}, {"region": (-9.0, 2.0, 8.0, 4.0)}, {"min_quality": "good"}, {"label": "fine"}],
 )
 def test_selection_without_a_result_gets_no_other_one(selected: dict[str, Any]) -> None:
-    wanted = make_selection(**selected).to_plain()
+    wanted, handle = make_selection(**selected).to_plain(), Handle([make_tables(n=10)])
     with pytest.raises(NoResultError, match="There is no result of the window"):
-        nodes.select_result(Handle([make_tables(n=10)]), wanted, "")
+        nodes.select_result(handle, handle, wanted, "")
 
 
 def test_a_million_flashes_are_mapped_in_seconds() -> None:

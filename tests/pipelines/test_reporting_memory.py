@@ -23,7 +23,8 @@ from lightning_kedro.store.results import ResultTable
 from tests.pipelines.reported_results import make_selection
 
 handle = ResultTable(Path(sys.argv[1]), "k_selection")
-reported = nodes.select_result(handle, make_selection().to_plain(), "")
+storms = ResultTable(Path(sys.argv[1]), "storm_selection")
+reported = nodes.select_result(handle, storms, make_selection().to_plain(), "")
 assert len(reported.granules) == 180, len(reported.granules)
 nodes.map_density(reported)
 nodes.plot_flash_rate(reported)

@@ -90,7 +90,7 @@ def test_field_of_view_is_traced_on_both_sides_of_180_degrees() -> None:
 def test_name_finds_room_within_the_map(column: int, row: int) -> None:
     free = np.zeros((140, 201), dtype=np.bool_)
     free[row, column:] = True
-    at_column, at_row, rotation = outlines.find_room(free)
+    at_column, at_row, rotation = outlines.find_room(free, 62)
     assert rotation in {0, 90}
     assert 0 <= at_column < 201
     assert 0 <= at_row < 140

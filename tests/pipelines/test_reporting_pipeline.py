@@ -14,13 +14,19 @@ import yaml
 from kedro.io import DataCatalog, MemoryDataset, SharedMemoryDataCatalog
 from kedro.runner import ParallelRunner, SequentialRunner, ThreadRunner
 from tests.conftest import PROJECT
-from tests.pipelines.reported_results import Handle, Tables, gather, make_tables
+from tests.pipelines.reported_results import (
+    Handle,
+    Tables,
+    gather,
+    gather_once,
+    make_tables,
+)
+from tests.pipelines.storm_results import make_stormy
 
 from lightning_kedro.datasets.report import ChartDataset, ReportDataset
 from lightning_kedro.exceptions import NoResultError, PartialRunError
 from lightning_kedro.hooks import SummariseReport, describe_report
 from lightning_kedro.pipelines.reporting import create_pipeline
-from lightning_kedro.publication import Publication
 from lightning_kedro.store import reports
 
 FILES = {
@@ -31,6 +37,8 @@ FILES = {
     "k_evaluation.json",
     "k_evaluation.png",
     "report.html",
+    "storm_map.png",
+    "storm_series.png",
 }
 
 
@@ -51,6 +59,7 @@ def make_catalog(
     catalog = kind.from_config(config)
     # Shared with the processes of ParallelRunner by pickling, which a handle can bear.
     catalog["k_selection"] = HandleDataset(Handle([tables, *others]))
+    catalog["storm_selection"] = HandleDataset(Handle([tables, *others]))
     catalog["params:selection"] = MemoryDataset(tables.selection.to_plain())
     catalog["params:run_time"] = MemoryDataset("2024-07-20T00:00:00")
     return catalog
@@ -68,7 +77,8 @@ def read(folder: Path) -> dict[str, bytes]:
 
 def test_pipeline_takes_the_result_and_the_selection_only() -> None:
     """What it takes does not grow with the history: no table is read as a whole."""
-    assert create_pipeline().inputs() == {"k_selection", "params:selection", "params:run_time"}
+    taken = {"k_selection", "storm_selection", "params:selection", "params:run_time"}
+    assert create_pipeline().inputs() == taken
 
 
 def test_reporting_imports_nothing_of_clustering() -> None:
@@ -79,23 +89,17 @@ def test_reporting_imports_nothing_of_clustering() -> None:
 
 @pytest.fixture(scope="module")
 def tables() -> Tables:
-    return make_tables(n=400, simulated=True)
+    return make_stormy(n=400)
 
 
 @pytest.fixture(scope="module")
-def publication(tables: Tables) -> Publication:
-    """The whole report; to draw it takes seconds."""
-    return gather(tables)
+def former() -> Tables:
+    return make_tables(n=30)
 
 
 @pytest.fixture(scope="module")
-def former() -> Publication:
-    return gather(make_tables(n=30))
-
-
-@pytest.fixture(scope="module")
-def expected(publication: Publication) -> dict[str, bytes]:
-    return dict(publication.files)
+def expected(tables: Tables) -> dict[str, bytes]:
+    return dict(gather_once(tables).files)
 
 
 @pytest.mark.parametrize(
@@ -179,18 +183,18 @@ def test_results_that_differ_in_any_part_of_the_key_stand_side_by_side(tmp_path:
         assert f"{20 + number} GLM flashes" in page
 
 
-def test_what_is_passed_on_is_not_copied(tables: Tables, publication: Publication) -> None:
+def test_what_is_passed_on_is_not_copied(tables: Tables) -> None:
     reported = tables.reported
+    publication = gather_once(tables)
     for one in (reported, publication, tables.result):
         assert deepcopy(one) is one
     again = pickle.loads(pickle.dumps(reported))  # noqa: S301  (made here)
     assert (again.clustered.lat == reported.clustered.lat).all()
 
 
-def test_publication_is_published_by_the_last_entry_alone(
-    tmp_path: Path, tables: Tables, publication: Publication
-) -> None:
+def test_publication_is_published_by_the_last_entry_alone(tmp_path: Path, tables: Tables) -> None:
     catalog = make_catalog(tmp_path, tables)
+    publication = gather_once(tables)
     *first, last = (name for name in create_pipeline().nodes[-1].outputs)
     assert last == "report"
     for name in first:
@@ -200,11 +204,9 @@ def test_publication_is_published_by_the_last_entry_alone(
     assert set(read(tmp_path / "08_reporting")) > FILES
 
 
-def test_saving_what_was_loaded_changes_nothing(
-    tmp_path: Path, tables: Tables, publication: Publication
-) -> None:
+def test_saving_what_was_loaded_changes_nothing(tmp_path: Path, tables: Tables) -> None:
     catalog = make_catalog(tmp_path, tables)
-    catalog["report"].save(publication)
+    catalog["report"].save(gather_once(tables))
     root = tmp_path / "08_reporting"
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
     for name in create_pipeline().nodes[-1].outputs:
@@ -223,14 +225,13 @@ def test_saving_what_was_loaded_changes_nothing(
 def test_looking_completes_what_a_kill_left(
     tmp_path: Path,
     tables: Tables,
-    former: Publication,
-    publication: Publication,
+    former: Tables,
     name: str,
     action: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     catalog = make_catalog(tmp_path, tables)
-    catalog["report"].save(former)
+    catalog["report"].save(gather_once(former))
     with monkeypatch.context() as patch:
         calls: list[Path] = []
 
@@ -241,19 +242,18 @@ def test_looking_completes_what_a_kill_left(
 
         patch.setattr(reports, "_complete", stop)
         with pytest.raises(KeyboardInterrupt):
-            catalog["report"].save(publication)
+            catalog["report"].save(gather_once(tables))
     root = tmp_path / "08_reporting"
     assert b"30 GLM flashes" in (root / "report.html").read_bytes()
     getattr(catalog[name], action)()
     assert {file: content for file, content in read(root).items() if file in FILES} == dict(
-        publication.files
+        gather_once(tables).files
     )
 
 
-def test_previews_are_what_kedro_viz_shows(
-    tmp_path: Path, tables: Tables, publication: Publication
-) -> None:
+def test_previews_are_what_kedro_viz_shows(tmp_path: Path, tables: Tables) -> None:
     catalog = make_catalog(tmp_path, tables)
+    publication = gather_once(tables)
     catalog["report"].save(publication)
     assert catalog["report"].preview() == catalog["cluster_map"].preview()
     assert len(catalog["k_evaluation_chart"].preview()["data"]) == 2
@@ -326,7 +326,7 @@ def test_last_line_comes_after_what_is_missing(
 
     summary.register(Incomplete())
     catalog = make_catalog(tmp_path, tables)
-    catalog["report"].save(gather(tables))
+    catalog["report"].save(gather_once(tables))
     with caplog.at_level(logging.INFO), pytest.raises(IncompleteRunError):
         end(summary, catalog, create_pipeline())
     assert caplog.messages[-1].startswith("Report of 400 flashes in the window: ")
@@ -365,7 +365,5 @@ def test_pictures_of_another_result_are_refused(tmp_path: Path, tables: Tables) 
     assert read(tmp_path / "08_reporting") == before
 
 
-def test_pictures_of_one_result_are_the_same_byte_for_byte(
-    tables: Tables, publication: Publication
-) -> None:
-    assert gather(tables).files == publication.files
+def test_pictures_of_one_result_are_the_same_byte_for_byte(tables: Tables) -> None:
+    assert gather(tables).files == gather_once(tables).files

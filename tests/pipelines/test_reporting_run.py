@@ -9,6 +9,9 @@ import pytest
 from PIL import Image
 from tests.conftest import Project
 
+from lightning_kedro.results import STORM_TABLES
+from lightning_kedro.store.database import connect
+
 MINUTES = "satellite=G18,window.start=2024-07-14T22:00,window.end=2024-07-14T22:20"
 QUIET = "satellite=G18,window.start=2024-07-15T10:00,window.end=2024-07-15T11:00"
 FILES = {
@@ -19,6 +22,8 @@ FILES = {
     "k_evaluation.json",
     "k_evaluation.png",
     "report.html",
+    "storm_map.png",
+    "storm_series.png",
 }
 
 
@@ -84,8 +89,35 @@ def test_reporting_again_changes_no_byte_and_uses_no_network(
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     project.succeed("--env", "sample", "--pipelines", "reporting", "--params", MINUTES)
     after = {path.name: path.read_bytes() for path in reports(project).glob("*.[pg]*")}
-    assert len(before) == 5
+    assert len(before) == 7
     assert before == after
+
+
+def test_whole_job_shows_the_storms_of_the_window(project: Project) -> None:
+    page = (reports(project) / "report.html").read_text(encoding="utf-8")
+    n = project.query("SELECT n_storms FROM storm_selection", "sample")["n_storms"].item()
+    assert n > 10
+    assert f"{n:,} storms with " in page
+    title = read_texts(reports(project) / "storm_map.png")["Title"]
+    assert title.startswith(f"{n:,} thunderstorms seen by GOES-18 (West)")
+
+
+def test_database_without_storms_is_still_reported(project: Project) -> None:
+    """One of an earlier version, or a run of `--pipelines ingestion,clustering` alone."""
+    before = {path: path.read_bytes() for path in reports(project).iterdir() if path.is_file()}
+    path = project.folder / "data" / "sample" / "03_primary" / "lightning.duckdb"
+    kept = path.read_bytes()
+    with connect(path, read_only=False) as connection:
+        for table in STORM_TABLES:
+            connection.execute(f"DROP TABLE {table}")
+    project.succeed("--env", "sample", "--pipelines", "reporting", "--params", MINUTES)
+    info = read_texts(reports(project) / "storm_map.png")
+    assert "No storms have been looked for in this window. Run `kedro run" in info["Description"]
+    page = (reports(project) / "report.html").read_text(encoding="utf-8")
+    assert "No storms have been looked for" in page
+    path.write_bytes(kept)
+    for file, content in before.items():  # other tests look at these
+        file.write_bytes(content)
 
 
 def test_window_without_a_result_leaves_the_last_report_alone(project: Project) -> None:
@@ -107,7 +139,7 @@ def test_quiet_region_gives_pictures_that_say_so(project: Project) -> None:
     folder = reports(project) / "G18_20240714T2200_20240714T2220_region-100_-50_-99_-49.5"
     assert "Report of 0 flashes in the window: " in run.output
     assert f"{folder.name}/report.html" in run.last_line
-    for name in ("cluster_map", "density_map", "flash_rate", "k_evaluation"):
+    for name in ("cluster_map", "storm_map", "density_map", "flash_rate", "k_evaluation"):
         info = read_texts(folder / f"{name}.png")
         assert "No " in info["Description"], name
         assert "simulated" in info["Title"], name
@@ -132,5 +164,7 @@ def test_nodes_and_entries_of_reporting_have_their_names() -> None:
         "k_evaluation",
         "report",
         "select_result",
+        "storm_map",
+        "storm_series",
     }
     assert all(node.func.__doc__ for node in pipeline.nodes)

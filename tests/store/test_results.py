@@ -9,17 +9,20 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from kedro.io import DatasetError
+from tests.pipelines.reported_results import make_selection
+from tests.pipelines.storm_results import make_stormy
 
 from lightning_kedro.datasets.duckdb_table import DuckDBTableDataset
 from lightning_kedro.exceptions import NoResultError, TableError
 from lightning_kedro.glm.orbital_slot import Segment
 from lightning_kedro.granules.series import arrow_schema
-from lightning_kedro.results import RESULT_TABLES, Result
+from lightning_kedro.results import RESULT_TABLES, STORM_TABLES, Result, make_table
 from lightning_kedro.schemas import RESULT_KEY, TABLES
 from lightning_kedro.selection import Region, ResultKey, Selection
 from lightning_kedro.store import results as results_module
+from lightning_kedro.store.database import connect
 from lightning_kedro.store.migration import UNKNOWN
-from lightning_kedro.store.results import ResultTable
+from lightning_kedro.store.results import ResultTable, replace_result
 
 START = datetime(2023, 1, 26, 15, tzinfo=UTC)
 END = START + timedelta(hours=1)
@@ -276,3 +279,39 @@ def test_migration_that_is_killed_is_done_again(
             handle(path).df()
     row = handle(path).df().iloc[0]
     assert (row["region"], row["label"]) == ("all", "default")
+
+
+def test_result_is_found_where_there_is_one(tmp_path: Path) -> None:
+    """Storms may never have been looked for, in this window or in this database at all."""
+    path = tmp_path / "lightning.duckdb"
+    tables = make_stormy(n=40)
+    storms, selection = tables.storms, tables.selection
+    assert storms is not None
+    handle = ResultTable(path, "storm_selection")
+    with connect(path, read_only=False) as connection:
+        connection.execute("CREATE TABLE other (a INTEGER)")
+    assert handle.find_result(selection) is None
+    full = complete(storms)
+    with connect(path, read_only=False) as connection:
+        replace_result(connection, full, simulated=True)
+    found = handle.find_result(selection, {"storm_flashes": ("time", "storm")})
+    assert found is not None
+    assert set(found.tables) == set(STORM_TABLES)
+    assert found.tables["storm_flashes"].column_names == ["time", "storm"]
+    assert found.tables["storms"].num_rows == storms.tables["storms"].num_rows
+    assert found.identity == handle.read_identity(selection)
+    assert handle.find_result(make_selection(hours=3.0)) is None
+
+
+def complete(storms: Result) -> Result:
+    """With the columns of ``storm_flashes`` that pictures do not read."""
+    flashes = storms.tables["storm_flashes"]
+    n = flashes.num_rows
+    columns = {one: flashes[one] for one in flashes.column_names} | {
+        "flash_platform": pa.array(["G18"] * n),
+        "granule_start": flashes["time"],
+        "flash_id": pa.array(range(n), pa.int32()),
+        "storm_id": pa.nulls(n, pa.string()),
+    }
+    made = make_table("storm_flashes", storms.selection, columns)
+    return Result(storms.selection, {**storms.tables, "storm_flashes": made}, storms.kind)

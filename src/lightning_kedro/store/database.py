@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from lightning_kedro.exceptions import StorageError, TableError
+from lightning_kedro.exceptions import DatabaseBusyError, StorageError, TableError
 from lightning_kedro.store.disk import QUOTA_ERROR, explain_disk
 from lightning_kedro.store.files import remove_stale_partials, write_atomic
 from lightning_kedro.store.locks import Wait, lock_folder
@@ -75,8 +75,9 @@ def connect(
         timeout: How long to wait for the file, in seconds.
 
     Raises:
-        TableError: If the file does not exist, stays locked, or is no DuckDB file; and for
-            whatever DuckDB raises while it is open.
+        DatabaseBusyError: If the file stays locked.
+        TableError: If the file does not exist or is no DuckDB file; and for whatever DuckDB raises
+            while it is open.
         StorageError: If the disk is full, or the file or its folder may not be written to.
     """
     if read_only and not database_exists(path):
@@ -120,7 +121,7 @@ def _open(path: Path, *, read_only: bool, timeout: float) -> "duckdb.DuckDBPyCon
                     f"{timeout:g} s. Wait for that run to end, or close the program that has the "
                     f"file open, then run again."
                 )
-                raise TableError(message) from error
+                raise DatabaseBusyError(message) from error
         wait.pause(f"{holder}, which has database {path} open")
 
 

@@ -1,15 +1,17 @@
 """Results in the database: replaced as a whole, read as a whole."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from lightning_kedro.exceptions import NoResultError
 from lightning_kedro.results import RESULT_TABLES, Result, find_kind
 from lightning_kedro.schemas import RESULT_KEY, TABLES
 from lightning_kedro.selection import Selection
-from lightning_kedro.store.database import transaction
+from lightning_kedro.store.database import connect, transaction
 from lightning_kedro.store.loaded import CoverageTable, GranuleTable, StoredTable
 from lightning_kedro.store.tables import (
     TableHandle,
+    check_table,
     create_table,
     read_key,
     select_checked,
@@ -48,10 +50,32 @@ class ResultTable(TableHandle):
             raise NoResultError(message)
         return result
 
+    def find_result(
+        self, selection: Selection, columns: Mapping[str, Sequence[str]] | None = None
+    ) -> Result | None:
+        """Read the tables of a result if there is one, without granules and coverage.
+
+        Args:
+            selection: What it is of.
+            columns: The columns that are wanted of some tables; of others all are read.
+
+        Returns:
+            None also if the database has no such table yet.
+        """
+        with (
+            connect(self.path, read_only=True, timeout=self.lock_timeout) as connection,
+            transaction(connection),
+        ):
+            if not check_table(connection, self.table):
+                return None
+            kind = find_kind(self.table) or RESULT_TABLES
+            return _read_kind(connection, selection, kind, columns or {})
+
     def read_identity(self, selection: Selection) -> str | None:
         """What names the result that is stored now of a selection; None if there is none."""
         row = self.read(selection)
-        return Result(selection, {self.table: row}).identity if row.num_rows else None
+        kind = find_kind(self.table) or RESULT_TABLES
+        return Result(selection, {self.table: row}, kind).identity if row.num_rows else None
 
 
 def _describe_others(
@@ -77,15 +101,31 @@ def read_result(
     kind: tuple[str, ...] = RESULT_TABLES,
 ) -> Result | None:
     """Read a result of a kind; None if there is none. Call it inside a transaction."""
+    result = _read_kind(connection, selection, kind, {})
+    if result is None:
+        return None
+    tables = dict(result.tables)
+    for handle in (GranuleTable, CoverageTable):
+        tables[handle.name] = _read_window(connection, handle, selection)
+    return Result(selection, tables, kind)
+
+
+def _read_kind(
+    connection: "duckdb.DuckDBPyConnection",
+    selection: Selection,
+    kind: tuple[str, ...],
+    columns: Mapping[str, Sequence[str]],
+) -> Result | None:
+    """Read the tables of a result alone, of some of them only some columns; None if none is."""
     row = read_key(connection, kind[-1], selection)
     if row.num_rows == 0:
         return None
     tables = {
-        table: row if table == kind[-1] else _read_rows(connection, table, selection)
+        table: row
+        if table == kind[-1]
+        else _read_rows(connection, table, selection, columns.get(table))
         for table in kind
     }
-    for handle in (GranuleTable, CoverageTable):
-        tables[handle.name] = _read_window(connection, handle, selection)
     return Result(selection, tables, kind)
 
 
@@ -108,12 +148,15 @@ def replace_result(
 
 
 def _read_rows(
-    connection: "duckdb.DuckDBPyConnection", table: str, selection: Selection
+    connection: "duckdb.DuckDBPyConnection",
+    table: str,
+    selection: Selection,
+    columns: Sequence[str] | None = None,
 ) -> "pa.Table":
     """A result's rows of a table; none in a database of before the table was thought of."""
     if not table_columns(connection, table):
         return _make_empty(connection, table)
-    return read_key(connection, table, selection)
+    return read_key(connection, table, selection, columns)
 
 
 def _read_window(

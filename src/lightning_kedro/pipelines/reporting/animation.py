@@ -18,13 +18,16 @@ from lightning_kedro.pipelines.reporting.animation_parts import (
     TimeBar,
     count_by_frame,
 )
+from lightning_kedro.pipelines.reporting.animation_storms import EXPLAINED_LINES, StormLines
 from lightning_kedro.pipelines.reporting.cluster_map import ClusteredWindow
 from lightning_kedro.pipelines.reporting.figures import HEIGHT, WIDTH, Words, make_figure
 from lightning_kedro.pipelines.reporting.frames import choose_frames, count_frames, name_step
 from lightning_kedro.pipelines.reporting.gif import choose_fades, encode_gif, make_palette
 from lightning_kedro.pipelines.reporting.labels import label_clusters
 from lightning_kedro.pipelines.reporting.maps import Extent, add_map
+from lightning_kedro.pipelines.reporting.outlines import add_outlines
 from lightning_kedro.pipelines.reporting.palette import DARK
+from lightning_kedro.pipelines.reporting.storm_window import StormWindow
 from lightning_kedro.pipelines.reporting.window import Times, count_flashes, mark_simulated
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ SIZE: Final = (round(WIDTH * DPI), round(HEIGHT * DPI))
 
 MAP_BOX: Final = (0.06, 0.195, 0.645, 0.675)
 MAP_ASPECT: Final = MAP_BOX[2] * WIDTH / (MAP_BOX[3] * HEIGHT)
+_LINES_AT: Final = (0.7245, 0.172)  # between the list and the bar of time
 _DIAMETERS: Final = (3.0, 2.0)  # pixels: of flashes of this frame, and of those before
 _NUMBERS: Final = ("", "", "two", "three")
 
@@ -62,18 +66,19 @@ def explain_fading(fades: Sequence[float]) -> str:
     return f"Bright: flashes of this frame. Fainter: those of the {frames} before"
 
 
-def animate(clustered: ClusteredWindow, words: Words) -> bytes:
+def animate(clustered: ClusteredWindow, storms: StormWindow, words: Words) -> bytes:
     """Draw the animation.
 
     Args:
         clustered: The window's flashes and its clusters.
+        storms: Its storms.
         words: The animation's texts.
 
     Returns:
         A GIF file, 900 x 600 pixels; of a window without flashes a single frame that says so.
     """
     edges = choose_frames(clustered.window.start, clustered.window.end)
-    stage = Stage(clustered, words, edges)
+    stage = Stage(clustered, storms, words, edges)
     n_frames = edges.size - 1 if len(clustered) else 1
     palette = make_palette(DARK, stage.colors, stage.fades)
     return encode_gif((stage.draw_frame(index) for index in range(n_frames)), palette)
@@ -84,6 +89,7 @@ class Stage:
 
     Args:
         clustered: The window's flashes and its clusters.
+        storms: Its storms.
         words: The animation's texts.
         edges: Edges of the frames, shape (f + 1,).
 
@@ -93,7 +99,9 @@ class Stage:
         labels: The clusters' rings and numbers, RGBA on nothing.
     """
 
-    def __init__(self, clustered: ClusteredWindow, words: Words, edges: Times) -> None:
+    def __init__(
+        self, clustered: ClusteredWindow, storms: StormWindow, words: Words, edges: Times
+    ) -> None:
         """Draw the background."""
         used = np.unique(clustered.colours)
         self.colors = [DARK.clusters[color] for color in used]
@@ -104,10 +112,11 @@ class Stage:
         self._canvas = _make_canvas(figure)
         extent = clustered.choose_extent(MAP_ASPECT)
         axes = add_map(figure, MAP_BOX, extent, DARK)
+        add_outlines(axes, clustered.window, extent, DARK)
         self._parts: list[Part] = []
         labels: list[Any] = []
         if len(clustered):
-            self._parts = _add_parts(figure, axes, clustered, extent, edges, self.fades)
+            self._parts = _add_parts(figure, axes, clustered, storms, extent, edges, self.fades)
             labels = label_clusters(axes, clustered, extent, DARK)
         for artist in labels:
             artist.set_animated(True)
@@ -158,6 +167,7 @@ def _add_parts(
     figure: "Figure",
     axes: Any,  # noqa: ANN401  (cartopy has no types)
     clustered: ClusteredWindow,
+    storms: StormWindow,
     extent: Extent,
     edges: Times,
     fades: Sequence[float],
@@ -165,10 +175,14 @@ def _add_parts(
     """Add all that changes from frame to frame, and the line that explains the flashes."""
     explained = explain_fading(fades)
     figure.text(MAP_BOX[0], 0.018, explained, size=8.5, color=DARK.quiet, va="center")
+    if len(storms):
+        look: dict[str, Any] = {"size": 8.5, "color": DARK.quiet, "va": "center"}
+        figure.text(*_LINES_AT, EXPLAINED_LINES, **look)
     frame = count_frames(clustered.time, edges)
     counts = count_by_frame(frame, clustered.cluster, (edges.size - 1, len(clustered.centers)))
     parts: list[Part] = [
         Trail(axes, clustered, extent, frame, fades),
+        *([StormLines(axes, clustered, storms, edges, extent)] if len(storms) else []),
         Clock(figure, edges, counts),
         Ranking(figure, clustered, counts),
         TimeBar(figure, edges, counts),

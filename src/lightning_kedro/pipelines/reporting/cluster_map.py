@@ -57,6 +57,7 @@ class ClusteredWindow:
         centers: The rows of ``cluster_centers``, k of them in order of cluster.
         colours: Indices into a theme's ``clusters``, shape (k,).
         simulated: Whether the granules were simulated.
+        total: Number of flashes if these are only a sample of them; None if they are all.
     """
 
     window: Window
@@ -67,10 +68,11 @@ class ClusteredWindow:
     centers: "pd.DataFrame"
     colours: npt.NDArray[np.int64]
     simulated: bool
+    total: int | None = None
 
     def __len__(self) -> int:
         """Number of flashes."""
-        return self.lat.size
+        return self.lat.size if self.total is None else self.total
 
     @property
     def satellites(self) -> str:

@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import dataclass
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Final
 
 from lightning_kedro.pipelines.reporting.palette import Theme
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 12.0, 8.0
 """Of every figure, inches: 3 to 2, as Kedro-Viz shows pictures."""
 
+_LONGEST_LINE: Final = 64  # characters of what stands in place of a picture
 DPI: Final = 120
 DATA_CREDIT: Final = "Data: NOAA GOES-R GLM L2 LCFA"
 SIMULATED_DATA_CREDIT: Final = "Data: simulated, in the format of NOAA GLM L2 LCFA"
@@ -54,7 +56,12 @@ def make_figure(words: Words, theme: Theme, left: float = 0.06) -> "Figure":
     if words.empty:
         box = {"boxstyle": "round,pad=0.8", "facecolor": theme.page, "edgecolor": theme.accent}
         figure.text(
-            0.5, 0.47, words.empty, size=16, color=theme.text, ha="center", va="center", bbox=box
+            *(0.5, 0.2, fill(words.empty, _LONGEST_LINE)),
+            size=16,
+            color=theme.text,
+            ha="center",
+            va="center",
+            bbox=box,
         )
     return figure
 

@@ -106,8 +106,23 @@ def measure_rate(times: Times, granules: "pd.DataFrame", window: Window) -> Flas
         window: The result's window.
     """
     edges = choose_bins(window.start, window.end)
-    gaps = find_gaps(granules, window)
     counts, _ = np.histogram(times.astype(np.int64), bins=edges.astype(np.int64))
+    return rate_counts(counts, granules, window, times.size)
+
+
+def rate_counts(
+    counts: npt.NDArray[np.int64], granules: "pd.DataFrame", window: Window, count: int
+) -> FlashRate:
+    """The flash rate of a window whose flashes are counted.
+
+    Args:
+        counts: Flashes in each of the bins of ``choose_bins``, shape (b,).
+        granules: Rows of the table, those of the window among them.
+        window: The result's window.
+        count: Number of its flashes.
+    """
+    edges = choose_bins(window.start, window.end)
+    gaps = find_gaps(granules, window)
     lengths = np.diff(edges)
     lost = np.zeros(lengths.size)
     for start, end in gaps:
@@ -115,7 +130,7 @@ def measure_rate(times: Times, granules: "pd.DataFrame", window: Window) -> Flas
         lost += np.maximum(overlap / _SECOND, 0.0)
     covered = np.clip(1.0 - lost / (lengths / _SECOND), 0.0, 1.0)
     minutes = np.where(covered > _SHORTEST_BIN, covered, np.nan) * (lengths / _MINUTE)
-    return FlashRate(edges, counts / minutes, covered, gaps, times.size)
+    return FlashRate(edges, counts / minutes, covered, gaps, count)
 
 
 def choose_bins(start: datetime, end: datetime) -> Times:

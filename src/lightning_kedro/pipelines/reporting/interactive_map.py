@@ -17,8 +17,15 @@ import numpy.typing as npt
 from lightning_kedro.basemap import read_layer
 from lightning_kedro.pipelines.reporting.cluster_map import ClusteredWindow
 from lightning_kedro.pipelines.reporting.frames import choose_frames, count_frames, name_frames
+from lightning_kedro.pipelines.reporting.interactive_storms import (
+    NO_STORM,
+    list_storms,
+    pack_labels,
+)
+from lightning_kedro.pipelines.reporting.maps import Extent
 from lightning_kedro.pipelines.reporting.outlines import trace_region, trace_views
 from lightning_kedro.pipelines.reporting.palette import DARK
+from lightning_kedro.pipelines.reporting.storm_window import StormWindow
 from lightning_kedro.pipelines.reporting.window import Times
 
 MOST_FLASHES: Final = 200_000
@@ -42,22 +49,43 @@ def describe_downsampling(count: int) -> str:
     )
 
 
-def collect_map_data(clustered: ClusteredWindow, gaps: Times) -> str:
+def collect_map_data(clustered: ClusteredWindow, storms: StormWindow, gaps: Times) -> str:
     """Collect what the interactive map needs.
 
     Args:
         clustered: The window's flashes and clusters.
+        storms: Its storms.
         gaps: Start and end of each gap in coverage, shape (g, 2), UTC.
 
     Returns:
         A JSON object that is safe inside an HTML script element; arrays are base64 of
         little-endian integers.
     """
+    data = gather_map_data(clustered, storms, gaps) | {"basemap": pack_basemap()}
+    return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def pack_basemap() -> dict[str, Any]:
+    """The layers below the flashes."""
+    return {name: _pack_layer(name) for name in (*_AREAS, *_LINES)}
+
+
+def gather_map_data(
+    clustered: ClusteredWindow, storms: StormWindow, gaps: Times, extent: Extent | None = None
+) -> dict[str, Any]:
+    """All that the interactive map needs but the basemap.
+
+    Args:
+        clustered: The window's flashes and clusters.
+        storms: Its storms.
+        gaps: Start and end of each gap in coverage, shape (g, 2), UTC.
+        extent: What the map shows at first; None for what shows the flashes best.
+    """
     window = clustered.window
     edges = choose_frames(window.start, window.end)
     frames = count_frames(clustered.time, edges)
-    extent = clustered.choose_extent()
-    data = {
+    extent = extent or clustered.choose_extent()
+    return {
         "view": [extent.west, extent.east, extent.south, extent.north],
         "start": int(edges[0].astype("datetime64[ms]").astype(np.int64)),
         "edges": (edges.astype("datetime64[ms]") - edges[0].astype("datetime64[ms]"))
@@ -71,10 +99,11 @@ def collect_map_data(clustered: ClusteredWindow, gaps: Times) -> str:
         "seen": trace_views(window),
         "colours": DARK.clusters,
         "clusters": _list_clusters(clustered),
-        "flashes": _pack_flashes(clustered),
-        "basemap": {name: _pack_layer(name) for name in (*_AREAS, *_LINES)},
+        "storms": list_storms(clustered, storms),
+        "stormColours": encode_array(storms.colours[:NO_STORM].astype(np.uint8)),
+        "gaps": ((gaps - edges[0]) // np.timedelta64(1, "ms")).astype(np.int64).tolist(),
+        "flashes": _pack_flashes(clustered, storms, extent),
     }
-    return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def share_frames(edges: Times, gaps: Times) -> list[float]:
@@ -109,15 +138,19 @@ def _list_clusters(clustered: ClusteredWindow) -> list[dict[str, Any]]:
     ]
 
 
-def _pack_flashes(clustered: ClusteredWindow) -> dict[str, Any]:
-    """The flashes drawn, in order of time: lon, lat (16 bits), time (ms, 32 bits), cluster."""
+def _pack_flashes(
+    clustered: ClusteredWindow, storms: StormWindow, extent: Extent
+) -> dict[str, Any]:
+    """The flashes drawn, in order of time: lon, lat (16 bits), time (ms, 32 bits), cluster, storm.
+
+    Without storms there is no word of them.
+    """
     chosen = np.argsort(clustered.time, kind="stable")
     if chosen.size > MOST_FLASHES:
         some = np.random.default_rng(_SEED).choice(chosen.size, MOST_FLASHES, replace=False)
         chosen = chosen[np.sort(some)]
     start = np.datetime64(clustered.window.start, "us")
     times = (clustered.time[chosen] - start) // np.timedelta64(1, "ms")
-    extent = clustered.choose_extent()
     lon, west, lon_step = _pack_axis(extent.unwind(clustered.lon[chosen]))
     lat, south, lat_step = _pack_axis(clustered.lat[chosen].astype(np.float64))
     return {
@@ -126,6 +159,7 @@ def _pack_flashes(clustered: ClusteredWindow) -> dict[str, Any]:
         "lat": [south, lat_step, lat],
         "time": encode_array(times.astype("<u4")),
         "cluster": encode_array(clustered.cluster[chosen].astype("<u2")),
+        "storm": encode_array(pack_labels(storms)[chosen]) if len(storms) else "",
     }
 
 

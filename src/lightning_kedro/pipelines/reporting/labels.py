@@ -22,6 +22,9 @@ _MOST_AVOIDED: Final = 4000  # flashes looked at when a place for a number is so
 _FAR: Final = 18.0  # points: a number that stands further from its center has a line to it
 _DOT: Final = np.full(2, 1.0)  # points: half a flash
 _REACHES: Final = (0.0, 1.2, 2.4, 3.6)  # how far numbers stand from their rings, in sizes
+_FAR_REACHES: Final = (5.0, 7.0, 10.0)
+_COVERING: Final = (0.1, 20)  # cost of a flash that is covered, and how many count
+_FAR_COVERING: Final = (1.5, 3)
 _TURNS: Final = np.radians([0, 180, 90, 270, 45, 135, 225, 315])
 
 
@@ -75,6 +78,35 @@ def add_centers(
     Returns:
         The artists, in drawing order.
     """
+    ring: dict[str, Any] = {"s": _RING**2, "facecolors": "none"}
+    x, y = places.T
+    artists = [axes.scatter(x, y, **ring, edgecolors=theme.page, linewidths=3.6, zorder=5)]
+    artists += [axes.scatter(x, y, **ring, edgecolors=colors, linewidths=1.6, zorder=5)]
+    return artists + add_numbers(axes, places, numbers, flashes, theme)
+
+
+def add_numbers(
+    axes: Any,  # noqa: ANN401
+    places: FloatArray,
+    numbers: "Sequence[int]",
+    flashes: FloatArray,
+    theme: Theme,
+    *,
+    is_far: bool = False,
+) -> list[Any]:
+    """Write numbers beside what they number, with lines to it where they stand further away.
+
+    Args:
+        axes: The map.
+        places: What is numbered, in the map's coordinates, shape (k, 2).
+        numbers: The numbers, shape (k,).
+        flashes: What the numbers are to leave visible, shape (n, 2).
+        theme: Colors of the map.
+        is_far: Whether numbers may stand far away, because what they number is large.
+
+    Returns:
+        The artists, in drawing order.
+    """
     from matplotlib.patheffects import withStroke
 
     axes.apply_aspect()
@@ -85,11 +117,9 @@ def add_centers(
         (axes.transData.transform(some) - [frame.x0, frame.y0]) * points
         for some in (places, flashes)
     )
-    beside = place_numbers(at, np.array([len(f"{number}") for number in numbers]), box, dots)
-    ring: dict[str, Any] = {"s": _RING**2, "facecolors": "none"}
-    x, y = places.T
-    artists = [axes.scatter(x, y, **ring, edgecolors=theme.page, linewidths=3.6, zorder=5)]
-    artists += [axes.scatter(x, y, **ring, edgecolors=colors, linewidths=1.6, zorder=5)]
+    digits = np.array([len(f"{number}") for number in numbers])
+    beside = place_numbers(at, digits, box, dots, is_far=is_far)
+    artists: list[Any] = []
     look: dict[str, Any] = {"size": _SIZE, "weight": "bold", "color": theme.text, "zorder": 6}
     look |= {"ha": "center", "va": "center_baseline", "transform": axes.transAxes}
     for number, start, end in zip(numbers, at, beside, strict=True):
@@ -108,7 +138,12 @@ def _add_leader(axes: Any, start: FloatArray, end: FloatArray, theme: Theme) -> 
 
 
 def place_numbers(
-    at: FloatArray, digits: npt.NDArray[np.integer], box: FloatArray, flashes: FloatArray
+    at: FloatArray,
+    digits: npt.NDArray[np.integer],
+    box: FloatArray,
+    flashes: FloatArray,
+    *,
+    is_far: bool = False,
 ) -> FloatArray:
     """Choose where numbers stand: near their centers, where they cover the least.
 
@@ -117,6 +152,7 @@ def place_numbers(
         digits: How many digits each number has, shape (k,).
         box: Width and height of the map, points.
         flashes: Flashes, shape (n, 2), points.
+        is_far: Whether they may stand far away, so that they cover no flash at all.
 
     Returns:
         Middles of the numbers, shape (k, 2), points. Each in turn takes the best of the places
@@ -125,12 +161,14 @@ def place_numbers(
     """
     halves = np.column_stack([digits * _DIGIT, np.full(digits.size, _CAPITAL)]) * _SIZE / 2.0
     steps = np.column_stack([np.cos(_TURNS), np.sin(_TURNS)])
-    distance = np.repeat(_REACHES, _TURNS.size)
+    reaches = (*_REACHES, *_FAR_REACHES) if is_far else _REACHES
+    covering, most = _FAR_COVERING if is_far else _COVERING
+    distance = np.repeat(reaches, _TURNS.size)
     placed = np.empty_like(at)
     for one, (center, half) in enumerate(zip(at, halves, strict=True)):
-        away = [half + _RING / 2.0 + 1.5 + reach * _SIZE for reach in _REACHES]
+        away = [half + _RING / 2.0 + 1.5 + reach * _SIZE for reach in reaches]
         tries = np.concatenate([center + steps * far for far in away])
-        cost = 0.3 * distance + 0.1 * np.minimum(_overlap(tries, half, flashes, _DOT), 20)
+        cost = 0.3 * distance + covering * np.minimum(_overlap(tries, half, flashes, _DOT), most)
         cost += 3.0 * _overlap(tries, half, at, np.full(2, _RING / 2.0))
         cost += 6.0 * _overlap(tries, half, placed[:one], halves[:one])
         cost += 12.0 * ((tries < half) | (tries > box - half)).any(axis=1)

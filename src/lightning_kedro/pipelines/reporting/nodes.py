@@ -14,6 +14,8 @@ from lightning_kedro.pipelines.reporting import (
     flash_rate,
     k_evaluation,
     report,
+    storm_map,
+    storm_series,
 )
 from lightning_kedro.pipelines.reporting.figures import render_png
 from lightning_kedro.pipelines.reporting.reported import (
@@ -24,46 +26,72 @@ from lightning_kedro.pipelines.reporting.reported import (
     check_stands,
     prepare,
 )
+from lightning_kedro.pipelines.reporting.storm_window import FLASH_COLUMNS as STORM_FLASH_COLUMNS
 from lightning_kedro.publication import Publication
 from lightning_kedro.selection import Selection
 
 
 def select_result(
-    k_selection: ResultTable, selection: Mapping[str, Any], run_time: str
+    k_selection: ResultTable,
+    storm_selection: ResultTable,
+    selection: Mapping[str, Any],
+    run_time: str,
 ) -> ReportedResult:
-    """Read the result of the run's selection, with what its window is covered by.
+    """Read the result of the run's selection, with its storms and what its window is covered by.
 
     Raises:
-        NoResultError: If there is none: the last report is left as it is.
+        NoResultError: If there is none: the last report is left as it is. Without storms the
+            pictures of storms say that none have been looked for.
     """
-    return prepare(k_selection.read_result(Selection.from_plain(selection)), run_time)
+    selected = Selection.from_plain(selection)
+    result = k_selection.read_result(selected)
+    storms = storm_selection.find_result(selected, {"storm_flashes": STORM_FLASH_COLUMNS})
+    return prepare(result, run_time, storms)
 
 
 def map_clusters(reported: ReportedResult) -> Drawing:
     """Draw the result's flashes coloured by cluster, with numbered centers and a ranked list."""
     words = cluster_map.describe_clusters(reported.clustered)
     figure = cluster_map.draw_cluster_map(reported.clustered, words)
-    return Drawing(reported.identity, render_png(figure, words))
+    return Drawing(reported.source, render_png(figure, words))
 
 
 def animate_clusters(reported: ReportedResult) -> Drawing:
-    """Draw the result's flashes hour by hour in the colours of their clusters, as a GIF."""
-    clustered = reported.clustered
-    content = animation.animate(clustered, animation.describe_animation(clustered))
-    return Drawing(reported.identity, content)
+    """Draw the result's flashes hour by hour in the colours of their clusters, as a GIF.
+
+    Storms have outlines, and lines that show where they came from.
+    """
+    clustered, storms = reported.clustered, reported.storms
+    content = animation.animate(clustered, storms, animation.describe_animation(clustered))
+    return Drawing(reported.source, content)
 
 
 def map_density(reported: ReportedResult) -> Drawing:
     """Draw the result's flashes per 1,000 km2, in bins of equal area."""
     figure, words = density_map.draw_density(reported.clustered, reported.rate)
-    return Drawing(reported.identity, render_png(figure, words))
+    return Drawing(reported.source, render_png(figure, words))
+
+
+def map_storms(reported: ReportedResult) -> Drawing:
+    """Draw the result's storms: outlines, tracks with arrows, flashes shaded by age, jumps."""
+    words = storm_map.describe_storms(reported.clustered, reported.storms)
+    figure = storm_map.draw_storm_map(reported.clustered, reported.storms, words)
+    return Drawing(reported.source, render_png(figure, words))
+
+
+def plot_storm_series(reported: ReportedResult) -> Drawing:
+    """Draw flash rates of the largest storms, minute by minute, with lightning jumps marked."""
+    clustered, storms = reported.clustered, reported.storms
+    words = storm_series.describe_series(clustered, storms)
+    figure = storm_series.draw_storm_series(clustered, storms, reported.rate.gaps, words)
+    return Drawing(reported.source, render_png(figure, words))
 
 
 def plot_flash_rate(reported: ReportedResult) -> Drawing:
     """Draw the result's flashes per minute, with gaps in coverage shaded."""
     rate = reported.rate
     words = flash_rate.describe_rate(rate, reported.window, simulated=reported.simulated)
-    return Drawing(reported.identity, render_png(flash_rate.draw_rate(rate, words), words))
+    return Drawing(reported.source, render_png(flash_rate.draw_rate(rate, words), words))
 
 
 def plot_k_evaluation(reported: ReportedResult) -> tuple[Drawing, Drawing]:
@@ -72,12 +100,13 @@ def plot_k_evaluation(reported: ReportedResult) -> tuple[Drawing, Drawing]:
     words = k_evaluation.describe_evaluation(evaluation)
     picture = render_png(k_evaluation.draw_evaluation(evaluation, words), words)
     chart = k_evaluation.chart_evaluation(evaluation, words).to_json()
-    return Drawing(reported.identity, picture), Drawing(reported.identity, chart.encode("utf-8"))
+    return Drawing(reported.source, picture), Drawing(reported.source, chart.encode("utf-8"))
 
 
 def gather_report(
     reported: ReportedResult,
     k_selection: ResultTable,
+    storm_selection: ResultTable,
     selection: Mapping[str, Any],
     run_time: str,
     *drawn: Drawing,
@@ -87,6 +116,7 @@ def gather_report(
     Args:
         reported: The result.
         k_selection: The handle on results: one that another run has read may be a former one.
+        storm_selection: The same of storms.
         selection: What the report is of.
         run_time: When this run began.
         drawn: The pictures in the order of ``report.PICTURES``, and the chart of k.
@@ -100,7 +130,10 @@ def gather_report(
     """
     check_drawings(reported, drawn)
     if reported.selected_at != run_time:
-        check_stands(reported, k_selection.read_identity(Selection.from_plain(selection)))
+        selected = Selection.from_plain(selection)
+        storms = storm_selection.find_result(selected, {"storm_flashes": STORM_FLASH_COLUMNS})
+        stored = k_selection.read_identity(selected)
+        check_stands(reported, stored, "" if storms is None else storms.identity)
     *pictures, chart = (one.content for one in drawn)
     publication = report.gather_publication(reported, pictures, chart)
     return (publication,) * (len(drawn) + 1)

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 _COLUMNS: Final = 361
 _ROWS: Final = 241
-_WIDE: Final = 62  # columns or rows, both of 3 pixels: the name fits
-_HALF: Final = _WIDE // 2
+_NAME_POINTS: Final = 112.0  # length of the name of what is not seen
 _SMALLEST_SHADE: Final = 600  # of 87,000 cells: less is a corner that speaks for itself
 _TURN: Final = 360.0
-_INSET: Final = 0.012  # of the map's height, from its edge to a name
+_INSET: Final = 5.0  # points from a line to a name, which no line is to cut
+_NAME_HEIGHT: Final = 18.0  # points that a name needs above a line
 
 
 def add_outlines(axes: Any, window: "Window", extent: "Extent", theme: "Theme") -> None:  # noqa: ANN401
@@ -65,16 +65,19 @@ def _add_unseen(axes: Any, window: "Window", extent: "Extent", theme: "Theme") -
     axes.contour(x, y, seen.astype(float), levels=[0.5], **line)
     if np.count_nonzero(~seen) < _SMALLEST_SHADE:
         return
-    column, row, rotation = find_room(~seen)
+    axes.apply_aspect()
+    width = axes.get_window_extent().width * 72.0 / axes.figure.dpi
+    column, row, rotation = find_room(~seen, int(np.ceil(_NAME_POINTS / width * _COLUMNS)))
     look = _look(theme) | {"rotation": rotation}
     axes.text(x[column], y[row], "outside the field of view", **look)
 
 
-def find_room(free: "npt.NDArray[np.bool_]") -> tuple[int, int, int]:
+def find_room(free: "npt.NDArray[np.bool_]", length: int) -> tuple[int, int, int]:
     """Where a name has most room.
 
     Args:
         free: Where it may stand, shape (rows, columns); some cells are.
+        length: How many columns or rows the name is long.
 
     Returns:
         Column and row that are furthest from all that is not free, the sides included; and the
@@ -89,9 +92,10 @@ def find_room(free: "npt.NDArray[np.bool_]") -> tuple[int, int, int]:
         _measure_run(free[:, column], int(row)),
     )
     # Moved along, so that no end of the name lies beyond the map's side.
-    if across >= min(along, _WIDE):
-        return int(np.clip(column, _HALF, free.shape[1] - 1 - _HALF)), int(row), 0
-    return int(column), int(np.clip(row, _HALF, free.shape[0] - 1 - _HALF)), 90
+    half = length // 2
+    if across >= min(along, length):
+        return int(np.clip(column, half, free.shape[1] - 1 - half)), int(row), 0
+    return int(column), int(np.clip(row, half, free.shape[0] - 1 - half)), 90
 
 
 def _measure_run(free: "npt.NDArray[np.bool_]", at: int) -> int:
@@ -127,12 +131,15 @@ def _add_region(axes: Any, region: "Region", extent: "Extent", theme: "Theme") -
         x = [left, left + width, left + width, left, left]
         y = [region.south, region.south, region.north, region.north, region.south]
         axes.plot(x, y, color=theme.accent, linewidth=1.4, linestyle=(0, (6, 3)), zorder=3.7)
-    inset = _INSET * (extent.north - extent.south)
-    place = min(max(west, -half), half), min(region.north + inset, extent.north - inset)
-    look = _look(theme) | {"ha": "left", "va": "bottom", "color": theme.accent}
-    if region.north > extent.north - 4 * inset:
-        look["va"] = "top"
-    axes.text(*place, "region asked for", **look)
+    axes.apply_aspect()
+    height = axes.get_window_extent().height * 72.0 / axes.figure.dpi
+    room = (extent.north - region.north) / (extent.north - extent.south) * height
+    is_above = room > _NAME_HEIGHT
+    place = min(max(west, -half), half), min(region.north, extent.north)
+    look = _look(theme) | {"ha": "left", "color": theme.accent, "textcoords": "offset points"}
+    look["va"] = "bottom" if is_above else "top"
+    offset = (0.0, _INSET if is_above else -_INSET)
+    axes.annotate("region asked for", place, xytext=offset, **look)
 
 
 def trace_region(region: "Region | None") -> list[list[float]] | None:

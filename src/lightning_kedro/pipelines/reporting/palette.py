@@ -19,6 +19,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from lightning_kedro.analysis.sphere import to_unit_vectors
+
+_SAFE_COLORS: Final = 8
+_MOST_SEPARATED: Final = 5000  # of more the last ones take their colors in turn
+
 # fmt: off
 _GLASBEY: Final = (
     "#FF00CD", "#B500FF", "#9A6900", "#FF5E93", "#6264FD", "#DA015D", "#A55B6B", "#2B8AD4",
@@ -131,6 +136,29 @@ def assign_colors(k: int) -> npt.NDArray[np.int64]:
         clusters; of more the colors begin again, and only the numbers tell them apart.
     """
     return np.arange(k, dtype=np.int64) % len(LIGHT.clusters)
+
+
+def separate_colors(
+    lat: npt.NDArray[np.float64], lon: npt.NDArray[np.float64]
+) -> npt.NDArray[np.int64]:
+    """Choose colors for very many things on a map, so that those near each other are told apart.
+
+    Args:
+        lat: Latitudes, shape (m,), degrees, in the order in which they choose.
+        lon: Longitudes, shape (m,), degrees.
+
+    Returns:
+        Indices of the first eight colors of a theme, which every eye tells apart, shape (m,): each
+        takes the one whose nearest bearer is furthest away.
+    """
+    vectors = to_unit_vectors(lat, lon)
+    nearness = np.full((lat.size, _SAFE_COLORS), -2.0)  # cosine of the angle to the nearest bearer
+    chosen = np.arange(lat.size, dtype=np.int64) % _SAFE_COLORS
+    for one in range(min(lat.size, _MOST_SEPARATED)):
+        color = int(np.argmin(nearness[one]))
+        chosen[one] = color
+        np.maximum(nearness[:, color], vectors @ vectors[one], out=nearness[:, color])
+    return chosen
 
 
 def mix(color: str, ground: str = "#000000", share: float = 1.0) -> tuple[int, int, int]:

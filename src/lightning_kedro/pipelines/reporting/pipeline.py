@@ -9,16 +9,22 @@ from lightning_kedro.pipelines.reporting.nodes import (
     gather_report,
     map_clusters,
     map_density,
+    map_storms,
     plot_flash_rate,
     plot_k_evaluation,
+    plot_storm_series,
     select_result,
 )
 
 _REPORTED: Final = "reported_result"
 
+_SELECTED: Final = ("k_selection", "storm_selection", "params:selection", "params:run_time")
+
 _DRAWN: Final = (
     "drawn_cluster_map",
+    "drawn_storm_map",
     "drawn_cluster_animation",
+    "drawn_storm_series",
     "drawn_density_map",
     "drawn_flash_rate",
     "drawn_k_evaluation",
@@ -28,7 +34,9 @@ _DRAWN: Final = (
 
 _PUBLISHED: Final = (
     "cluster_map",
+    "storm_map",
     "cluster_animation",
+    "storm_series_picture",
     "density_map",
     "k_evaluation",
     "k_evaluation_chart",
@@ -43,12 +51,9 @@ def create_pipeline() -> Pipeline:
     evaluated = ["drawn_k_evaluation", "drawn_k_evaluation_chart"]
     return Pipeline(
         [
-            Node(
-                select_result,
-                ["k_selection", "params:selection", "params:run_time"],
-                _REPORTED,
-                name="select_result",
-            ),
+            Node(select_result, [*_SELECTED], _REPORTED, name="select_result"),
+            Node(map_storms, _REPORTED, "drawn_storm_map", name="storm_map"),
+            Node(plot_storm_series, _REPORTED, "drawn_storm_series", name="storm_series"),
             Node(map_clusters, _REPORTED, "drawn_cluster_map", name="cluster_map"),
             Node(animate_clusters, _REPORTED, "drawn_cluster_animation", name="cluster_animation"),
             Node(map_density, _REPORTED, "drawn_density_map", name="density_map"),
@@ -56,7 +61,7 @@ def create_pipeline() -> Pipeline:
             Node(plot_flash_rate, _REPORTED, "drawn_flash_rate", name="flash_rate"),
             Node(
                 gather_report,
-                [_REPORTED, "k_selection", "params:selection", "params:run_time", *_DRAWN],
+                [_REPORTED, *_SELECTED, *_DRAWN],
                 list(_PUBLISHED),
                 name="report",
             ),

@@ -19,6 +19,7 @@ from lightning_kedro.pipelines.reporting.interactive_map import (
 )
 from lightning_kedro.pipelines.reporting.palette import DARK
 from lightning_kedro.pipelines.reporting.reported import ReportedResult
+from lightning_kedro.pipelines.reporting.storm_findings import explain_jumps, gather_storms
 from lightning_kedro.publication import Fact, Publication
 
 if TYPE_CHECKING:
@@ -26,11 +27,15 @@ if TYPE_CHECKING:
 
 _CAPTIONS: Final = {
     "cluster_map": "Flashes by cluster. Rings mark the centers; 0 is the cluster with the most.",
-    "cluster_animation": "The same flashes in order of time; older ones fade.",
+    "storm_map": "Storms: outlines, tracks with arrows, flashes paler the earlier they were.",
+    "cluster_animation": "Flashes by cluster in order of time; older ones fade. Light: storms.",
+    "storm_series": "Flashes per minute of the largest storms. Triangles: lightning jumps.",
     "density_map": "Flashes per 1,000 km² in bins of equal area, logarithmic. Shaded: not seen.",
     "flash_rate": "Flashes per minute. Hatched: no data, which is not the same as no lightning.",
     "k_evaluation": "Which number of clusters was chosen, and what the evaluators say.",
 }
+
+_SCRIPTS: Final = ("basemap.js", "chart.js", "storms.js", "map.js", "report.js", "pictures.js")
 
 PICTURES: Final = tuple(_CAPTIONS)
 """The pictures in the order in which the report shows them."""
@@ -140,6 +145,8 @@ def write_html(reported: ReportedResult, pictures: Mapping[str, bytes]) -> str:
         words=describe_clusters(clustered),
         simulated=clustered.simulated,
         findings=gather_findings(reported),
+        storms=gather_storms(reported),
+        explained_jumps=explain_jumps(),
         downsampling=describe_downsampling(len(clustered)),
         pictures=embed_pictures(pictures),
         options=list_options(reported.row),
@@ -147,8 +154,9 @@ def write_html(reported: ReportedResult, pictures: Mapping[str, bytes]) -> str:
         name=reported.window.selection.name,
         colours=[DARK.clusters[colour] for colour in clustered.colours],
         style=_trust(read_template("report.css")),
-        script=_trust(read_template("map.js")),
-        data=_trust(collect_map_data(clustered, reported.rate.gaps)),
+        map=_trust(read_template("map.html")),
+        script=_trust("\n".join(read_template(name) for name in _SCRIPTS)),
+        data=_trust(collect_map_data(clustered, reported.storms, reported.rate.gaps)),
     )
 
 

@@ -1,6 +1,6 @@
 """A result as the pictures take it: read once, by the first node of reporting."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -10,6 +10,7 @@ from lightning_kedro.exceptions import PartialRunError
 from lightning_kedro.pipelines.reporting.cluster_map import ClusteredWindow, read_clustered
 from lightning_kedro.pipelines.reporting.flash_rate import FlashRate, measure_rate
 from lightning_kedro.pipelines.reporting.k_evaluation import Evaluation
+from lightning_kedro.pipelines.reporting.storm_window import StormWindow, read_storms
 from lightning_kedro.pipelines.reporting.window import Window, is_simulated, pick_granules
 from lightning_kedro.results import Result
 from lightning_kedro.selection import Selection
@@ -30,6 +31,12 @@ class ResultTable(Protocol):
         """
         ...
 
+    def find_result(
+        self, selection: Selection, columns: Mapping[str, Sequence[str]] | None = None
+    ) -> Result | None:
+        """The tables of a result, of some only some columns; None if there is none."""
+        ...
+
     def read_identity(self, selection: Selection) -> str | None:
         """What names the result that is stored now of a selection; None if there is none."""
         ...
@@ -47,6 +54,7 @@ class ReportedResult:
         granules: The rows of ``granules`` in the window.
         coverage: The rows of ``coverage`` of the window's archive hours.
         row: The row of ``k_selection``: options, choice and where the result comes from.
+        storms: The storms of the same flashes, or why there are none.
         identity: What names this very result.
         selected_at: When the run that read it began, ISO 8601; "" if that does not matter.
     """
@@ -58,12 +66,19 @@ class ReportedResult:
     granules: "pd.DataFrame"
     coverage: "pd.DataFrame"
     row: Mapping[str, Any]
+    storms: StormWindow
     identity: str
     selected_at: str = ""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """The result itself: it never changes."""
         return self
+
+    @property
+    def source(self) -> str:
+        """What names all that is drawn: the result, and that of its storms if there is one."""
+        storms = self.storms.identity.rpartition("@")[2]
+        return f"{self.identity} with storms {storms}" if storms else self.identity
 
     @property
     def window(self) -> Window:
@@ -81,11 +96,11 @@ class Drawing:
     """What a node has drawn, and of which result: what is published together must be of one.
 
     Attributes:
-        identity: What names the result.
+        source: What names the result, and that of its storms.
         content: The bytes of the file.
     """
 
-    identity: str
+    source: str
     content: bytes
 
 
@@ -98,30 +113,42 @@ def check_drawings(reported: ReportedResult, drawings: Iterable[Drawing]) -> Non
         PartialRunError: If one is of another result.
     """
     for drawing in drawings:
-        if drawing.identity != reported.identity:
+        if drawing.source != reported.source:
             message = (
-                f"A picture was drawn of {drawing.identity}, but the report is of "
-                f"{reported.identity}: run `kedro run --pipelines reporting` from its first node."
+                f"A picture was drawn of {drawing.source}, but the report is of "
+                f"{reported.source}: run `kedro run --pipelines reporting` from its first node."
             )
             raise PartialRunError(message)
 
 
-def check_stands(reported: ReportedResult, stored: str | None) -> None:
+def check_stands(reported: ReportedResult, stored: str | None, storms: str) -> None:
     """Make sure that a result that another run has read is the one that is stored now.
+
+    Args:
+        reported: The result.
+        stored: What names the one that is stored; None if there is none.
+        storms: What names the result of storms that is stored; "" if there is none.
 
     Raises:
         PartialRunError: If it is not.
     """
-    if stored != reported.identity:
+    has_other_storms = reported.storms.identity not in ("", storms)
+    if stored != reported.identity or has_other_storms:
         message = (
-            f"The pictures are of {reported.identity}, which is not the result that is stored now: "
+            f"The pictures are of {reported.source}, which is not the result that is stored now: "
             f"run `kedro run --pipelines reporting` from its first node."
         )
         raise PartialRunError(message)
 
 
-def prepare(result: Result, selected_at: str = "") -> ReportedResult:
-    """Make of a result's tables what the pictures take; ``selected_at`` is when the run began."""
+def prepare(result: Result, selected_at: str = "", storms: Result | None = None) -> ReportedResult:
+    """Make of a result's tables what the pictures take.
+
+    Args:
+        result: The result.
+        selected_at: When the run began.
+        storms: The storms of the same selection, if they have been looked for.
+    """
     tables = result.tables
     selection = result.selection
     granules = pick_granules(to_frame(tables["granules"]), selection)
@@ -140,6 +167,7 @@ def prepare(result: Result, selected_at: str = "") -> ReportedResult:
         granules,
         to_frame(tables["coverage"]),
         result.row,
+        read_storms(storms, flashes),
         result.identity,
         selected_at,
     )

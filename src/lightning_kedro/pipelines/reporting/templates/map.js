@@ -1,9 +1,12 @@
 "use strict";
 // The interactive map: three canvases (basemap, flashes, marks) in plate carree, no library.
 // Flashes are written straight into pixels: 200,000 of them take some milliseconds.
-(() => {
-  const data = JSON.parse(document.getElementById("data").textContent);
-  const $ = (id) => document.getElementById(id);
+//
+// root: the document or shadow root that has the elements of map.html; data: what collect_map_data
+// gives; rows: what has the tables of clusters and storms. A change of what is seen is told to the
+// stage (event "moved"), which follows what it is told (event "move").
+const drawMap = (root, data, rows = root) => { // eslint-disable-line no-unused-vars
+  const $ = (id) => root.getElementById(id);
   const decode = (text, Type) => {
     const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
     return new Type(bytes.buffer);
@@ -11,6 +14,9 @@
   const scaled = ([low, step, text]) => Float32Array.from(decode(text, Uint16Array), (v) => low + v * step);
   const lon = scaled(data.flashes.lon), lat = scaled(data.flashes.lat);
   const time = decode(data.flashes.time, Uint32Array), cluster = decode(data.flashes.cluster, Uint16Array);
+  const noStorm = 65535, stormy = data.storms.length > 0; // without storms there are clusters alone
+  const storm = stormy ? decode(data.flashes.storm, Uint16Array) : new Uint16Array(time.length).fill(noStorm);
+  const stormColours = decode(data.stormColours, Uint8Array);
   const edges = data.edges, nFrames = data.counts.length, trail = 3;
   const firstAt = edges.map((edge) => { // flashes are in order of time: where does a frame begin?
     let low = 0, high = time.length;
@@ -19,36 +25,16 @@
   });
   firstAt[nFrames] = time.length;
 
-  // Basemap: a path for each ring or line in degrees, with its bounds.
-  const unpack = (layer, closed) => {
-    const lengths = decode(layer.lengths, Uint16Array), points = decode(layer.points, Int16Array);
-    const shapes = [];
-    let at = 0;
-    for (const length of lengths) {
-      const fill = new Path2D(), line = new Path2D();
-      let west = 999, east = -999, south = 99, north = -99, wasCut = true;
-      for (let i = 0; i < length; i += 1, at += 2) {
-        const x = points[at] * layer.unit, y = points[at + 1] * layer.unit;
-        west = Math.min(west, x); east = Math.max(east, x); south = Math.min(south, y); north = Math.max(north, y);
-        if (i === 0) fill.moveTo(x, y); else fill.lineTo(x, y);
-        const cut = closed && (Math.abs(Math.abs(x) - 180) < 0.02); // sides that are only the map's edge
-        if (i === 0 || (cut && wasCut)) line.moveTo(x, y); else line.lineTo(x, y);
-        wasCut = cut;
-      }
-      shapes.push({ fill, line, west, east, south, north });
-    }
-    return shapes;
-  };
-  const layers = {
-    land: unpack(data.basemap.land, true), lakes: unpack(data.basemap.lakes, true),
-    states: unpack(data.basemap.states, false), borders: unpack(data.basemap.borders, false),
-  };
+  const basemap = basemapOf(data.basemap, decode);
 
   const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
   const pack = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0; // little-endian RGBA
   const mix = (a, b, share) => a.map((v, i) => Math.round(v * share + b[i] * (1 - share)));
   const dark = [16, 21, 28], fades = [1, 0.55, 0.35, 0.2];
-  const clusterColours = data.clusters.map((c) => fades.map((f) => pack(mix(rgb(data.colours[c.colour]), dark, f))));
+  const fade = (hex) => fades.map((f) => pack(mix(rgb(hex), dark, f)));
+  const clusterColours = data.clusters.map((c) => fade(data.colours[c.colour]));
+  const hues = [...new Set(stormColours)].map((one) => [one, fade(data.colours[one])]);
+  const stormFades = Object.fromEntries(hues), lone = fade("#5d6b7a");
   const heat = ["#ffffff", "#fff2a8", "#ffc94d", "#ff8a1f", "#e23d12", "#8f1010"].map(rgb);
   const ageColours = Uint32Array.from({ length: 64 }, (_, i) => {
     const at = (i / 63) * (heat.length - 1), low = Math.min(Math.floor(at), heat.length - 2);
@@ -58,6 +44,8 @@
   const stage = $("stage"), base = $("base"), points = $("points"), marks = $("marks"), rate = $("rate");
   let width = 0, height = 0, density = 1, pixels = null, image = null;
   let view = null, frame = -1, playing = 0, waiting = false, chosen = -1;
+  let kind = stormy && data.kind !== "clusters" ? "storms" : "clusters";
+  if (stormy && data.clusters.length) $("kinds").hidden = false; else $("kinds").remove();
   const stretch = () => Math.max(0.3, Math.cos(((data.view[2] + data.view[3]) / 2) * Math.PI / 180));
   const middle = (data.view[0] + data.view[1]) / 2;
   const home = () => {
@@ -86,25 +74,7 @@
     const context = base.getContext("2d"), kx = view.scale * stretch(), ky = view.scale;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.fillStyle = "#0b0e13"; context.fillRect(0, 0, base.width, base.height);
-    context.lineJoin = "round";
-    const west = view.x - width / 2 / kx, east = view.x + width / 2 / kx;
-    const south = view.y - height / 2 / ky, north = view.y + height / 2 / ky;
-    const looks = [["land", "#171d25", "#6b7987", 1], ["lakes", "#0b0e13", "#3a4653", 0.7],
-      ["states", null, "#2f3945", 0.7], ["borders", null, "#4f5c69", 0.9]];
-    for (const [name, fill, line, weight] of looks) {
-      context.strokeStyle = line; context.lineWidth = weight / ky;
-      if (fill) context.fillStyle = fill;
-      for (const turn of [-360, 0, 360, 720]) {
-        if (-182 + turn > east || 192 + turn < west) continue; // land at 180 degrees is not cut
-        context.setTransform(kx * density, 0, 0, -ky * density,
-          (width / 2 + (turn - view.x) * kx) * density, (height / 2 + view.y * ky) * density);
-        for (const shape of layers[name]) {
-          if (shape.east + turn < west || shape.west + turn > east || shape.north < south || shape.south > north) continue;
-          if (fill) context.fill(shape.fill);
-          context.stroke(shape.line);
-        }
-      }
-    }
+    basemap.draw(context, { x: view.x, y: view.y, kx, ky, width, height, density });
   };
 
   const range = () => frame < 0 ? [0, time.length] : [firstAt[frame], firstAt[frame + 1]];
@@ -128,7 +98,8 @@
       } else {
         let age = 0;
         if (frame >= 0) while (i < firstAt[frame - age]) age += 1;
-        colour = clusterColours[cluster[i]][age];
+        if (kind === "clusters") colour = clusterColours[cluster[i]][age];
+        else colour = (storm[i] === noStorm ? lone : stormFades[stormColours[storm[i]]])[age];
       }
       for (let row = 0, at = y * w + x; row < size; row += 1, at += w) pixels.fill(colour, at, at + size);
     }
@@ -155,12 +126,21 @@
     };
   };
 
+  const layer = stormLayer(data, { toX, toY, unwind, range, lon, lat, storm, end: (at) => edges[at < 0 ? nFrames : at + 1] });
+  const chart = rows.querySelector("#series") ? stormChart(data, (one) => data.colours[one.colour]) : null;
+  const listed = () => kind === "storms" ? layer.list : data.clusters;
+  const noun = () => kind === "storms" ? "storm" : "cluster";
+
   // A label beside each center on the screen, where it hides least: no label, no center, few flashes.
+  // Of storms the largest on the screen have labels, at the ends of their tracks.
   let labels = [];
+  const mostLabels = () => kind === "storms" ? Math.max(8, Math.round(width / 45)) : data.clusters.length;
   const placeLabels = () => {
     const hidden = sumFlashes(), placed = [];
-    const seen = data.clusters.map((one) => ({ one, x: toX(unwind(one.lon)), y: toY(one.lat) }))
+    const places = kind === "storms" ? layer.present(frame) : data.clusters.map((one) => ({ one, lon: one.lon, lat: one.lat }));
+    const found = places.map(({ one, lon: east, lat: north }) => ({ one, x: toX(unwind(east)), y: toY(north) }))
       .filter(({ x, y }) => x > 0 && y > 0 && x < width && y < height);
+    const seen = found.filter(({ one }, i) => i < mostLabels() || one.number === chosen);
     for (const { one, x, y } of seen) {
       const halfWidth = 6 + 4 * String(one.number).length, halfHeight = 10;
       let best = null;
@@ -187,8 +167,9 @@
     context.textAlign = "center"; context.textBaseline = "middle"; context.font = "bold 12px system-ui, sans-serif";
     drawOutlines(context);
     labels = placeLabels();
+    if (kind === "storms") layer.draw(context, frame, chosen, new Set(labels.map(({ one }) => one.number)), view.scale);
     for (const { one, x, y, middleX, middleY } of labels) {
-      for (const [colour, weight] of [["#0b0e13", 5], [data.colours[one.colour], 1.5]]) {
+      if (kind === "clusters") for (const [colour, weight] of [["#0b0e13", 5], [data.colours[one.colour], 1.5]]) {
         context.strokeStyle = colour; context.lineWidth = weight;
         context.beginPath(); context.moveTo(x - 6, y); context.lineTo(x + 6, y); context.moveTo(x, y - 6); context.lineTo(x, y + 6); context.stroke();
       }
@@ -200,6 +181,7 @@
       context.fillStyle = "rgba(11,14,19,.9)"; context.fill();
       context.lineWidth = one.number === chosen ? 4 : 2; context.strokeStyle = data.colours[one.colour]; context.stroke();
       context.fillStyle = "#eef2f6"; context.fillText(one.number, middleX, middleY + 0.5);
+      if (kind === "storms" && layer.hasJumped(one, frame)) layer.drawMark(context, middleX + halfWidth - 1, middleY - halfHeight + 1);
     }
   };
 
@@ -240,11 +222,16 @@
   const describe = () => {
     const count = frame < 0 ? data.total : data.counts[frame], drawn = range()[1] - range()[0];
     const thinned = drawn < count ? ` (${drawn.toLocaleString("en")} drawn)` : "";
-    $("shown").textContent = data.total ? `${count.toLocaleString("en")} flashes${thinned}` : "No flashes in this window";
+    $("shown").textContent = data.total ? `${count.toLocaleString("en")} flash${count === 1 ? "" : "es"}${thinned}` : "No flashes in this window";
     const share = frame < 0 ? 1 : data.covered[frame];
     const lost = share < 0.005 ? ", no data" : share < 0.9 ? `, only ${Math.round(100 * share)} % covered` : "";
     $("clock").textContent = frame < 0 ? "whole window" : data.frames[frame] + lost;
     $("legend").hidden = $("colour").value !== "age";
+    $("key").hidden = kind !== "storms";
+    for (const button of root.querySelectorAll("button[data-kind]")) button.setAttribute("aria-pressed", String(button.dataset.kind === kind));
+    $("colour").firstElementChild.textContent = `colour: ${noun()}`;
+    stage.dataset.shows = kind;
+    chart?.mark(frame < 0 ? null : [edges[frame], edges[frame + 1]]);
     $("all").setAttribute("aria-pressed", String(frame < 0));
     $("hour").setAttribute("aria-valuetext", $("clock").textContent);
     stage.dataset.labels = JSON.stringify(Object.fromEntries(labels.map((one) => [one.one.number, [one.middleX, one.middleY]])));
@@ -265,6 +252,7 @@
       waiting = false;
       const began = performance.now();
       drawBase(); drawPoints(); drawMarks(); drawRate(); drawScale(); describe();
+      stage.dispatchEvent(new CustomEvent("moved", { detail: { x: view.x, y: view.y, span: height / view.scale, frame, kind } }));
       stage.dataset.milliseconds = (performance.now() - began).toFixed(1);
       stage.dataset.ready = "true";
     });
@@ -283,6 +271,11 @@
   };
   const stop = () => { clearInterval(playing); playing = 0; $("play").setAttribute("aria-pressed", "false"); $("play").textContent = "\u25B6 play"; };
 
+  stage.addEventListener("move", ({ detail }) => { // to a place, as high as so many degrees; a step of time
+    if (!pixels) return;
+    if (detail.span > 0) { view = { x: detail.x, y: detail.y, scale: Math.max(home().scale * 0.6, Math.min(400, height / detail.span)) }; limit(); }
+    if (detail.frame !== undefined) show(Math.max(-1, Math.min(nFrames - 1, detail.frame)));
+  });
   $("hour").max = String(Math.max(0, nFrames - 1));
   $("hour").addEventListener("input", (event) => { stop(); show(Number(event.target.value)); });
   $("all").addEventListener("click", () => { stop(); show(-1); });
@@ -359,38 +352,42 @@
 
   // From the table to the map, and back.
   const labelAt = (at) => {
-    const found = labels.find((one) => Math.hypot(one.x - at.x, one.y - at.y) < 11 ||
+    const reach = kind === "storms" ? 7 : 11;
+    const found = labels.find((one) => Math.hypot(one.x - at.x, one.y - at.y) < reach ||
       (Math.abs(one.middleX - at.x) < one.halfWidth + 3 && Math.abs(one.middleY - at.y) < one.halfHeight + 3));
     return found ? found.one : null;
   };
   const choose = (one, scrolls = false) => {
-    for (const row of document.querySelectorAll("tr.found")) row.classList.remove("found");
+    for (const row of rows.querySelectorAll("tr.found")) row.classList.remove("found");
     chosen = one ? one.number : -1;
-    const row = one && $(`cluster${one.number}`);
-    if (row) { row.classList.add("found"); if (scrolls) row.scrollIntoView({ block: "nearest" }); }
+    const row = one && rows.querySelector(`#${noun()}${one.number}`);
+    if (one && kind === "storms") chart?.show(one);
+    if (row) { row.classList.add("found"); if (scrolls) row.closest(".scroll").scrollIntoView({ block: "nearest" }); if (scrolls) row.scrollIntoView({ block: "nearest" }); }
     refresh();
   };
-  for (const button of document.querySelectorAll(".show")) button.addEventListener("click", () => {
-    const one = data.clusters.find(({ number }) => String(number) === button.dataset.cluster);
-    choose(one);
+  for (const button of rows.querySelectorAll(".show")) button.addEventListener("click", () => {
+    const wanted = button.dataset.storm ? "storms" : "clusters";
+    if (kind !== wanted) setKind(wanted);
+    goTo(listed().find(({ number }) => String(number) === (button.dataset.storm || button.dataset.cluster)));
+  });
+  const goTo = (one) => {
+    if (!one) return;
+    stop(); frame = -1; choose(one);
     const radius = Math.max(one.radius, 60) / 111.195; // degrees
     view = { x: unwind(one.lon), y: one.lat, scale: Math.min(400, Math.min(width, height) / (5 * radius)) };
     limit();
     stage.focus({ preventScroll: true }); stage.scrollIntoView({ block: "center" });
-  });
-
-  // Pictures: large, and as files.
-  const large = $("large");
-  for (const button of document.querySelectorAll(".enlarge")) button.addEventListener("click", () => {
-    large.querySelector("img")?.remove();
-    large.append(button.querySelector("img").cloneNode()); large.showModal();
-  });
-  for (const button of document.querySelectorAll(".download")) button.addEventListener("click", () => {
-    const link = document.createElement("a");
-    link.href = button.closest("figure").querySelector("img").src; link.download = button.dataset.file; link.click();
-  });
-  $("close").addEventListener("click", () => large.close());
-  large.addEventListener("click", (event) => { if (event.target === large) large.close(); });
+  };
+  const setKind = (next) => { kind = next; choose(null); hide(); };
+  for (const button of root.querySelectorAll("button[data-kind]")) button.addEventListener("click", () => setKind(button.dataset.kind));
+  const step = (by) => {
+    if (kind !== "storms") setKind("storms");
+    const next = layer.list[(chart.number + by + layer.list.length) % layer.list.length];
+    choose(next, false);
+  };
+  for (const button of rows.querySelectorAll("[data-step]")) button.addEventListener("click", () => step(Number(button.dataset.step)));
+  rows.querySelector("#locate")?.addEventListener("click", () => { if (kind !== "storms") setKind("storms"); goTo(layer.list[chart.number]); });
+  if (stormy) chart?.show(layer.list[0]);
 
   const hover = (at, reach = 10) => { // a center or its label, or else the nearest flash within reach (pixels)
     const [from, to] = range(), x = view.x + (at.x - width / 2) / (view.scale * stretch()), y = view.y - (at.y - height / 2) / view.scale;
@@ -403,14 +400,17 @@
     }
     const tip = $("tip"), center = labelAt(at);
     if (!center && found < 0) { hide(); return; }
+    const size = (one) => kind === "storms" ? [one.motion, one.jumps.length ? `${one.jumps.length} lightning jumps` : ""].filter(Boolean).join("\n")
+      : `RMS radius ${one.radius.toLocaleString("en")} km`;
+    const group = (i) => kind === "clusters" ? `cluster ${data.clusters[cluster[i]].number}` : storm[i] === noStorm ? "in no storm" : `storm ${storm[i]}`;
     tip.textContent = center
-      ? `cluster ${center.number}\n${center.count.toLocaleString("en")} flashes\nRMS radius ${center.radius.toLocaleString("en")} km`
+      ? `${noun()} ${center.number}\n${center.count.toLocaleString("en")} flash${center.count === 1 ? "" : "es"}\n${size(center)}`.trim()
       : `${new Date(data.start + time[found]).toISOString().slice(0, 19).replace("T", " ")} UTC\n` +
-        `${name(lon[found], lat[found])}\ncluster ${data.clusters[cluster[found]].number}`;
+        `${name(lon[found], lat[found])}\n${group(found)}`;
     tip.style.display = "block";
     tip.style.left = `${Math.max(4, Math.min(at.x + 14, width - tip.offsetWidth - 8))}px`;
     tip.style.top = `${Math.min(at.y + 14, height - tip.offsetHeight - 8)}px`;
   };
 
   new ResizeObserver(resize).observe(stage);
-})();
+};

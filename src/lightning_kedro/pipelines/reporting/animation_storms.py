@@ -1,0 +1,132 @@
+"""Storms in the animation: outlines, tracks and lightning jumps, frame by frame."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from lightning_kedro.analysis.sphere import FloatArray
+from lightning_kedro.pipelines.reporting.animation_parts import Counts
+from lightning_kedro.pipelines.reporting.cluster_map import ClusteredWindow
+from lightning_kedro.pipelines.reporting.frames import count_frames
+from lightning_kedro.pipelines.reporting.maps import Extent
+from lightning_kedro.pipelines.reporting.palette import DARK
+from lightning_kedro.pipelines.reporting.storm_scene import move_to_map
+from lightning_kedro.pipelines.reporting.storm_shapes import (
+    StormShape,
+    follow_track,
+    split_labels,
+    trace_outline,
+)
+from lightning_kedro.pipelines.reporting.storm_window import FIRST_ALGORITHM, StormWindow
+from lightning_kedro.pipelines.reporting.window import Times
+
+if TYPE_CHECKING:
+    from matplotlib.path import Path
+
+EXPLAINED_LINES: Final = (
+    "\N{WHITE CIRCLE} storm and its track   \N{BLACK UP-POINTING TRIANGLE} lightning jump"
+)
+
+_MOST_STORMS: Final = 60  # with lines: more would be a net over the flashes
+_FEWEST_OUTLINED: Final = 3  # flashes of a storm in a frame
+_MARK: Final = 24.0  # points: thrice the width of a jump's mark, as its path is scaled
+_SMALLEST_RING: Final = 13.0  # pixels, larger than the dots within
+
+
+class StormLines:
+    """Outlines of the storms that have flashes in a frame, the way they came, and their jumps.
+
+    Args:
+        axes: The map.
+        clustered: The flashes.
+        storms: Their storms.
+        edges: Edges of the frames, shape (f + 1,).
+        extent: What the map shows.
+    """
+
+    def __init__(
+        self,
+        axes: Any,  # noqa: ANN401  (cartopy has no types)
+        clustered: ClusteredWindow,
+        storms: StormWindow,
+        edges: Times,
+        extent: Extent,
+    ) -> None:
+        """Trace the lines of every frame."""
+        self._axes, self._extent, self._edges = axes, extent, edges
+        n_frames = edges.size - 1
+        self._outlines: list[list[FloatArray]] = [[] for _ in range(n_frames)]
+        self._tracks: list[list[FloatArray]] = [[] for _ in range(n_frames)]
+        self._jumps: list[list[FloatArray]] = [[] for _ in range(n_frames)]
+        centers = storms.storms[["lon", "lat"]].to_numpy(float)
+        frame = count_frames(clustered.time, edges)
+        for storm, rows in enumerate(split_labels(storms.labels, min(len(storms), _MOST_STORMS))):
+            track, times = follow_track(storms, storm, centers[storm])
+            shape = StormShape(track, track, times)
+            self._trace_storm(clustered, shape, rows, frame[rows])
+            self._place_jumps(storms, storm, shape)
+        self._add_artists()
+
+    def _add_artists(self) -> None:
+        """Make what is drawn, without anything to show yet."""
+        from matplotlib.collections import LineCollection
+
+        look: dict[str, Any] = {"linewidths": 0.8, "zorder": 4}
+        self._lines: list[Any] = [
+            LineCollection([], colors=color, **look) for color in (DARK.quiet, DARK.text)
+        ]
+        for lines in self._lines:
+            self._axes.add_collection(lines, autolim=False)
+        jumps: dict[str, Any] = {"marker": _make_mark(), "s": _MARK**2, "color": DARK.accent}
+        self._marks: Any = self._axes.scatter([], [], linewidths=0, antialiaseds=False, **jumps)
+        self.artists: list[Any] = [*self._lines, self._marks]
+
+    def _trace_storm(
+        self, clustered: ClusteredWindow, shape: StormShape, rows: Counts, frame: Counts
+    ) -> None:
+        """Trace a storm's lines in each frame that has enough of its flashes, ``rows``."""
+        for index in np.unique(frame).tolist():
+            mine = rows[frame == index]
+            if mine.size < _FEWEST_OUTLINED:
+                continue
+            ring = trace_outline(clustered.lat[mine], clustered.lon[mine], shape.track[0])
+            self._outlines[index].append(grow_ring(self._axes, move_to_map(ring, self._extent)))
+            way = shape.track[shape.times < self._edges[index + 1]]
+            if len(way) > 1:
+                self._tracks[index].append(move_to_map(way, self._extent))
+
+    def _place_jumps(self, storms: StormWindow, storm: int, shape: StormShape) -> None:
+        """Put a storm's jumps into their frames."""
+        jumps = storms.list_jumps(FIRST_ALGORITHM, slice(storm, storm + 1))
+        moments = np.array([jump["jump_time"] for jump in jumps], dtype="datetime64[us]")
+        frames = count_frames(moments, self._edges).tolist()
+        for moment, index in zip(moments, frames, strict=True):
+            place = move_to_map(shape.place_at(moment)[None], self._extent)[0]
+            self._jumps[index].append(place)
+
+    def show(self, index: int) -> None:
+        """Take the lines of a frame."""
+        for lines, shown in zip(self._lines, (self._tracks, self._outlines), strict=True):
+            lines.set_segments(shown[index])
+        self._marks.set_offsets(np.array(self._jumps[index]).reshape(-1, 2))
+
+
+def _make_mark() -> "Path":
+    """A triangle above the place of a jump, where it does not hide the storm."""
+    from matplotlib.path import Path
+
+    return Path(np.array([[-0.5, 0.7], [0.5, 0.7], [0.0, 1.6], [-0.5, 0.7]]))
+
+
+def grow_ring(axes: Any, ring: FloatArray) -> FloatArray:  # noqa: ANN401
+    """A closed line on a map, made larger about its middle if it would hardly be seen.
+
+    Args:
+        axes: The map.
+        ring: The line in the map's coordinates, shape (p, 2).
+    """
+    low, high = ring.min(axis=0), ring.max(axis=0)
+    corners = axes.transData.transform(np.array([low, high]))
+    larger = _SMALLEST_RING / max(float((corners[1] - corners[0]).max()), 1e-9)
+    middle = (low + high) / 2.0
+    return np.asarray(middle + (ring - middle) * max(larger, 1.0))

@@ -1,0 +1,197 @@
+"""What storms look like on a map: outlines of their flashes, and the tracks of their centroids."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_kedro.analysis.sphere import KM_PER_DEGREE, FloatArray
+from lightning_kedro.pipelines.reporting.storm_window import StormWindow
+from lightning_kedro.pipelines.reporting.window import Times
+
+MOST_SHAPES: Final = 500
+"""So many storms, those with the most flashes, have outlines and tracks; of others the flashes are
+drawn alone."""
+
+_MARGIN_KM: Final = 6.0  # about half a pixel of the instrument, and a line that touches no flash
+_FINEST_KM: Final = 2.0
+_MOST_POINTS: Final = 1500  # of an outline's flashes: more fall on a coarser grid
+_CONCAVITY: Final = 0.25  # 0 follows every bay, 1 is the convex hull
+_TOLERANCE_KM: Final = 0.6
+_SPREAD_MINUTES: Final = 12.0  # of the weights by which a track is smoothed
+_STIFFNESS_MINUTES: Final = 2.0  # what is seen for less than that has no slope of its own
+_STEPS_MINUTES: Final = ((180, 5), (720, 10), (2880, 30))  # of a track, by how long it is
+_LONGEST_STEP: Final = 60
+_SHORTEST_TRACK: Final = 10.0  # minutes: as with the speed, less would be scatter
+_TURN: Final = 360.0
+_MINUTE: Final = np.timedelta64(60_000_000, "us")
+
+FloatArray32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StormShape:
+    """A storm on a map; longitudes are in one piece, and may lie beyond 180 degrees.
+
+    Attributes:
+        outline: A closed line about its flashes, shape (p, 2): longitude and latitude, degrees.
+        track: Smoothed centroids in order of time, shape (t, 2), degrees; a single one of storms
+            seen for less than ten minutes.
+        times: When it was there, shape (t,), datetime64[us], UTC.
+    """
+
+    outline: FloatArray
+    track: FloatArray
+    times: Times
+
+    def place_at(self, time: np.datetime64) -> FloatArray:
+        """Where the storm was, shape (2,), degrees; at the nearer end before and after its life."""
+        at = np.array([time], dtype="datetime64[us]").astype(np.int64)
+        known = self.times.astype(np.int64)
+        return np.concatenate([np.interp(at, known, column) for column in self.track.T])
+
+
+def shape_storms(storms: StormWindow, lat: FloatArray32, lon: FloatArray32) -> list[StormShape]:
+    """Shape the storms with the most flashes, ``MOST_SHAPES`` of them at most.
+
+    Args:
+        storms: The storms.
+        lat: Latitudes of the window's flashes, shape (n,), degrees.
+        lon: Longitudes of the window's flashes, shape (n,), degrees.
+    """
+    count = min(len(storms), MOST_SHAPES)
+    centers = storms.storms[["lon", "lat"]].to_numpy(float)[:count]
+    shapes = []
+    for storm, rows in enumerate(split_labels(storms.labels, count)):
+        outline = trace_outline(lat[rows], lon[rows], centers[storm])
+        track, times = follow_track(storms, storm, centers[storm])
+        shapes.append(StormShape(outline, track, times))
+    return shapes
+
+
+def split_labels(labels: npt.NDArray[np.int32], count: int) -> list[npt.NDArray[np.int64]]:
+    """The flashes of each of the first ``count`` storms, in their order."""
+    order = np.argsort(labels, kind="stable")
+    edges = np.searchsorted(labels[order], np.arange(count + 1))
+    return [order[start:stop] for start, stop in pairwise(edges.tolist())]
+
+
+def trace_outline(lat: FloatArray32, lon: FloatArray32, center: FloatArray) -> FloatArray:
+    """Trace a closed line about flashes, with bays where there are none.
+
+    Args:
+        lat: Latitudes, shape (n,), degrees, at least one.
+        lon: Longitudes, shape (n,), degrees.
+        center: Longitude and latitude of their middle, degrees.
+
+    Returns:
+        Shape (p, 2): longitude in the turn around the center and latitude, the first point again at
+        the end. The concave hull (Shapely's, GEOS 3.11) with a margin of 6 km.
+    """
+    import shapely
+
+    scale = np.array([np.cos(np.radians(center[1])), 1.0]) * KM_PER_DEGREE
+    places = np.column_stack([unwind(lon, center[0]), lat]) - center
+    points = _thin(places * scale)
+    hull: Any = shapely.concave_hull(shapely.MultiPoint(points), ratio=_CONCAVITY)
+    grown = shapely.buffer(shapely.buffer(hull, 3.0 * _MARGIN_KM), -2.0 * _MARGIN_KM)
+    grown = shapely.simplify(grown, _TOLERANCE_KM)
+    ring = np.asarray(shapely.get_coordinates(shapely.get_exterior_ring(grown)))
+    return np.asarray(ring / scale + center)
+
+
+def unwind(lon: npt.ArrayLike, middle: float) -> FloatArray:
+    """Longitudes in the turn around a middle, degrees."""
+    offset = np.asarray(lon, dtype=np.float64) - middle
+    return np.asarray(middle + np.mod(offset + _TURN / 2.0, _TURN) - _TURN / 2.0)
+
+
+def _thin(points: FloatArray) -> FloatArray:
+    """Points of a grid on which others lie, shape (m, 2), km: as fine as keeps them few."""
+    step = _FINEST_KM
+    while True:
+        cells = np.unique(np.round(points / step), axis=0)
+        if len(cells) <= _MOST_POINTS:
+            return np.asarray(cells * step)
+        step *= 2.0
+
+
+def follow_track(storms: StormWindow, storm: int, center: FloatArray) -> tuple[FloatArray, Times]:
+    """Smooth the centroids of a storm's minutes.
+
+    Args:
+        storms: The storms.
+        storm: Which one.
+        center: Its longitude and latitude, degrees.
+
+    Returns:
+        Places, shape (t, 2), degrees, and their times, shape (t,): a straight line is fitted to the
+        centroids about each of them, weighted by their flashes and nearness in time, so that the
+        ends are not drawn towards the middle.
+    """
+    series = storms.minutes.take(storm)
+    minutes = series.minute
+    duration = storms.storms["duration_minutes"].to_numpy()[storm]
+    if duration < _SHORTEST_TRACK or minutes.size < 2:  # noqa: PLR2004
+        return center[None], minutes[-1:] + _MINUTE // 2
+    at = (minutes - minutes[0]) / _MINUTE
+    steps = _choose_steps(float(at[-1]))
+    places = np.column_stack([unwind(series.lon, center[0]), series.lat]) - center
+    smooth = smooth_places(at, places, series.count, steps)
+    times = minutes[0] + np.round(steps * 60e6).astype("timedelta64[us]") + _MINUTE // 2
+    return smooth + center, times
+
+
+def _choose_steps(length: float) -> FloatArray:
+    """When a track of that many minutes has points, shape (t,), minutes from its start."""
+    step = next((step for most, step in _STEPS_MINUTES if length <= most), _LONGEST_STEP)
+    count = max(round(length / step), 2)
+    return np.linspace(0.0, length, count + 1)
+
+
+def smooth_places(
+    at: FloatArray, places: FloatArray, weights: FloatArray, steps: FloatArray
+) -> FloatArray:
+    """Places by local linear regression (Cleveland 1979, doi:10.1080/01621459.1979.10481038).
+
+    Args:
+        at: Times of the places, shape (n,), minutes.
+        places: The places, shape (n, 2).
+        weights: How much each counts, shape (n,).
+        steps: When places are asked for, shape (t,), minutes.
+
+    Returns:
+        Shape (t, 2).
+    """
+    offset = at - steps[:, None]
+    near = weights * np.exp(-0.5 * np.square(offset / _SPREAD_MINUTES)) + 1e-12 * weights
+    zeroth, first = near.sum(axis=1), (near * offset).sum(axis=1)
+    second = (near * offset**2).sum(axis=1) + zeroth * _STIFFNESS_MINUTES**2
+    sums, moments = near @ places, (near * offset) @ places
+    spread = zeroth * second - first**2
+    smooth = second[:, None] * sums - first[:, None] * moments
+    return np.asarray(smooth / spread[:, None])
+
+
+def link_kin(storms: StormWindow, shapes: Sequence[StormShape]) -> list[FloatArray]:
+    """Lines between storms and those that they parted from or went into, where both are shaped.
+
+    Returns:
+        Lines of two points, shape (2, 2), degrees, in the direction of time: from where a storm was
+        when another one parted from it to where that one began; and from where one ended to where
+        the storm that it had met was then.
+    """
+    numbers = dict(zip(storms.storms["storm_id"][: len(shapes)], range(len(shapes)), strict=True))
+    lines = []
+    for name, end in (("split_from", 0), ("merged_into", -1)):
+        for storm, kin in enumerate(storms.storms[name][: len(shapes)]):
+            if kin not in numbers or numbers[kin] == storm:
+                continue
+            mine, other = shapes[storm], shapes[numbers[kin]]
+            here, there = mine.track[end], other.place_at(mine.times[end])
+            there = np.array([unwind(there[0], here[0]), there[1]])
+            lines.append(np.array([there, here] if end == 0 else [here, there]))
+    return lines

@@ -1,0 +1,2 @@
+// The report has its data inside, and one map.
+drawMap(document, JSON.parse(document.getElementById("data").textContent));
