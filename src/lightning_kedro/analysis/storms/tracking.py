@@ -25,7 +25,6 @@ from lightning_kedro.analysis.storms.pixels import (
     PixelGrid,
     connect,
     find_ends,
-    find_near,
     list_ranges,
     number_keys,
 )
@@ -203,7 +202,7 @@ class _Cells:
         found, _, pixel = number_keys(keys)
         self.options = options
         self.centers = grid.find_centers(found)
-        self.near_starts, self.near = find_near(self.centers, options.link_km, both_ways=False)
+        self.near_starts, self.near = grid.find_near(found, options.link_km, both_ways=False)
         base = int(steps[0])
         cells, self.counts, self.of_flash = number_keys((steps - base) * found.size + pixel)
         self.step, self.pixel = np.divmod(cells, found.size)
