@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from lightning_kedro.analysis.sphere import to_unit_vectors
 from lightning_kedro.analysis.storms.jumps import (
     ERDMANN_2023,
     SCHULTZ_2009,
@@ -30,8 +31,8 @@ def test_steady_motion_is_found(direction: float, lat: float, lon: float) -> Non
     lons = lon + east / (KM_PER_DEGREE * np.cos(np.radians(lat)))
     lons = (lons + 180.0) % 360.0 - 180.0
     groups = np.zeros(minutes.size, dtype=np.int64)
-    centers = find_centroids(groups, lats, lons, 1)
-    motion = fit_motion(groups, minutes, lats, lons, centers)
+    centers = find_centroids(groups, to_unit_vectors(lats, lons), 1)
+    motion = fit_motion(groups, minutes, to_unit_vectors(lats, lons), centers)
     assert motion.speed_m_s[0] == pytest.approx(speed_m_s, rel=5e-3)
     gap = (motion.direction_deg[0] - direction + 180.0) % 360.0 - 180.0
     assert gap == pytest.approx(0.0, abs=0.5)
@@ -41,13 +42,15 @@ def test_steady_motion_is_found(direction: float, lat: float, lon: float) -> Non
 def test_storm_seen_shortly_has_no_motion() -> None:
     groups = np.array([0, 0, 1])
     minutes, lat, lon = np.array([0.0, 9.9, 0.0]), np.array([0.0, 1, 5]), np.array([0.0, 1, 5])
-    motion = fit_motion(groups, minutes, lat, lon, find_centroids(groups, lat, lon, 2))
+    vectors = to_unit_vectors(lat, lon)
+    motion = fit_motion(groups, minutes, vectors, find_centroids(groups, vectors, 2))
     assert np.isnan(motion.speed_m_s).all()
     assert np.isnan(motion.direction_deg).all()
 
 
 def test_centroid_lies_between_flashes_on_both_sides_of_180_degrees() -> None:
-    lat, lon = find_centroids(np.array([0, 0]), np.array([1.0, 1.0]), np.array([179.0, -179.0]), 1)
+    vectors = to_unit_vectors([1.0, 1.0], [179.0, -179.0])
+    lat, lon = find_centroids(np.array([0, 0]), vectors, 1)
     assert abs(lon[0]) == pytest.approx(180.0)
     assert lat[0] == pytest.approx(1.0, abs=1e-3)
 

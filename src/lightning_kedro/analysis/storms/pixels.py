@@ -65,11 +65,11 @@ class PixelGrid:
 
     def find_areas(self, keys: IntArray) -> FloatArray:
         """Areas of pixels, km2, shape (n,)."""
-        row = keys // self._stride
+        row = np.arange(int(180.0 / self.height_deg) + 2)
         south = np.radians(row * self.height_deg - 90.0)
         north = np.minimum(south + np.radians(self.height_deg), np.pi / 2.0)
         zone = 2.0 * np.pi * EARTH_RADIUS_KM**2 * (np.sin(north) - np.sin(south))
-        return np.asarray(zone / self._count_columns(row))
+        return np.asarray((zone / self._count_columns(row))[keys // self._stride])
 
     def find_near(
         self, keys: IntArray, reach_km: float, *, both_ways: bool = True
