@@ -15,7 +15,6 @@ from lightning_kedro.analysis.storms.pixels import (
     number_keys,
     sort_keys,
 )
-from lightning_kedro.analysis.threads import map_threads
 
 _STEPS_AT_ONCE: Final = 16
 """Parts of the memories of so many steps are found in one go."""
@@ -123,10 +122,9 @@ class Cells:
             Each step, and the part of each cell of its memory, shape (memory,), from 0 in the order
             of their first pixels.
         """
-        chunks = [steps[at : at + _STEPS_AT_ONCE] for at in range(0, steps.size, _STEPS_AT_ONCE)]
-        join = map_threads(self._join, chunks) if len(chunks) > 1 else map(self._join, chunks)
-        for chunk, parts in zip(chunks, join, strict=True):
-            yield from zip(chunk.tolist(), parts, strict=True)
+        for first in range(0, steps.size, _STEPS_AT_ONCE):
+            chunk = steps[first : first + _STEPS_AT_ONCE]
+            yield from zip(chunk.tolist(), self._join(chunk), strict=True)
 
     def _join(self, steps: IntArray) -> list[IntArray]:
         """The parts of the memories of some steps."""

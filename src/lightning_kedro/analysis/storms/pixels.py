@@ -96,7 +96,7 @@ class PixelGrid:
             if both_ways:
                 pairs.append(second[kept] * n + first[kept])
         ordered = np.sort(np.concatenate(pairs))
-        ordered = ordered[np.diff(ordered, prepend=-1) != 0]
+        ordered = ordered[mark_first(ordered)]
         first, second = np.divmod(ordered, max(n, 1))
         starts = np.concatenate([[0], np.cumsum(np.bincount(first, minlength=n))])
         return starts.astype(np.int64), second
@@ -186,11 +186,21 @@ def number_keys(keys: IntArray) -> tuple[IntArray, IntArray, IntArray]:
         key among them, shape (n,).
     """
     ordered, order = sort_keys(keys)
-    starts = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1))
-    counts = np.diff(starts, append=ordered.size)
+    is_first = mark_first(ordered)
+    starts = is_first.nonzero()[0]
+    counts = np.empty_like(starts)
+    np.subtract(starts[1:], starts[:-1], out=counts[:-1])
+    counts[-1:] = ordered.size - starts[-1:]
     numbers = np.empty(keys.size, dtype=np.int64)
-    numbers[order] = np.repeat(np.arange(starts.size), counts)
+    numbers[order] = is_first.cumsum() - 1
     return ordered[starts], counts, numbers
+
+
+def mark_first(ordered: IntArray) -> npt.NDArray[np.bool_]:
+    """Which of some keys, rising, are the first ones of their kind, shape (n,)."""
+    is_first = np.ones(ordered.size, dtype=np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
+    return is_first
 
 
 def find_ends(labels: IntArray, n: int) -> tuple[IntArray, IntArray]:

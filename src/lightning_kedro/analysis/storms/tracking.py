@@ -23,8 +23,10 @@ from lightning_kedro.analysis.sphere import FloatArray
 from lightning_kedro.analysis.storms.book import NO_STORM, Book
 from lightning_kedro.analysis.storms.memory import Cells, TrackOptions
 from lightning_kedro.analysis.storms.pixels import IntArray, PixelGrid, number_keys, sort_keys
+from lightning_kedro.analysis.storms.strength import find_strongest
+from lightning_kedro.analysis.threads import map_ahead
 
-STEPS_PER_BLOCK: Final = 144
+STEPS_PER_BLOCK: Final = 72
 """Steps are taken in blocks of so many, so that memory does not grow with the window."""
 
 _PIXEL_SHARE: Final = 0.5
@@ -75,13 +77,15 @@ def track_storms(
     keys = grid.find_keys(lat, lon)
     labels = np.full(minutes.size, NO_STORM, dtype=np.int64)
     book = Book()
-    for first, stop in _list_blocks(steps):
-        low, start, high = np.searchsorted(steps, [first - options.memory_steps + 1, first, stop])
-        if start == high:
-            continue
+
+    def gather(block: tuple[int, int, int]) -> tuple[Cells, list[tuple[int, IntArray]]]:
+        low, start, high = block
         cells = Cells.gather(grid, keys[low:high], steps[low:high], options)
+        return cells, [*cells.join_memories(np.unique(steps[start:high]))]
+
+    blocks = _list_blocks(steps, options.memory_steps)
+    for (low, _, high), (cells, parts) in zip(blocks, map_ahead(gather, blocks), strict=True):
         cells.labels[cells.of_flash] = labels[low:high]  # those of a cell are all the same
-        parts = cells.join_memories(np.unique(steps[start:high]))
         for step, part_of in parts:
             _Step(cells, step, part_of, options, book).take()
         labels[low:high] = cells.labels[cells.of_flash]
@@ -89,12 +93,16 @@ def track_storms(
     return Tracks(*book.close(labels))
 
 
-def _list_blocks(steps: IntArray) -> list[tuple[int, int]]:
-    """First and last step of each block."""
+def _list_blocks(steps: IntArray, memory_steps: int) -> list[tuple[int, int, int]]:
+    """The first flash of each block's memory, the first one of the block, and its end."""
     if steps.size == 0:
         return []
-    firsts = range(int(steps[0]), int(steps[-1]) + 1, STEPS_PER_BLOCK)
-    return [(first, first + STEPS_PER_BLOCK) for first in firsts]
+    firsts = np.arange(int(steps[0]), int(steps[-1]) + 1, STEPS_PER_BLOCK)
+    starts = np.searchsorted(steps, firsts)
+    lows = np.searchsorted(steps, firsts - memory_steps + 1)
+    stops = np.append(starts[1:], steps.size)
+    blocks = zip(lows.tolist(), starts.tolist(), stops.tolist(), strict=True)
+    return [block for block in blocks if block[1] < block[2]]
 
 
 class _Step:
@@ -235,14 +243,10 @@ class _Step:
         here, there = self.cells.centers[self.pixels[new]], self.cells.centers[pixels]
         width = _SMOOTH_SHARE * self.options.link_km
         most = max(_PAIRS // pixels.size, 1)
-        strongest = []
-        for first in range(0, new.size, most):
-            squares = _square_distances(here[first : first + most], there)
-            # Far from all of them the nearest one counts: the weight falls slowly there.
-            weights = np.exp(squares * (-0.5 / width**2))
-            squares += 1.0
-            weights += np.divide(1e-9, squares, out=squares)
-            strongest.append((weights @ of_storm).argmax(axis=1))
+        strongest = [
+            find_strongest(here[first : first + most], there, of_storm, width)
+            for first in range(0, new.size, most)
+        ]
         return np.asarray(storms[np.concatenate(strongest)])
 
 
@@ -254,12 +258,3 @@ def _measure_gap(first: FloatArray, second: FloatArray) -> float:
         for some in (first[start : start + most] for start in range(0, len(first), most))
     ]
     return float(np.sqrt(min(least)))
-
-
-def _square_distances(first: FloatArray, second: FloatArray) -> FloatArray:
-    """Squared distances of all pairs, shape (first, second), km2; right to 1e-6 km2."""
-    first, second = first - second[0], second - second[0]
-    squares = first @ (-2.0 * second.T)
-    squares += (first**2).sum(axis=1)[:, np.newaxis]
-    squares += (second**2).sum(axis=1)
-    return np.maximum(squares, 0.0, out=squares)

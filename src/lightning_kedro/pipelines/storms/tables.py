@@ -1,6 +1,7 @@
 """The tables of storms: what they are, minute by minute, flash by flash, and their jumps."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from itertools import chain
@@ -37,14 +38,12 @@ def collect_result(found: FoundStorms, request: Mapping[str, Any]) -> Result:
         request: What was asked for: ``satellite`` and ``run_time`` of the parameters.
     """
     rows = StormRows(found)
-    parts = rows.split()
     tasks = [partial(list_selection, rows, request), partial(list_jumps, rows)]
-    chosen, jumps, *described = map_threads(
-        lambda task: task(), [*tasks, *(partial(_describe, parts.pop(0)) for _ in range(len(parts)))]
-    )
+    tasks += [partial(_describe, part) for part in rows.split()]
+    chosen, jumps, *described = map_threads(lambda task: task(), tasks)
     storms, series = zip(*described, strict=True)
     ranks, names = rows.ranks.astype(np.int32), rows.name(rows.storms)
-    del rows  # what it holds of millions of flashes is not needed any more
+    del tasks, rows  # what it holds of millions of flashes is not needed any more
     columns = {
         "storms": sort_columns(join_columns(storms), "storm_id"),
         "storm_series": sort_series(join_columns(series), names),
@@ -61,6 +60,7 @@ def collect_result(found: FoundStorms, request: Mapping[str, Any]) -> Result:
 
 def _describe(part: StormPart) -> tuple[dict[str, Any], dict[str, Any]]:
     """The rows of some storms, and their series."""
+    part = replace(part)  # what this one finds goes with it
     return list_storms(part), list_series(part)
 
 
