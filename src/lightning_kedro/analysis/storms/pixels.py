@@ -19,6 +19,10 @@ IntArray = npt.NDArray[np.int64]
 _KEY_BITS: Final = 63
 """Bits of a whole number, without its sign."""
 
+_TURN_ERROR: Final = 1e-7
+_COLUMN_ERROR: Final = 1e-3
+"""How far off reaches may be by rounding, in turns of the Earth and in columns, and more."""
+
 _SLACK: Final = 1e-9
 """Two points of a pixel are nearer than its diagonal by this share at least, rounding included."""
 
@@ -86,7 +90,7 @@ class PixelGrid:
             one list after the other, rising within a list.
         """
         n, centers = keys.size, self.find_centers(keys).T
-        pairs = []
+        pairs = [np.empty(0, dtype=np.int64)]
         for first, second in self._list_candidates(keys, reach_km):
             squares = np.zeros(first.size)
             for values in centers:
@@ -115,18 +119,23 @@ class PixelGrid:
             there = row[here] + step
             north = np.radians(np.minimum((there + 0.5) * self.height_deg - 90.0, 90.0))
             # The law of cosines for a triangle with the pole: how far east and west middles of
-            # that row may be. A whole column is added, so that rounding never decides.
+            # that row may be. Something is added, so that rounding never decides.
             both = np.cos(lat[here]) * np.cos(north)
             cosine = 1.0 - 2.0 * half_chord**2 - np.sin(lat[here]) * np.sin(north)
             reach = np.arccos(np.clip(cosine / np.maximum(both, 1e-300), -1.0, 1.0))
             columns = self._count_columns(there)
-            middle, reach = turn[here] * columns - 0.5, reach / (2.0 * np.pi) * columns + 1.0
-            west = np.maximum(np.floor(middle - reach), middle - columns).astype(np.int64)
-            east = np.minimum(np.ceil(middle + reach), middle + columns).astype(np.int64)
+            middle = turn[here] * columns - 0.5
+            reach = (reach / (2.0 * np.pi) + _TURN_ERROR) * columns + _COLUMN_ERROR
+            west = np.ceil(np.maximum(middle - reach, middle - columns)).astype(np.int64)
+            east = np.floor(np.minimum(middle + reach, middle + columns)).astype(np.int64)
+            if step == 0:  # what lies to the west has listed it, or lies across the seam
+                west = np.where(west < 0, west, column)
             for turns in (0, 1, -1):
                 low = np.maximum(west + turns * columns.astype(np.int64), 0)
                 high = np.minimum(east + turns * columns.astype(np.int64), columns - 1)
                 some = np.flatnonzero(low <= high)
+                if some.size == 0:
+                    continue
                 base = there[some] * self._stride
                 starts = np.searchsorted(keys, base + low[some])
                 stops = np.searchsorted(keys, base + high[some].astype(np.int64), side="right")
@@ -160,9 +169,11 @@ def sort_keys(keys: IntArray) -> tuple[IntArray, IntArray]:
     Returns:
         The keys, rising, and where each of them stood, shape (n,) each.
     """
-    low = int(keys.min(initial=np.iinfo(np.int64).max))
-    bits = max(keys.size - 1, 1).bit_length()
-    if keys.size and int(keys.max()) - low >= 2 ** (_KEY_BITS - bits):
+    if keys.size == 0:
+        return keys, np.empty(0, dtype=np.int64)
+    low, high = int(keys.min()), int(keys.max())
+    bits = keys.size.bit_length()
+    if high - low >= 2 ** (_KEY_BITS - bits):
         order = np.argsort(keys, kind="stable")
         return keys[order], order
     # Each key with its place in one number: NumPy sorts those several times faster.
@@ -171,7 +182,7 @@ def sort_keys(keys: IntArray) -> tuple[IntArray, IntArray]:
     both.sort()
     order = both & (2**bits - 1)
     both >>= bits
-    both += low if keys.size else 0
+    both += low
     return both, order
 
 
@@ -234,6 +245,7 @@ def connect(first: IntArray, second: IntArray, n: int) -> tuple[int, IntArray]:
     # Of two roots the lesser one becomes the root of the other, until no edge joins two. Edges are
     # halved from round to round; scipy's csgraph takes longer to sort them, and to be imported.
     roots = np.arange(n)
+    first, second = first.astype(np.int64, copy=False), second.astype(np.int64, copy=False)
     while first.size:
         one, two = roots[first], roots[second]
         apart = np.flatnonzero(one != two)
