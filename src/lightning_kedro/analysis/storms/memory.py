@@ -16,8 +16,8 @@ from lightning_kedro.analysis.storms.pixels import (
     sort_keys,
 )
 
-_STEPS_AT_ONCE: Final = 16
-"""Parts of the memories of so many steps are found in one go."""
+_STEPS_AT_ONCE: Final = 8
+"""Parts of the memories of so many steps are found in one go: the bits of a byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,21 +133,21 @@ class Cells:
         # One graph for all: its nodes are the pixels of each memory, one memory after the other.
         # A bit of an integer says whether a pixel is in one of them.
         n_pixels = len(self.centers)
-        bits = np.zeros(n_pixels, dtype=np.uint16)
+        bits = np.zeros(n_pixels, dtype=np.uint8)
         filled = np.zeros((steps.size, n_pixels), dtype=np.bool_)
         for number, mine in enumerate(pixels):
             filled[number, mine] = True
-            bits[mine] |= np.uint16(1 << number)
-        nodes = np.cumsum(filled, dtype=np.int32).reshape(filled.shape)
+            bits[mine] |= np.uint8(1 << number)
+        nodes = np.cumsum(filled, dtype=np.int64).reshape(filled.shape)
         nodes -= 1
         both = bits[self.near[0]] & bits[self.near[1]]
-        some = np.flatnonzero(both)
-        both, near = both[some], self.near[:, some]
+        some = both != 0
+        both, first, second = both[some], self.near[0][some], self.near[1][some]
         firsts, seconds = [], []
-        for number in range(steps.size):
-            joined = np.flatnonzero(both & np.uint16(1 << number))
-            firsts.append(nodes[number][near[0, joined]])
-            seconds.append(nodes[number][near[1, joined]])
+        for number, mine in enumerate(nodes):
+            joined = (both & np.uint8(1 << number)) != 0
+            firsts.append(mine[first[joined]])
+            seconds.append(mine[second[joined]])
         n_nodes = int(nodes[-1, -1]) + 1
         _, parts = connect(np.concatenate(firsts), np.concatenate(seconds), n_nodes)
         found = [parts[nodes[number][mine]] for number, mine in enumerate(pixels)]

@@ -110,22 +110,16 @@ class PixelGrid:
     ) -> Iterator[tuple[IntArray, IntArray]]:
         """Pairs of pixels among which are all near ones, each the same row or one to the north."""
         row, column = np.divmod(keys, self._stride)
-        lat = np.radians(np.minimum((row + 0.5) * self.height_deg - 90.0, 90.0))
-        turn = (column + 0.5) / self._count_columns(row)
+        columns_of_row = self._count_columns(np.arange(int(180.0 / self.height_deg) + 2))
+        turn = (column + 0.5) / columns_of_row[row]
         half_chord = min(reach_km / (2.0 * EARTH_RADIUS_KM), 1.0)
         rows = int(np.degrees(2.0 * np.arcsin(half_chord)) / self.height_deg) + 1
-        for step in range(min(rows, int(180.0 / self.height_deg)) + 1):
+        for step in range(min(rows, columns_of_row.size - 2) + 1):
             here = np.flatnonzero(row + step <= row[-1:].max(initial=0))
             there = row[here] + step
-            north = np.radians(np.minimum((there + 0.5) * self.height_deg - 90.0, 90.0))
-            # The law of cosines for a triangle with the pole: how far east and west middles of
-            # that row may be. Something is added, so that rounding never decides.
-            both = np.cos(lat[here]) * np.cos(north)
-            cosine = 1.0 - 2.0 * half_chord**2 - np.sin(lat[here]) * np.sin(north)
-            reach = np.arccos(np.clip(cosine / np.maximum(both, 1e-300), -1.0, 1.0))
-            columns = self._count_columns(there)
+            columns = columns_of_row[there]
             middle = turn[here] * columns - 0.5
-            reach = (reach / (2.0 * np.pi) + _TURN_ERROR) * columns + _COLUMN_ERROR
+            reach = self._find_reaches(half_chord, step)[row[here]] * columns + _COLUMN_ERROR
             west = np.ceil(np.maximum(middle - reach, middle - columns)).astype(np.int64)
             east = np.floor(np.minimum(middle + reach, middle + columns)).astype(np.int64)
             if step == 0:  # what lies to the west has listed it, or lies across the seam
@@ -141,6 +135,20 @@ class PixelGrid:
                 stops = np.searchsorted(keys, base + high[some].astype(np.int64), side="right")
                 counts = stops - starts
                 yield np.repeat(here[some], counts), list_ranges(starts, counts)
+
+    def _find_reaches(self, half_chord: float, step: int) -> FloatArray:
+        """How far east and west near middles are at most, so many rows north of each row, turns.
+
+        By the law of cosines for a triangle with the pole; something is added, so that rounding
+        never decides.
+        """
+        row = np.arange(int(180.0 / self.height_deg) + 2)
+        lat = np.radians(np.minimum((row + 0.5) * self.height_deg - 90.0, 90.0))
+        south, north = lat[: row.size - step], lat[step:]
+        both = np.maximum(np.cos(south) * np.cos(north), np.finfo(np.float64).tiny)
+        cosine = 1.0 - 2.0 * half_chord**2 - np.sin(south) * np.sin(north)
+        angle = np.arccos(np.clip(cosine / both, -1.0, 1.0))
+        return np.asarray(angle / (2.0 * np.pi) + _TURN_ERROR)
 
     @property
     def _stride(self) -> int:
@@ -242,20 +250,21 @@ def connect(first: IntArray, second: IntArray, n: int) -> tuple[int, IntArray]:
     Returns:
         How many parts there are, and that of each node, shape (n,).
     """
-    # Of two roots the lesser one becomes the root of the other, until no edge joins two. Edges are
-    # halved from round to round; scipy's csgraph takes longer to sort them, and to be imported.
+    # Of two roots the lesser one becomes the root of the other, until no edge joins two. Edges grow
+    # fewer from round to round; scipy's csgraph takes longer to sort them, and to be imported.
     roots = np.arange(n)
-    first, second = first.astype(np.int64, copy=False), second.astype(np.int64, copy=False)
-    while first.size:
-        one, two = roots[first], roots[second]
-        apart = np.flatnonzero(one != two)
-        first, second = one[apart], two[apart]
-        roots[np.maximum(first, second)] = np.minimum(first, second)
+    low, high = np.minimum(first, second), np.maximum(first, second)
+    while low.size:
+        roots[high] = low
         while True:
             nearer = roots[roots]
             if np.array_equal(nearer, roots):
                 break
             roots = nearer
+        one, two = roots[low], roots[high]
+        apart = one != two
+        one, two = one[apart], two[apart]
+        low, high = np.minimum(one, two), np.maximum(one, two)
     is_root = roots == np.arange(n)
     return int(np.count_nonzero(is_root)), (np.cumsum(is_root) - 1)[roots]
 
