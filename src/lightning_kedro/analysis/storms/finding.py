@@ -7,9 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_kedro.analysis.sphere import FloatArray
+from lightning_kedro.analysis.storms.book import NO_STORM
 from lightning_kedro.analysis.storms.dbscan import Density, cluster_dense, find_core
+from lightning_kedro.analysis.storms.memory import TrackOptions
 from lightning_kedro.analysis.storms.pixels import IntArray, find_ends
-from lightning_kedro.analysis.storms.tracking import NO_STORM, TrackOptions, Tracks, track_storms
+from lightning_kedro.analysis.storms.tracking import Tracks, track_storms
 
 TRACKED: Final = "tracked"
 DBSCAN: Final = "dbscan"

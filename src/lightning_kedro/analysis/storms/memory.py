@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from lightning_kedro.analysis.sphere import FloatArray
 from lightning_kedro.analysis.storms.pixels import (
@@ -13,7 +12,6 @@ from lightning_kedro.analysis.storms.pixels import (
     PixelGrid,
     connect,
     number_keys,
-    sort_keys,
 )
 
 _STEPS_AT_ONCE: Final = 8
@@ -33,8 +31,6 @@ class TrackOptions:
         settle_share: or fewer than this share of the other one's.
         split_km: Where two cells of a storm are farther apart than this, km,
         split_flashes: and both have so many flashes at least, the lesser one is a storm of its own.
-        meet_flashes: A storm with fewer flashes than this in a cell takes no new ones there, if
-            there is another one.
     """
 
     link_km: float
@@ -45,7 +41,6 @@ class TrackOptions:
     settle_share: float
     split_km: float
     split_flashes: int
-    meet_flashes: int
 
     @property
     def memory_steps(self) -> int:

@@ -34,20 +34,21 @@ def find_strongest(
     """
     middle = there[0]
     here, there = here - middle, there - middle
-    strengths = _weigh(*(part.astype(np.float32) for part in (here, there, counts)), width_km)
+    single = [part.astype(np.float32) for part in (here, there, counts)]
+    strengths = _weigh(single[0], single[1], single[2], width_km)
     strongest = strengths.argmax(axis=1)
     rows = np.arange(strongest.size)
     best = strengths[rows, strongest]
     strengths[rows, strongest] = 0.0
-    # How far off squared distances may be, km2, and what that makes of a weight; then what the sum
-    # of so many, and their exponents, add to it. The far weight is small against the other where distances are small.
+    # How far off squared distances may be, km2, what that makes of a weight, and what the sum of so
+    # many and their exponents add to it. Where distances are small, so is the far weight.
     eps = float(np.finfo(np.float32).eps)
     off = eps * ((here**2).sum(axis=1) + (there**2).sum(axis=1).max())
     error = _SAFETY * (off / (2.0 * width_km**2) + eps * (len(there) + 64.0))
     unsure = np.flatnonzero(strengths.max(axis=1) >= best * (1.0 - 2.0 * error))
     if unsure.size:
         strongest[unsure] = _weigh(here[unsure], there, counts, width_km).argmax(axis=1)
-    return strongest
+    return np.asarray(strongest)
 
 
 def _weigh(
@@ -64,4 +65,4 @@ def _weigh(
     weights = np.exp(squares * (-0.5 / width_km**2))
     squares += 1.0
     weights += np.divide(_FAR_WEIGHT, squares, out=squares)
-    return weights @ counts
+    return np.asarray(weights @ counts)

@@ -24,6 +24,7 @@ from lightning_kedro.analysis.storms.book import NO_STORM, Book
 from lightning_kedro.analysis.storms.memory import Cells, TrackOptions
 from lightning_kedro.analysis.storms.pixels import IntArray, PixelGrid, number_keys, sort_keys
 from lightning_kedro.analysis.storms.strength import find_strongest
+from lightning_kedro.analysis.sums import sum_groups
 from lightning_kedro.analysis.threads import map_ahead
 
 STEPS_PER_BLOCK: Final = 72
@@ -34,6 +35,11 @@ _PIXEL_SHARE: Final = 0.5
 
 _SMOOTH_SHARE: Final = 0.5
 """Standard deviation of the weight of flashes about a pixel, as a share of the same."""
+
+_MEET_FLASHES: Final = 5
+"""A storm with fewer flashes than this in a cell takes no new ones there, if there is another one.
+
+It was tuned with the options, but is nothing that people would change."""
 
 _PAIRS: Final = 2**21
 """Pairs of pixels weighed in one go."""
@@ -72,11 +78,18 @@ def track_storms(
     Returns:
         The storm of each flash: all have one.
     """
+    book = Book()
+    return Tracks(*book.close(_follow(lat, lon, minutes, options, book)))
+
+
+def _follow(
+    lat: FloatArray, lon: FloatArray, minutes: FloatArray, options: TrackOptions, book: Book
+) -> IntArray:
+    """The storm of each flash, shape (n,), as the book names them."""
     grid = PixelGrid(options.link_km * _PIXEL_SHARE)
     steps = np.floor(minutes / options.step_minutes).astype(np.int64)
     keys = grid.find_keys(lat, lon)
     labels = np.full(minutes.size, NO_STORM, dtype=np.int64)
-    book = Book()
 
     def gather(block: tuple[int, int, int]) -> tuple[Cells, list[tuple[int, IntArray]]]:
         low, start, high = block
@@ -89,8 +102,7 @@ def track_storms(
         for step, part_of in parts:
             _Step(cells, step, part_of, options, book).take()
         labels[low:high] = cells.labels[cells.of_flash]
-    del keys, steps  # of millions of flashes
-    return Tracks(*book.close(labels))
+    return labels
 
 
 def _list_blocks(steps: IntArray, memory_steps: int) -> list[tuple[int, int, int]]:
@@ -219,8 +231,11 @@ class _Step:
             book.follow(labels)
             self.labels[old] = labels
         present = [storm for storm in storms if storm not in part_of_main]
-        enough = {storm for storm, vote in zip(storms, votes, strict=True) if vote >= options.meet_flashes}
-        takes = [storm for storm in present if storm == main or storm in enough]
+        takes = [
+            storm
+            for storm, vote in zip(storms, votes, strict=True)
+            if storm not in part_of_main and (storm == main or vote >= _MEET_FLASHES)
+        ]
         if len(takes) == 1:
             self.labels[new] = takes[0]
             flashing = takes
@@ -237,9 +252,9 @@ class _Step:
         number = self.book.number_among(self.labels[old], storms)
         old, number = old[number >= 0], number[number >= 0]
         pixels, _, index = number_keys(self.pixels[old])
-        of_storm = np.bincount(
-            index * storms.size + number, self.counts[old], pixels.size * storms.size
-        ).reshape(pixels.size, storms.size)
+        slots = index * storms.size + number
+        of_storm = sum_groups(slots, self.counts[old].astype(float), pixels.size * storms.size)
+        of_storm = of_storm.reshape(pixels.size, storms.size)
         here, there = self.cells.centers[self.pixels[new]], self.cells.centers[pixels]
         width = _SMOOTH_SHARE * self.options.link_km
         most = max(_PAIRS // pixels.size, 1)

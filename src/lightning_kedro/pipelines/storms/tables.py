@@ -1,6 +1,6 @@
 """The tables of storms: what they are, minute by minute, flash by flash, and their jumps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -38,7 +38,10 @@ def collect_result(found: FoundStorms, request: Mapping[str, Any]) -> Result:
         request: What was asked for: ``satellite`` and ``run_time`` of the parameters.
     """
     rows = StormRows(found)
-    tasks = [partial(list_selection, rows, request), partial(list_jumps, rows)]
+    tasks: list[Callable[[], Any]] = [
+        partial(list_selection, rows, request),
+        partial(list_jumps, rows),
+    ]
     tasks += [partial(_describe, part) for part in rows.split()]
     chosen, jumps, *described = map_threads(lambda task: task(), tasks)
     storms, series = zip(*described, strict=True)
