@@ -54,8 +54,10 @@ class StormRows:
         So what is computed of storms takes no more memory with a longer window.
         """
         ranks, order = sort_keys(self.ranks)
-        order = order[int(np.searchsorted(ranks, 0)) :]
-        counts = np.bincount(self.ranks[order], minlength=self.storms.size)
+        first = int(np.searchsorted(ranks, 0))
+        counts = np.bincount(ranks[first:], minlength=self.storms.size)
+        del ranks  # of millions of flashes
+        order = order[first:]
         order += self.found.window.start
         return [
             StormPart(self, storms, order[flashes], counts[storms])

@@ -27,6 +27,9 @@ from lightning_kedro.pipelines.storms.rows import StormPart, StormRows
 from lightning_kedro.results import STORM_TABLES, Result, make_table
 from lightning_kedro.selected_flashes import fingerprint_flashes
 
+_ROWS_PER_BATCH: Final = 131_072
+"""Rows that DuckDB takes at once from a table of millions."""
+
 _MINUTE: Final = np.timedelta64(1, "m")
 
 
@@ -148,6 +151,7 @@ def list_flashes(
     import pyarrow as pa
 
     table = found.table.slice(found.window.start, ranks.size)
+    table = pa.Table.from_batches(table.to_batches(_ROWS_PER_BATCH), table.schema)
     columns = ("granule_start", "flash_id", "time", "lat", "lon")
     known = pa.array(ranks, mask=ranks < 0)
     return {
