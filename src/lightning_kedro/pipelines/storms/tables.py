@@ -27,8 +27,10 @@ from lightning_kedro.pipelines.storms.rows import StormPart, StormRows
 from lightning_kedro.results import STORM_TABLES, Result, make_table
 from lightning_kedro.selected_flashes import fingerprint_flashes
 
-_ROWS_PER_BATCH: Final = 131_072
-"""Rows that DuckDB takes at once from a table of millions."""
+_ROWS_PER_BATCH: Final = 8 * 122_880
+"""Rows that DuckDB takes at once from a table of millions: whole ones of its row groups.
+
+Batches that end within row groups cost it twice the time, memory and disk."""
 
 _MINUTE: Final = np.timedelta64(1, "m")
 
