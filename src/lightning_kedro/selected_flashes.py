@@ -48,7 +48,7 @@ def read_flashes(
         NoFlashesError: If there is no flash and no granule of the window either.
         TableError: If a flash has no place.
     """
-    table = flashes.read(selection, columns)
+    table = join_chunks(flashes.read(selection, columns))
     if table.num_rows == 0 and not flashes.has_granules(selection):
         message = (
             f"No granule of {selection} has been loaded: ingest the window first "
@@ -66,6 +66,22 @@ def read_flashes(
         )
         raise TableError(message)
     return table
+
+
+def join_chunks(table: "pa.Table") -> "pa.Table":
+    """The same table with each column in one piece, which NumPy reads where it lies.
+
+    Columns are joined one by one, so that no more than one is there twice.
+    """
+    import pyarrow as pa
+
+    joined = {}
+    for name in table.column_names:
+        column = table.column(name)
+        table = table.drop_columns(name)
+        joined[name] = column.combine_chunks()
+        del column
+    return pa.table(joined)
 
 
 def fingerprint_flashes(table: "pa.Table") -> str:

@@ -8,7 +8,12 @@ from sklearn.cluster import DBSCAN
 
 from lightning_kedro.analysis.sphere import EARTH_RADIUS_KM, FloatArray, to_unit_vectors
 from lightning_kedro.analysis.storms import dbscan
-from lightning_kedro.analysis.storms.dbscan import DenseFlashes, Density, cluster_dense
+from lightning_kedro.analysis.storms.dbscan import (
+    DenseFlashes,
+    Density,
+    cluster_dense,
+    find_core,
+)
 from lightning_kedro.analysis.storms.pixels import PixelGrid
 
 
@@ -83,6 +88,7 @@ def test_clusters_agree_with_scikit_learn(seed: int, monkeypatch: pytest.MonkeyP
     )
     found = cluster_dense(*flashes, density)
     assert_same(found, cluster_plainly(flashes, density))
+    assert (find_core(*flashes, density) == found.nearest).all()
 
 
 def test_dense_boxes_are_joined_exactly() -> None:

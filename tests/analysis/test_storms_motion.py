@@ -1,12 +1,18 @@
 """Motion, footprints and lightning jumps of storms, against the hand."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
+from lightning_kedro.analysis.sphere import to_unit_vectors
 from lightning_kedro.analysis.storms.jumps import (
+    ALGORITHMS,
     ERDMANN_2023,
     SCHULTZ_2009,
     Jump,
+    JumpAlgorithm,
+    find_all_jumps,
     find_jumps,
 )
 from lightning_kedro.analysis.storms.motion import (
@@ -14,6 +20,7 @@ from lightning_kedro.analysis.storms.motion import (
     find_pixels,
     fit_motion,
     measure_footprints,
+    measure_lasting_footprints,
 )
 
 KM_PER_DEGREE = 111.195
@@ -30,8 +37,8 @@ def test_steady_motion_is_found(direction: float, lat: float, lon: float) -> Non
     lons = lon + east / (KM_PER_DEGREE * np.cos(np.radians(lat)))
     lons = (lons + 180.0) % 360.0 - 180.0
     groups = np.zeros(minutes.size, dtype=np.int64)
-    centers = find_centroids(groups, lats, lons, 1)
-    motion = fit_motion(groups, minutes, lats, lons, centers)
+    centers = find_centroids(groups, to_unit_vectors(lats, lons), 1)
+    motion = fit_motion(groups, minutes, to_unit_vectors(lats, lons), centers)
     assert motion.speed_m_s[0] == pytest.approx(speed_m_s, rel=5e-3)
     gap = (motion.direction_deg[0] - direction + 180.0) % 360.0 - 180.0
     assert gap == pytest.approx(0.0, abs=0.5)
@@ -41,13 +48,15 @@ def test_steady_motion_is_found(direction: float, lat: float, lon: float) -> Non
 def test_storm_seen_shortly_has_no_motion() -> None:
     groups = np.array([0, 0, 1])
     minutes, lat, lon = np.array([0.0, 9.9, 0.0]), np.array([0.0, 1, 5]), np.array([0.0, 1, 5])
-    motion = fit_motion(groups, minutes, lat, lon, find_centroids(groups, lat, lon, 2))
+    vectors = to_unit_vectors(lat, lon)
+    motion = fit_motion(groups, minutes, vectors, find_centroids(groups, vectors, 2))
     assert np.isnan(motion.speed_m_s).all()
     assert np.isnan(motion.direction_deg).all()
 
 
 def test_centroid_lies_between_flashes_on_both_sides_of_180_degrees() -> None:
-    lat, lon = find_centroids(np.array([0, 0]), np.array([1.0, 1.0]), np.array([179.0, -179.0]), 1)
+    vectors = to_unit_vectors([1.0, 1.0], [179.0, -179.0])
+    lat, lon = find_centroids(np.array([0, 0]), vectors, 1)
     assert abs(lon[0]) == pytest.approx(180.0)
     assert lat[0] == pytest.approx(1.0, abs=1e-3)
 
@@ -102,3 +111,36 @@ def test_jump_by_footprint_needs_15_flashes_a_minute_and_a_denser_storm() -> Non
     assert not [*find_jumps(np.minimum(counts, 28), steady, ERDMANN_2023)]
     growing = np.append(steady[:-1], 16_000.0)  # as many times larger as there are more flashes
     assert not [*find_jumps(counts, growing, ERDMANN_2023)]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda algorithm: algorithm.name)
+def test_jumps_of_many_storms_are_those_of_each(algorithm: JumpAlgorithm) -> None:
+    random = np.random.default_rng(4)
+    lengths = random.integers(1, 40, 60)
+    counts = [random.poisson(random.uniform(10, 60), n) * random.integers(1, 4, n) for n in lengths]
+    areas = [random.uniform(0.0, 900.0, n) for n in lengths]
+    starts = np.cumsum(lengths) - lengths
+    found = find_all_jumps(np.concatenate(counts), np.concatenate(areas), starts, algorithm)
+    wanted = [
+        (storm, jump)
+        for storm, (mine, area) in enumerate(zip(counts, areas, strict=True))
+        for jump in find_jumps(mine, area, algorithm)
+    ]
+    assert [*found] == wanted
+    assert len(wanted) > 20
+
+
+def test_lasting_footprint_is_that_of_the_flashes_of_the_last_periods() -> None:
+    random = np.random.default_rng(6)
+    length, spans = 3, [4, 1, 9, 6]
+    starts = np.cumsum([0, *spans])
+    storm = random.integers(0, len(spans), 80)
+    periods = starts[storm] + random.integers(0, np.array(spans)[storm])
+    pixels = find_pixels(random.uniform(-0.2, 0.2, 80), random.uniform(9.9, 10.1, 80))
+    areas = measure_lasting_footprints(periods, pixels, starts[storm + 1], length)
+    for number, (first, end) in enumerate(pairwise(starts.tolist())):
+        for period in range(first, end):
+            last = (storm == number) & (periods <= period) & (periods > period - length)
+            mine = pixels[last]
+            wanted = measure_footprints(np.zeros(mine.size, dtype=np.int64), mine, 1)
+            assert areas[period] == wanted[0]

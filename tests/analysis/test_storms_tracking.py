@@ -7,8 +7,8 @@ from lightning_kedro.analysis.sphere import FloatArray
 from lightning_kedro.analysis.storms import tracking
 from lightning_kedro.analysis.storms.dbscan import Density
 from lightning_kedro.analysis.storms.finding import find_lives, find_storms
+from lightning_kedro.analysis.storms.memory import TrackOptions
 from lightning_kedro.analysis.storms.quality import score_tracks
-from lightning_kedro.analysis.storms.tracking import TrackOptions
 
 DENSITY = Density(20.0, 30.0, 3)
 OPTIONS = TrackOptions(
@@ -20,7 +20,6 @@ OPTIONS = TrackOptions(
     settle_share=0.1,
     split_km=60.0,
     split_flashes=20,
-    meet_flashes=5,
 )
 START = 28_000_800.0  # minutes since 1970: a whole hour
 DEGREE_KM = 111.195

@@ -5,8 +5,9 @@ bits from run to run. Here every item is computed by one thread alone.
 """
 
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -34,6 +35,38 @@ def map_threads(
         ThreadPoolExecutor(n_threads or os.cpu_count() or 1, initializer=_limit_thread) as pool,
     ):
         return list(pool.map(function, items))
+
+
+def map_ahead(
+    function: Callable[[Item], Result], items: Iterable[Item], n_threads: int | None = None
+) -> Iterator[Result]:
+    """Apply a function to items on several threads, no further ahead than there are threads.
+
+    Results are made while whoever asked for them is at work on those before, and no more of them
+    are held than that takes.
+
+    Args:
+        function: What to do with one item; it must not depend on the other items.
+        items: The items.
+        n_threads: Number of threads; as many as the machine has processors if None.
+
+    Yields:
+        The results, in the order of the items.
+    """
+    from threadpoolctl import threadpool_limits
+
+    n_threads = n_threads or os.cpu_count() or 1
+    ahead: deque[Future[Result]] = deque()
+    with (
+        threadpool_limits(limits=1),
+        ThreadPoolExecutor(n_threads, initializer=_limit_thread) as pool,
+    ):
+        for item in items:
+            ahead.append(pool.submit(function, item))
+            if len(ahead) > n_threads:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
 def _limit_thread() -> None:

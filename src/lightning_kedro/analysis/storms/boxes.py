@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,15 +12,16 @@ from lightning_kedro.analysis.sphere import FloatArray
 from lightning_kedro.analysis.storms.pixels import (
     IntArray,
     PixelGrid,
-    find_near,
     list_ranges,
-    number_keys,
+    sort_keys,
 )
 
 if TYPE_CHECKING:
     from lightning_kedro.analysis.storms.dbscan import Density
 
 BoolArray = npt.NDArray[np.bool_]
+
+Bounds: TypeAlias = tuple[FloatArray, FloatArray]
 
 _ROUNDING: Final = 1e-9
 """By this share bounds are widened, so that rounding never decides what only distances may."""
@@ -60,37 +61,53 @@ class Boxes:
         return replace(self, of_flash=of_flash, counts=counts, starts=starts)
 
     def find_pairs(
-        self, wanted: IntArray, points: FloatArray, minutes: FloatArray, *, itself: bool = False
+        self, wanted: IntArray, bounds: Bounds, *, itself: bool = False, once: bool = False
     ) -> tuple[IntArray, IntArray, BoolArray]:
         """Find boxes that hold, or may hold, neighbors of the flashes of others.
 
         Args:
             wanted: Boxes, shape (w,), none of them empty.
-            points: Places of the flashes, shape (n, 3), km.
-            minutes: Their times, shape (n,), minutes.
+            bounds: Where and when the flashes of each box are.
             itself: Whether each box is paired with itself too.
+            once: Whether each pair is listed for its first box only.
 
         Returns:
             Boxes of ``wanted`` and boxes near them, shape (p,) each, and whether surely all flashes
             of the one are neighbors of all of the other.
         """
         first, second = self._list_near(wanted)
-        kept = (self.counts[second] > 0) & (itself | (first != second))
+        kept = second > first if once else first != second
+        kept |= itself
+        kept &= self.counts[second] > 0
         first, second = first[kept], second[kept]
-        times = self._bound(minutes)
-        gap, _ = _measure_gap(times, first, second)
-        kept = gap <= self.density.eps_minutes
-        first, second = first[kept], second[kept]
-        _, span = _measure_gap(times, first, second)
+        *places, times = zip(*bounds, strict=True)
+        gap, span = _measure_gap(times, first, second)
+        kept = np.flatnonzero(gap <= self.density.eps_minutes)
+        first, second, span = first[kept], second[kept], span[kept]
         nearest, farthest = np.zeros(first.size), np.zeros(first.size)
-        for values in points.T:
-            gap, reach = _measure_gap(self._bound(values), first, second)
+        for bound in places:
+            gap, reach = _measure_gap(bound, first, second)
             nearest += np.maximum(gap, 0.0) ** 2
             farthest += reach**2
         eps2 = self.density.eps_km**2
-        may = nearest <= eps2 * (1.0 + _ROUNDING)
+        may = np.flatnonzero(nearest <= eps2 * (1.0 + _ROUNDING))
         whole = (farthest <= eps2 * (1.0 - _ROUNDING)) & (span <= self.density.eps_minutes)
         return first[may], second[may], whole[may]
+
+    def find_bounds(self, coordinates: FloatArray) -> Bounds:
+        """Least and greatest coordinates of the flashes of each box, shape (4, m) each.
+
+        Args:
+            coordinates: Places of the flashes, km, and their times, minutes, shape (4, n).
+        """
+        filled = np.flatnonzero(self.counts > 0)
+        low = np.full((len(coordinates), self.counts.size), np.inf)
+        high = -low
+        if filled.size:
+            starts = self.starts[filled]
+            low[:, filled] = np.minimum.reduceat(coordinates, starts, axis=1)
+            high[:, filled] = np.maximum.reduceat(coordinates, starts, axis=1)
+        return low, high
 
     def expand(
         self, first: IntArray, second: IntArray, most: int, probes: int | None = None
@@ -132,27 +149,18 @@ class Boxes:
         counts = self.near_starts[pixel + 1] - self.near_starts[pixel]
         near = np.concatenate([pixel, self.near[list_ranges(self.near_starts[pixel], counts)]])
         first = np.concatenate([wanted, np.repeat(wanted, counts)])
+        places = near * (n_slots + 2) + self.slot[first]
         firsts, seconds = [], []
         for step in range(3):
-            found = table[near, self.slot[first] + step]
+            found = table.ravel()[places + step]
             there = np.flatnonzero(found >= 0)
             firsts.append(first[there])
             seconds.append(found[there].astype(np.int64))
         return np.concatenate(firsts), np.concatenate(seconds)
 
-    def _bound(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Least and greatest values of the flashes of each box, shape (m,) each."""
-        filled = np.flatnonzero(self.counts > 0)
-        low = np.full(self.counts.size, np.inf)
-        high = -low
-        if filled.size:
-            low[filled] = np.minimum.reduceat(values, self.starts[filled])
-            high[filled] = np.maximum.reduceat(values, self.starts[filled])
-        return low, high
-
 
 def _measure_gap(
-    bounds: tuple[FloatArray, FloatArray], first: IntArray, second: IntArray
+    bounds: Bounds, first: IntArray, second: IntArray
 ) -> tuple[FloatArray, FloatArray]:
     """Least and greatest distance of the values of boxes, pair by pair; below 0 if they overlap."""
     low, high = bounds
@@ -179,26 +187,24 @@ def make_boxes(
         flashes in this order.
     """
     grid = PixelGrid(density.eps_km)
-    keys, _, pixel = number_keys(grid.find_keys(lat, lon))
     slots = np.floor(minutes / density.eps_minutes).astype(np.int64)
     slots -= slots.min(initial=np.iinfo(np.int64).max)
     n_slots = int(slots.max(initial=0)) + 1
-    keys_of_boxes = pixel * n_slots + slots
-    order = np.argsort(keys_of_boxes, kind="stable")
-    ordered = keys_of_boxes[order]
+    ordered, order = sort_keys(grid.find_keys(lat, lon) * n_slots + slots)
     starts = np.flatnonzero(np.diff(ordered, prepend=-1))
     counts = np.diff(starts, append=ordered.size)
     of_flash = np.repeat(np.arange(starts.size), counts)
-    box_pixel, box_slot = np.divmod(ordered[starts], n_slots)
+    box_keys, box_slot = np.divmod(ordered[starts], n_slots)
+    is_new = np.diff(box_keys, prepend=-1) != 0
     # A flash is within half a diagonal of its pixel's middle, and half of one of the other's.
     reach_km = 2.0 * density.eps_km * (1.0 + _ROUNDING)
-    near_starts, near = find_near(grid.find_centers(keys), reach_km)
+    near_starts, near = grid.find_near(box_keys[is_new], reach_km)
     boxes = Boxes(
         density=density,
         of_flash=of_flash,
         counts=counts,
         starts=starts,
-        pixel=box_pixel,
+        pixel=np.cumsum(is_new) - 1,
         slot=box_slot,
         near_starts=near_starts,
         near=near,

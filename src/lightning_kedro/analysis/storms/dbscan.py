@@ -13,9 +13,9 @@ Flashes are put into boxes so small that all flashes of a box are neighbors. A b
 is near enough (Gunawan 2013, Eindhoven). So few pairs of flashes are looked at, however dense.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,8 @@ from lightning_kedro.analysis.storms.pixels import IntArray, connect
 from lightning_kedro.analysis.threads import map_threads
 
 BoolArray = npt.NDArray[np.bool_]
+
+Settled = TypeVar("Settled")
 
 NOISE: Final = -1
 """The cluster of a flash that is in none."""
@@ -98,11 +100,11 @@ def cluster_dense(
     def settle(block: tuple[slice, slice]) -> tuple[int, IntArray, IntArray]:
         rows, inner = block
         flashes = _Block(lat[rows], lon[rows], minutes[rows], density)
-        return flashes.n_parts, flashes.parts, flashes.find_nearest(inner)
+        return *flashes.find_parts(), flashes.find_nearest(inner)
 
-    blocks = [*_list_blocks(minutes, density.eps_minutes)]
-    settled = map_threads(settle, blocks) if len(blocks) > 1 else [*map(settle, blocks)]
-    for (rows, inner), (more_parts, parts, near) in zip(blocks, settled, strict=True):
+    blocks = [*_list_blocks(minutes, density.eps_minutes, shared=1)]
+    for (rows, inner), found in zip(blocks, _map_blocks(settle, blocks), strict=True):
+        more_parts, parts, near = found
         known = labels[rows]
         mine = np.where(parts >= 0, parts + n_parts, NOISE)
         both = (known >= 0) & (mine >= 0)
@@ -114,52 +116,114 @@ def cluster_dense(
     return DenseFlashes(_number_clusters(labels, nearest, links, n_parts), nearest)
 
 
-def _list_blocks(minutes: FloatArray, slot_minutes: float) -> Iterator[tuple[slice, slice]]:
+def find_core(
+    lat: npt.ArrayLike, lon: npt.ArrayLike, minutes: FloatArray, density: Density
+) -> IntArray:
+    """Find the core flash that each flash goes with, without joining core flashes to clusters.
+
+    Args:
+        lat: Latitudes, shape (n,), degrees.
+        lon: Longitudes, shape (n,), degrees, any turn.
+        minutes: Times, shape (n,), minutes since any moment, rising.
+        density: What is dense.
+
+    Returns:
+        As ``DenseFlashes.nearest``, shape (n,).
+    """
+    lat, lon = np.asarray(lat), np.asarray(lon)
+    nearest = np.full(minutes.size, NOISE, dtype=np.int64)
+
+    def settle(block: tuple[slice, slice]) -> None:
+        rows, inner = block
+        near = _Block(lat[rows], lon[rows], minutes[rows], density).find_nearest(inner)
+        new = nearest[rows][inner]  # a view: each block writes what it alone settles
+        np.copyto(new, near + rows.start, where=near >= 0)
+
+    _map_blocks(settle, [*_list_blocks(minutes, density.eps_minutes, shared=0)])
+    return nearest
+
+
+def _map_blocks(
+    settle: Callable[[tuple[slice, slice]], Settled], blocks: list[tuple[slice, slice]]
+) -> list[Settled]:
+    """Settle blocks, on several threads if there are several."""
+    return map_threads(settle, blocks) if len(blocks) > 1 else [*map(settle, blocks)]
+
+
+def _list_blocks(
+    minutes: FloatArray, slot_minutes: float, shared: int
+) -> Iterator[tuple[slice, slice]]:
     """Blocks of flashes: all that are looked at, and which of these are settled.
 
     A block sees two slots more on either side of what it settles in it: whether a flash is a core
-    flash takes one, where border flashes go another. What it settles begins with the last slot of
-    the block before, by which the clusters of both are joined.
+    flash takes one, where border flashes go another. What it settles begins with so many slots of
+    the block before: one is enough to join the clusters of both.
     """
     if minutes.size == 0:
         return
     slots = np.floor(minutes / slot_minutes)
     for first in np.arange(slots[0], slots[-1] + 1.0, SLOTS_PER_BLOCK):
-        edges = first + np.array([-3.0, -1.0, SLOTS_PER_BLOCK, SLOTS_PER_BLOCK + 2.0])
+        start = first - shared
+        edges = np.array([start - 2.0, start, first + SLOTS_PER_BLOCK, first + SLOTS_PER_BLOCK + 2])
         low, start, stop, high = np.searchsorted(slots, edges)
         if start < stop:
             yield slice(int(low), int(high)), slice(int(start - low), int(stop - low))
 
 
 class _Block:
-    """The flashes of some time, clustered among themselves."""
+    """The flashes of some time, clustered among themselves.
+
+    Attributes:
+        order: The order of the flashes by box, shape (n,).
+        boxes: The boxes.
+        coordinates: Places, km, and times, minutes, in this order, shape (4, n).
+        bounds: Their bounds by box.
+        is_core: Which are core flashes, in this order, shape (n,).
+    """
 
     def __init__(
         self, lat: FloatArray, lon: FloatArray, minutes: FloatArray, density: Density
     ) -> None:
-        points = EARTH_RADIUS_KM * to_unit_vectors(lat, lon)
         self.density = density
         self.order, self.boxes = make_boxes(lat, lon, minutes, density)
-        self.points, self.minutes = points[self.order], minutes[self.order]
+        self.coordinates = np.empty((4, minutes.size))
+        vectors = to_unit_vectors(lat[self.order], lon[self.order])
+        np.multiply(vectors.T, EARTH_RADIUS_KM, out=self.coordinates[:3])
+        np.take(minutes, self.order, out=self.coordinates[3], mode="clip")
+        self.bounds = self.boxes.find_bounds(self.coordinates)
         self.is_core = self._find_core()
-        self.n_parts, self.part_of_box = self._join_boxes()
-        mine = np.where(self.is_core, self.part_of_box[self.boxes.of_flash], NOISE)
-        self.parts = np.empty_like(mine)
-        self.parts[self.order] = mine
+
+    def _measure(self, first: IntArray, second: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Squared distances, km2, and times between flashes, minutes, pair by pair."""
+        squares = np.zeros(first.size)
+        for values in self.coordinates[:3]:
+            squares += (values[first] - values[second]) ** 2
+        times = self.coordinates[3]
+        return squares, times[first] - times[second]
 
     def _are_near(self, first: IntArray, second: IntArray) -> BoolArray:
         """Whether flashes are neighbors, pair by pair."""
-        squares = _square(self.points[first] - self.points[second])
+        squares, times = self._measure(first, second)
         near = squares <= self.density.eps_km**2
-        near &= np.abs(self.minutes[first] - self.minutes[second]) <= self.density.eps_minutes
+        near &= np.abs(times) <= self.density.eps_minutes
         return np.asarray(near)
+
+    def find_parts(self) -> tuple[int, IntArray]:
+        """Number the clusters of the block: how many, and that of each core flash; -1 for others.
+
+        The flashes are in the order in which they were given.
+        """
+        n_parts, part_of_box = self._join_boxes()
+        parts = np.empty(self.order.size, dtype=np.int64)
+        parts[self.order] = np.where(self.is_core, part_of_box[self.boxes.of_flash], NOISE)
+        return n_parts, parts
 
     def _find_core(self) -> BoolArray:
         """Which flashes have neighbors enough."""
         boxes, wanted = self.boxes, self.density.min_flashes
         counts = boxes.counts[boxes.of_flash]
         sparse = np.flatnonzero(boxes.counts < wanted)
-        first, second, whole = boxes.find_pairs(sparse, self.points, self.minutes)
+        first, second, whole = boxes.find_pairs(sparse, self.bounds)
         sure = np.bincount(first[whole], boxes.counts[second[whole]], boxes.counts.size)
         counts = counts + sure.astype(np.int64)[boxes.of_flash]
         open_boxes = boxes.counts + sure < wanted
@@ -172,11 +236,9 @@ class _Block:
         """Number the clusters of boxes that have core flashes: how many, and that of each box."""
         core = np.flatnonzero(self.is_core)
         boxes = self.boxes.keep(self.is_core)
-        points, minutes = self.points[core], self.minutes[core]
         every = np.flatnonzero(boxes.counts > 0)
-        first, second, whole = boxes.find_pairs(every, points, minutes)
-        once = first < second
-        first, second, whole = first[once], second[once], whole[once]
+        bounds = boxes.find_bounds(self.coordinates[:, core])
+        first, second, whole = boxes.find_pairs(every, bounds, once=True)
         joined = [np.stack([first[whole], second[whole]])]
         parts = _connect(joined, boxes.counts.size)
         rest = ~whole
@@ -203,7 +265,7 @@ class _Block:
         wanted[inner] = True
         border = ~self.is_core & wanted[self.order]
         candidates = np.unique(self.boxes.of_flash[border])
-        first, second, _ = self.boxes.find_pairs(candidates, self.points, self.minutes, itself=True)
+        first, second, _ = self.boxes.find_pairs(candidates, self.bounds, itself=True)
         has_core = np.bincount(self.boxes.of_flash, self.is_core, self.boxes.counts.size) > 0
         kept = has_core[second]
         best = np.full(self.order.size, np.inf)
@@ -219,9 +281,8 @@ class _Block:
         self, nearest: IntArray, best: FloatArray, flash: IntArray, other: IntArray
     ) -> None:
         """Keep for each flash the nearest of its neighbors, the earliest of equally near ones."""
-        squares = _square(self.points[flash] - self.points[other]) / self.density.eps_km**2
-        times = (self.minutes[flash] - self.minutes[other]) / self.density.eps_minutes
-        distance = squares + times**2
+        squares, times = self._measure(flash, other)
+        distance = squares / self.density.eps_km**2 + (times / self.density.eps_minutes) ** 2
         order = np.lexsort((self.order[other], distance, flash))
         flash, other, distance = flash[order], other[order], distance[order]
         leads = np.flatnonzero(np.diff(flash, prepend=-1))
@@ -229,11 +290,6 @@ class _Block:
         earlier = (distance == best[flash]) & (self.order[other] < self.order[nearest[flash]])
         nearer = (distance < best[flash]) | earlier
         nearest[flash[nearer]], best[flash[nearer]] = other[nearer], distance[nearer]
-
-
-def _square(offsets: FloatArray) -> FloatArray:
-    """Squared lengths of vectors, shape (n,)."""
-    return np.asarray(np.einsum("ij,ij->i", offsets, offsets))
 
 
 def _connect(pairs: list[IntArray], n: int) -> IntArray:

@@ -7,9 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_kedro.analysis.sphere import FloatArray
-from lightning_kedro.analysis.storms.dbscan import Density, cluster_dense
+from lightning_kedro.analysis.storms.book import NO_STORM
+from lightning_kedro.analysis.storms.dbscan import Density, cluster_dense, find_core
+from lightning_kedro.analysis.storms.memory import TrackOptions
 from lightning_kedro.analysis.storms.pixels import IntArray, find_ends
-from lightning_kedro.analysis.storms.tracking import NO_STORM, TrackOptions, Tracks, track_storms
+from lightning_kedro.analysis.storms.tracking import Tracks, track_storms
 
 TRACKED: Final = "tracked"
 DBSCAN: Final = "dbscan"
@@ -36,12 +38,12 @@ def find_storms(
         the storm of their nearest core flash.
     """
     lat, lon = np.asarray(lat), np.asarray(lon)
-    dense = cluster_dense(lat, lon, minutes, density)
     if tracking is None:
-        none = np.full(int(dense.labels.max(initial=-1)) + 1, NO_STORM, dtype=np.int64)
-        return _number_by_first(Tracks(dense.labels, none, none))
-    nearest, core = dense.nearest, np.flatnonzero(dense.is_core)
-    del dense
+        labels = cluster_dense(lat, lon, minutes, density).labels
+        none = np.full(int(labels.max(initial=-1)) + 1, NO_STORM, dtype=np.int64)
+        return _number_by_first(Tracks(labels, none, none))
+    nearest = find_core(lat, lon, minutes, density)
+    core = np.flatnonzero(nearest == np.arange(nearest.size))
     tracks = track_storms(lat[core], lon[core], minutes[core], tracking)
     of_core = np.full(minutes.size, NO_STORM, dtype=np.int64)
     of_core[core] = tracks.labels

@@ -88,6 +88,24 @@ def find_jumps(
     Yields:
         The jumps, in order of time.
     """
+    for _, jump in find_all_jumps(counts, footprints_km2, np.zeros(1, dtype=np.int64), algorithm):
+        yield jump
+
+
+def find_all_jumps(
+    counts: IntArray, footprints_km2: FloatArray, starts: IntArray, algorithm: JumpAlgorithm
+) -> Iterator[tuple[int, Jump]]:
+    """Find the jumps of storms whose periods stand one after the other.
+
+    Args:
+        counts: Flashes in each period of each storm, shape (n,).
+        footprints_km2: Footprints likewise, shape (n,), km2.
+        starts: The first period of each storm, shape (storms,), rising.
+        algorithm: How.
+
+    Yields:
+        The number of the storm, and the jump; in order of storms and time.
+    """
     rates = np.asarray(counts, dtype=np.float64) / PERIOD_MINUTES
     changing = rates
     if algorithm.by_area:
@@ -97,13 +115,22 @@ def find_jumps(
         return
     before = np.lib.stride_tricks.sliding_window_view(changes, PERIODS_OF_SIGMA)[:-1]
     sigmas = before.std(axis=1, ddof=1)
-    jumping = False
-    for index, sigma in enumerate(sigmas.tolist()):
-        period = index + PERIODS_OF_SIGMA + 1
-        change, rate = float(changes[period - 1]), float(rates[period])
-        threshold = algorithm.sigma_level * sigma
-        if jumping:
-            jumping = change >= 0.0
-        elif change > threshold and change > 0.0 and rate >= algorithm.least_rate:
-            jumping = True
-            yield Jump(period, rate, change, sigma, threshold)
+    thresholds = algorithm.sigma_level * sigmas
+    rises, rates = changes[PERIODS_OF_SIGMA:], rates[PERIODS_OF_SIGMA + 1 :]
+    begins = (rises > thresholds) & (rises > 0.0) & (rates >= algorithm.least_rate)
+    found = np.flatnonzero(begins)
+    periods = found + PERIODS_OF_SIGMA + 1
+    storms = np.searchsorted(starts, periods, side="right") - 1
+    periods -= starts[storms]
+    falls = np.flatnonzero(rises < 0.0)
+    ends = np.append(falls, rises.size)[np.searchsorted(falls, found)]
+    last_storm, last_end = -1, -1
+    for index, storm, period, end in zip(
+        *(column.tolist() for column in (found, storms, periods, ends)), strict=True
+    ):
+        is_on = storm == last_storm and index < last_end
+        if period <= PERIODS_OF_SIGMA or is_on:
+            continue
+        last_storm, last_end = storm, end
+        values = (rates[index], rises[index], sigmas[index], thresholds[index])
+        yield storm, Jump(period, *(float(value) for value in values))

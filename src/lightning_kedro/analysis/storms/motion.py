@@ -5,13 +5,8 @@ from typing import Final
 
 import numpy as np
 
-from lightning_kedro.analysis.sphere import (
-    EARTH_RADIUS_KM,
-    FloatArray,
-    to_lat_lon,
-    to_unit_vectors,
-)
-from lightning_kedro.analysis.storms.pixels import IntArray, PixelGrid
+from lightning_kedro.analysis.sphere import EARTH_RADIUS_KM, FloatArray, to_lat_lon
+from lightning_kedro.analysis.storms.pixels import IntArray, PixelGrid, list_ranges, sort_keys
 from lightning_kedro.analysis.sums import sum_groups
 
 FOOTPRINT_KM: Final = 8.0
@@ -43,20 +38,18 @@ class Motion:
 
 
 def find_centroids(
-    groups: IntArray, lat: FloatArray, lon: FloatArray, n_groups: int
+    groups: IntArray, vectors: FloatArray, n_groups: int
 ) -> tuple[FloatArray, FloatArray]:
     """Mean places of groups of flashes.
 
     Args:
         groups: Group of each flash, shape (n,), from 0.
-        lat: Latitudes, shape (n,), degrees.
-        lon: Longitudes, shape (n,), degrees, any turn.
+        vectors: Their places as unit vectors, shape (n, 3).
         n_groups: Number of groups, none of them empty.
 
     Returns:
         Latitudes and longitudes, shape (groups,) each, degrees: of the mean of the unit vectors.
     """
-    vectors = to_unit_vectors(lat, lon)
     sums = [sum_groups(groups, column, n_groups) for column in vectors.T]
     return to_lat_lon(np.stack(sums, axis=1))
 
@@ -83,11 +76,37 @@ def measure_footprints(groups: IntArray, pixels: IntArray, n_groups: int) -> Flo
     return sum_groups(group, _FOOTPRINTS.find_areas(pixel), n_groups)
 
 
+def measure_lasting_footprints(
+    periods: IntArray, pixels: IntArray, ends: IntArray, length: int
+) -> FloatArray:
+    """Footprints of the flashes of each period and of those just before it.
+
+    Args:
+        periods: Period of each flash, counted through those of all groups, shape (n,), from 0.
+        pixels: Its pixel, shape (n,), as ``find_pixels`` gives it.
+        ends: The end of its group's periods, shape (n,).
+        length: How many periods a flash counts in, its own included, if its group has so many.
+
+    Returns:
+        Area of the pixels, km2, shape (periods,).
+    """
+    n_periods = int(ends.max(initial=0))
+    keys, order = sort_keys(pixels * n_periods + periods)
+    some = np.flatnonzero(np.diff(keys, prepend=-1))
+    pixel, period = np.divmod(keys[some], max(n_periods, 1))
+    # A pixel counts until its group ends, or until it has a flash again.
+    until = np.minimum(period + length, ends[order[some]])
+    again = np.flatnonzero(np.diff(pixel) == 0)
+    until[again] = np.minimum(until[again], period[again + 1])
+    counts = until - period
+    areas = np.repeat(_FOOTPRINTS.find_areas(pixel), counts)
+    return sum_groups(list_ranges(period, counts), areas, n_periods)
+
+
 def fit_motion(
     groups: IntArray,
     minutes: FloatArray,
-    lat: FloatArray,
-    lon: FloatArray,
+    vectors: FloatArray,
     centers: tuple[FloatArray, FloatArray],
 ) -> Motion:
     """Fit a steady motion to the flashes of each storm.
@@ -99,8 +118,7 @@ def fit_motion(
     Args:
         groups: Storm of each flash, shape (n,), from 0.
         minutes: Times, shape (n,), minutes.
-        lat: Latitudes, shape (n,), degrees.
-        lon: Longitudes, shape (n,), degrees.
+        vectors: Places as unit vectors, shape (n, 3).
         centers: Latitudes and longitudes of the storms' centroids, shape (storms,) each, degrees.
 
     Returns:
@@ -108,7 +126,7 @@ def fit_motion(
     """
     n = centers[0].size
     count = np.maximum(np.bincount(groups, minlength=n), 1)
-    east, north = _project(groups, lat, lon, centers)
+    east, north = _project(groups, vectors, centers)
     time = minutes - (sum_groups(groups, minutes, n) / count)[groups]
     spread = sum_groups(groups, time**2, n)
     start, end = np.full(n, np.inf), np.full(n, -np.inf)
@@ -129,13 +147,15 @@ def fit_motion(
 
 
 def _project(
-    groups: IntArray, lat: FloatArray, lon: FloatArray, centers: tuple[FloatArray, FloatArray]
+    groups: IntArray, vectors: FloatArray, centers: tuple[FloatArray, FloatArray]
 ) -> tuple[FloatArray, FloatArray]:
     """Eastward and northward distances of flashes from their storms' centroids, km."""
     phi, lam = (np.radians(values) for values in centers)
     zero = np.zeros(phi.size)
     easts = np.stack([-np.sin(lam), np.cos(lam), zero], axis=1)
     norths = np.stack([-np.sin(phi) * np.cos(lam), -np.sin(phi) * np.sin(lam), np.cos(phi)], axis=1)
-    points = EARTH_RADIUS_KM * to_unit_vectors(lat, lon)
-    east, north = (np.einsum("ij,ij->i", points, axes[groups]) for axes in (easts, norths))
+    points = EARTH_RADIUS_KM * vectors
+    east, north = (
+        np.einsum("ij,ij->i", points, axes.take(groups, axis=0)) for axes in (easts, norths)
+    )
     return np.asarray(east), np.asarray(north)

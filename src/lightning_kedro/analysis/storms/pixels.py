@@ -5,6 +5,7 @@ they are high. Neighbors are found by the distance of places in space, so that n
 happens at 180 degrees or at the poles.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +15,13 @@ import numpy.typing as npt
 from lightning_kedro.analysis.sphere import EARTH_RADIUS_KM, FloatArray, to_unit_vectors
 
 IntArray = npt.NDArray[np.int64]
+
+_KEY_BITS: Final = 63
+"""Bits of a whole number, without its sign."""
+
+_TURN_ERROR: Final = 1e-7
+_COLUMN_ERROR: Final = 1e-3
+"""How far off reaches may be by rounding, in turns of the Earth and in columns, and more."""
 
 _SLACK: Final = 1e-9
 """Two points of a pixel are nearer than its diagonal by this share at least, rounding included."""
@@ -61,11 +69,86 @@ class PixelGrid:
 
     def find_areas(self, keys: IntArray) -> FloatArray:
         """Areas of pixels, km2, shape (n,)."""
-        row = keys // self._stride
+        row = np.arange(int(180.0 / self.height_deg) + 2)
         south = np.radians(row * self.height_deg - 90.0)
         north = np.minimum(south + np.radians(self.height_deg), np.pi / 2.0)
         zone = 2.0 * np.pi * EARTH_RADIUS_KM**2 * (np.sin(north) - np.sin(south))
-        return np.asarray(zone / self._count_columns(row))
+        return np.asarray((zone / self._count_columns(row))[keys // self._stride])
+
+    def find_near(
+        self, keys: IntArray, reach_km: float, *, both_ways: bool = True
+    ) -> tuple[IntArray, IntArray]:
+        """List for each of some pixels the others whose middles are near its own.
+
+        Args:
+            keys: Different pixels, shape (n,), rising.
+            reach_km: Middles are near up to this chord, km.
+            both_ways: Whether each pair is listed for both of its pixels, or for the first only.
+
+        Returns:
+            Where the list of each pixel begins, shape (n + 1,), and the numbers of the near pixels,
+            one list after the other, rising within a list.
+        """
+        n, centers = keys.size, self.find_centers(keys).T
+        pairs = [np.empty(0, dtype=np.int64)]
+        for first, second in self._list_candidates(keys, reach_km):
+            squares = np.zeros(first.size)
+            for values in centers:
+                squares += (values[first] - values[second]) ** 2
+            kept = (second > first) & (squares <= reach_km**2)
+            pairs.append(first[kept] * n + second[kept])
+            if both_ways:
+                pairs.append(second[kept] * n + first[kept])
+        ordered = np.sort(np.concatenate(pairs))
+        ordered = ordered[mark_first(ordered)]
+        first, second = np.divmod(ordered, max(n, 1))
+        starts = np.concatenate([[0], np.cumsum(np.bincount(first, minlength=n))])
+        return starts.astype(np.int64), second
+
+    def _list_candidates(
+        self, keys: IntArray, reach_km: float
+    ) -> Iterator[tuple[IntArray, IntArray]]:
+        """Pairs of pixels among which are all near ones, each the same row or one to the north."""
+        row, column = np.divmod(keys, self._stride)
+        columns_of_row = self._count_columns(np.arange(int(180.0 / self.height_deg) + 2))
+        turn = (column + 0.5) / columns_of_row[row]
+        half_chord = min(reach_km / (2.0 * EARTH_RADIUS_KM), 1.0)
+        rows = int(np.degrees(2.0 * np.arcsin(half_chord)) / self.height_deg) + 1
+        for step in range(min(rows, columns_of_row.size - 2) + 1):
+            here = np.flatnonzero(row + step <= row[-1:].max(initial=0))
+            there = row[here] + step
+            columns = columns_of_row[there]
+            middle = turn[here] * columns - 0.5
+            reach = self._find_reaches(half_chord, step)[row[here]] * columns + _COLUMN_ERROR
+            west = np.ceil(np.maximum(middle - reach, middle - columns)).astype(np.int64)
+            east = np.floor(np.minimum(middle + reach, middle + columns)).astype(np.int64)
+            if step == 0:  # what lies to the west has listed it, or lies across the seam
+                west = np.where(west < 0, west, column)
+            for turns in (0, 1, -1):
+                low = np.maximum(west + turns * columns.astype(np.int64), 0)
+                high = np.minimum(east + turns * columns.astype(np.int64), columns - 1)
+                some = np.flatnonzero(low <= high)
+                if some.size == 0:
+                    continue
+                base = there[some] * self._stride
+                starts = np.searchsorted(keys, base + low[some])
+                stops = np.searchsorted(keys, base + high[some].astype(np.int64), side="right")
+                counts = stops - starts
+                yield np.repeat(here[some], counts), list_ranges(starts, counts)
+
+    def _find_reaches(self, half_chord: float, step: int) -> FloatArray:
+        """How far east and west near middles are at most, so many rows north of each row, turns.
+
+        By the law of cosines for a triangle with the pole; something is added, so that rounding
+        never decides.
+        """
+        row = np.arange(int(180.0 / self.height_deg) + 2)
+        lat = np.radians(np.minimum((row + 0.5) * self.height_deg - 90.0, 90.0))
+        south, north = lat[: row.size - step], lat[step:]
+        both = np.maximum(np.cos(south) * np.cos(north), np.finfo(np.float64).tiny)
+        cosine = 1.0 - 2.0 * half_chord**2 - np.sin(south) * np.sin(north)
+        angle = np.arccos(np.clip(cosine / both, -1.0, 1.0))
+        return np.asarray(angle / (2.0 * np.pi) + _TURN_ERROR)
 
     @property
     def _stride(self) -> int:
@@ -85,30 +168,31 @@ class PixelGrid:
         return np.maximum(np.ceil(np.cos(np.radians(widest)) * 360.0 / self.height_deg), 1.0)
 
 
-def find_near(
-    centers: FloatArray, reach_km: float, *, both_ways: bool = True
-) -> tuple[IntArray, IntArray]:
-    """List for each of some places the others near it.
+def sort_keys(keys: IntArray) -> tuple[IntArray, IntArray]:
+    """Sort keys, equal ones in the order in which they stand.
 
     Args:
-        centers: Shape (n, 3), km.
-        reach_km: Places are near up to this distance, km.
-        both_ways: Whether each pair is listed for both of its places, or for the first only.
+        keys: Shape (n,).
 
     Returns:
-        Where the list of each place begins, shape (n + 1,), and the near places, one list after
-        the other, rising within a list.
+        The keys, rising, and where each of them stood, shape (n,) each.
     """
-    from scipy.spatial import cKDTree
-
-    pairs = cKDTree(centers).query_pairs(reach_km, output_type="ndarray")
-    keys = pairs[:, 0] * len(centers) + pairs[:, 1]
-    if both_ways:
-        keys = np.concatenate([keys, pairs[:, 1] * len(centers) + pairs[:, 0]])
-    keys.sort()
-    first, second = np.divmod(keys, max(len(centers), 1))
-    starts = np.concatenate([[0], np.cumsum(np.bincount(first, minlength=len(centers)))])
-    return starts.astype(np.int64), second
+    if keys.size == 0:
+        return keys, np.empty(0, dtype=np.int64)
+    low, high = int(keys.min()), int(keys.max())
+    bits = keys.size.bit_length()
+    if high - low >= 2 ** (_KEY_BITS - bits):
+        order = np.argsort(keys, kind="stable")
+        return keys[order], order
+    # Each key with its place in one number: NumPy sorts those several times faster.
+    both = np.subtract(keys, low, dtype=np.int64)
+    both <<= bits
+    both |= np.arange(keys.size)
+    both.sort()
+    order = both & (2**bits - 1)
+    both >>= bits
+    both += low
+    return both, order
 
 
 def number_keys(keys: IntArray) -> tuple[IntArray, IntArray, IntArray]:
@@ -121,13 +205,22 @@ def number_keys(keys: IntArray) -> tuple[IntArray, IntArray, IntArray]:
         The different keys, rising, and how often there is each, shape (m,); and the number of each
         key among them, shape (n,).
     """
-    order = np.argsort(keys, kind="stable")
-    ordered = keys[order]
-    starts = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1))
-    counts = np.diff(starts, append=ordered.size)
+    ordered, order = sort_keys(keys)
+    is_first = mark_first(ordered)
+    starts = is_first.nonzero()[0]
+    counts = np.empty_like(starts)
+    np.subtract(starts[1:], starts[:-1], out=counts[:-1])
+    counts[-1:] = ordered.size - starts[-1:]
     numbers = np.empty(keys.size, dtype=np.int64)
-    numbers[order] = np.repeat(np.arange(starts.size), counts)
+    numbers[order] = is_first.cumsum() - 1
     return ordered[starts], counts, numbers
+
+
+def mark_first(ordered: IntArray) -> npt.NDArray[np.bool_]:
+    """Which of some keys, rising, are the first ones of their kind, shape (n,)."""
+    is_first = np.ones(ordered.size, dtype=np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
+    return is_first
 
 
 def find_ends(labels: IntArray, n: int) -> tuple[IntArray, IntArray]:
@@ -158,12 +251,23 @@ def connect(first: IntArray, second: IntArray, n: int) -> tuple[int, IntArray]:
     Returns:
         How many parts there are, and that of each node, shape (n,).
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    graph = coo_array((np.ones(first.size, dtype=np.int8), (first, second)), shape=(n, n))
-    n_parts, parts = connected_components(graph, directed=False)
-    return int(n_parts), parts.astype(np.int64)
+    # Of two roots the lesser one becomes the root of the other, until no edge joins two. Edges grow
+    # fewer from round to round; scipy's csgraph takes longer to sort them, and to be imported.
+    roots = np.arange(n)
+    low, high = np.minimum(first, second), np.maximum(first, second)
+    while low.size:
+        roots[high] = low
+        while True:
+            nearer = roots[roots]
+            if np.array_equal(nearer, roots):
+                break
+            roots = nearer
+        one, two = roots[low], roots[high]
+        apart = one != two
+        one, two = one[apart], two[apart]
+        low, high = np.minimum(one, two), np.maximum(one, two)
+    is_root = roots == np.arange(n)
+    return int(np.count_nonzero(is_root)), (np.cumsum(is_root) - 1)[roots]
 
 
 def list_ranges(starts: IntArray, counts: IntArray) -> IntArray:

@@ -59,7 +59,9 @@ def score_tracks(
     keys, group = np.unique(labels[kept] * stride + steps, return_inverse=True)
     places = lat[kept], lon[kept]
     sizes = measure_footprints(group, find_pixels(*places), keys.size)
-    points = EARTH_RADIUS_KM * to_unit_vectors(*find_centroids(group, *places, keys.size))
+    points = EARTH_RADIUS_KM * to_unit_vectors(
+        *find_centroids(group, to_unit_vectors(*places), keys.size)
+    )
     storm, step = np.divmod(keys, stride)
     tracks = [
         _score_track(points[mine], step[mine], sizes[mine], step_minutes)

@@ -14,25 +14,20 @@ the flashes within the memory only: the same flashes give the same storms in any
 what is older than the flashes that were read.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from lightning_kedro.analysis.sphere import FloatArray
-from lightning_kedro.analysis.storms.pixels import (
-    IntArray,
-    PixelGrid,
-    connect,
-    find_ends,
-    find_near,
-    list_ranges,
-    number_keys,
-)
+from lightning_kedro.analysis.storms.book import NO_STORM, Book
+from lightning_kedro.analysis.storms.memory import Cells, TrackOptions
+from lightning_kedro.analysis.storms.pixels import IntArray, PixelGrid, number_keys, sort_keys
+from lightning_kedro.analysis.storms.strength import find_strongest
+from lightning_kedro.analysis.sums import sum_groups
+from lightning_kedro.analysis.threads import map_ahead
 
-NO_STORM: Final = -1
-
-STEPS_PER_BLOCK: Final = 144
+STEPS_PER_BLOCK: Final = 72
 """Steps are taken in blocks of so many, so that memory does not grow with the window."""
 
 _PIXEL_SHARE: Final = 0.5
@@ -41,44 +36,16 @@ _PIXEL_SHARE: Final = 0.5
 _SMOOTH_SHARE: Final = 0.5
 """Standard deviation of the weight of flashes about a pixel, as a share of the same."""
 
+_MEET_FLASHES: Final = 5
+"""A storm with fewer flashes than this in a cell takes no new ones there, if there is another one.
+
+It was tuned with the options, but is nothing that people would change."""
+
 _PAIRS: Final = 2**21
 """Pairs of pixels weighed in one go."""
 
 _LABELS: Final = 2**31
 """More than there are ever storms."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrackOptions:
-    """How storms are followed.
-
-    Attributes:
-        link_km: Flashes of a memory are joined up to this distance, to a pixel, km.
-        step_minutes: Length of a step, minutes.
-        memory_minutes: Length of the memory, minutes: whole steps.
-        settle_minutes: A storm younger than this that meets another one may be a part of it.
-        settle_flashes: It is, if it has fewer flashes than this in the memory,
-        settle_share: or fewer than this share of the other one's.
-        split_km: Where two cells of a storm are farther apart than this, km,
-        split_flashes: and both have so many flashes at least, the lesser one is a storm of its own.
-        meet_flashes: A storm with fewer flashes than this in a cell takes no new ones there, if
-            there is another one.
-    """
-
-    link_km: float
-    step_minutes: float
-    memory_minutes: float
-    settle_minutes: float
-    settle_flashes: int
-    settle_share: float
-    split_km: float
-    split_flashes: int
-    meet_flashes: int
-
-    @property
-    def memory_steps(self) -> int:
-        """Length of the memory, steps."""
-        return max(round(self.memory_minutes / self.step_minutes), 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,244 +78,198 @@ def track_storms(
     Returns:
         The storm of each flash: all have one.
     """
+    book = Book()
+    return Tracks(*book.close(_follow(lat, lon, minutes, options, book)))
+
+
+def _follow(
+    lat: FloatArray, lon: FloatArray, minutes: FloatArray, options: TrackOptions, book: Book
+) -> IntArray:
+    """The storm of each flash, shape (n,), as the book names them."""
     grid = PixelGrid(options.link_km * _PIXEL_SHARE)
     steps = np.floor(minutes / options.step_minutes).astype(np.int64)
     keys = grid.find_keys(lat, lon)
     labels = np.full(minutes.size, NO_STORM, dtype=np.int64)
-    book = _Book()
-    for first, stop in _list_blocks(steps):
-        low, start, high = np.searchsorted(steps, [first - options.memory_steps + 1, first, stop])
-        if start == high:
-            continue
-        cells = _Cells(grid, keys[low:high], steps[low:high], labels[low:high], options)
-        for step in np.unique(steps[start:high]):
-            cells.take_step(int(step), book)
+
+    def gather(block: tuple[int, int, int]) -> tuple[Cells, list[tuple[int, IntArray]]]:
+        low, start, high = block
+        cells = Cells.gather(grid, keys[low:high], steps[low:high], options)
+        return cells, [*cells.join_memories(np.unique(steps[start:high]))]
+
+    blocks = _list_blocks(steps, options.memory_steps)
+    for (low, _, high), (cells, parts) in zip(blocks, map_ahead(gather, blocks), strict=True):
+        cells.labels[cells.of_flash] = labels[low:high]  # those of a cell are all the same
+        for step, part_of in parts:
+            _Step(cells, step, part_of, options, book).take()
         labels[low:high] = cells.labels[cells.of_flash]
-    del keys, steps  # of millions of flashes
-    return book.close(labels)
+    return labels
 
 
-def _list_blocks(steps: IntArray) -> list[tuple[int, int]]:
-    """First and last step of each block."""
+def _list_blocks(steps: IntArray, memory_steps: int) -> list[tuple[int, int, int]]:
+    """The first flash of each block's memory, the first one of the block, and its end."""
     if steps.size == 0:
         return []
-    firsts = range(int(steps[0]), int(steps[-1]) + 1, STEPS_PER_BLOCK)
-    return [(first, first + STEPS_PER_BLOCK) for first in firsts]
+    firsts = np.arange(int(steps[0]), int(steps[-1]) + 1, STEPS_PER_BLOCK)
+    starts = np.searchsorted(steps, firsts)
+    lows = np.searchsorted(steps, firsts - memory_steps + 1)
+    stops = np.append(starts[1:], steps.size)
+    blocks = zip(lows.tolist(), starts.tolist(), stops.tolist(), strict=True)
+    return [block for block in blocks if block[1] < block[2]]
 
 
-@dataclass(slots=True)
-class _Book:
-    """What is known of storms.
+class _Step:
+    """What becomes of the flashes of a step.
 
     Attributes:
-        born: The step in which each storm began.
-        into: The storm that each turned out to be a part of; itself for most.
-        met: The storm that each shared its cell with when it last had new flashes; -1 if none.
-        parent: The storm that each split from; -1 if none.
+        cells: The cells of the block.
+        step: The step.
+        memory: The cells of the memory, the step's own ones last.
+        is_new: Which of these are of the step, shape (memory,).
+        part_of: The part of the memory that each is in, shape (memory,).
+        labels: The storm of each, shape (memory,): a view, so that what is written there stays.
     """
 
-    born: list[int] = field(default_factory=list)
-    into: IntArray = field(default_factory=lambda: np.arange(1024))
-    met: dict[int, int] = field(default_factory=dict)
-    parent: dict[int, int] = field(default_factory=dict)
-
-    def open_storms(self, count: int, step: int) -> IntArray:
-        """Name new storms."""
-        first = len(self.born)
-        self.born += [step] * count
-        if len(self.born) > self.into.size:
-            self.into = np.concatenate([self.into, np.arange(self.into.size, 2 * len(self.born))])
-        return np.arange(first, first + count)
-
-    def absorb(self, part: int, whole: int) -> None:
-        """Make a storm a part of another one."""
-        self.into[: len(self.born)][self.into[: len(self.born)] == part] = whole
-        self.born[whole] = min(self.born[whole], self.born[part])
-
-    def close(self, labels: IntArray) -> Tracks:
-        """Number the storms by their first flashes; ``labels`` are changed in place."""
-        np.take(self.into, labels, out=labels, mode="clip")
-        n_names = self.into.size
-        exists = np.zeros(n_names, dtype=np.bool_)
-        exists[labels] = True
-        found = np.flatnonzero(exists)
-        first, last = find_ends(labels, n_names)
-        found = found[np.argsort(first[found])]
-        rank = np.full(n_names, NO_STORM, dtype=np.int64)
-        rank[found] = np.arange(found.size)
-        links = []
-        for table in (self.met, self.parent):
-            link = np.full(found.size, NO_STORM, dtype=np.int64)
-            for storm, other in table.items():
-                if other >= 0 and self.into[other] != storm and self.into[storm] == storm:
-                    link[rank[storm]] = rank[self.into[other]]
-            links.append(link)
-        ends = last[found]
-        outlived = (links[0] >= 0) & (ends[links[0]] > ends)
-        np.take(rank, labels, out=labels, mode="clip")
-        return Tracks(labels, np.where(outlived, links[0], NO_STORM), links[1])
-
-
-class _Cells:
-    """The flashes of a block by pixel and step: all of one pixel and step are of one storm."""
-
     def __init__(
-        self,
-        grid: PixelGrid,
-        keys: IntArray,
-        steps: IntArray,
-        labels: IntArray,
-        options: TrackOptions,
+        self, cells: Cells, step: int, part_of: IntArray, options: TrackOptions, book: Book
     ) -> None:
-        found, _, pixel = number_keys(keys)
-        self.options = options
-        self.centers = grid.find_centers(found)
-        self.near_starts, self.near = find_near(self.centers, options.link_km, both_ways=False)
-        base = int(steps[0])
-        cells, self.counts, self.of_flash = number_keys((steps - base) * found.size + pixel)
-        self.step, self.pixel = np.divmod(cells, found.size)
-        self.step += base
-        self.labels = np.full(cells.size, NO_STORM, dtype=np.int64)
-        self.labels[self.of_flash] = labels  # those of a cell are all the same
-        self._place = np.full(found.size, -1, dtype=np.int64)
+        low, start, high = cells.find_memory(step)
+        self.cells, self.step, self.part_of = cells, step, part_of
+        self.options, self.book = options, book
+        self.memory = slice(low, high)
+        self.n_old = start - low
+        self.labels = cells.labels[self.memory]
+        self.counts = cells.counts[self.memory]
+        self.pixels = cells.pixel[self.memory]
 
-    def take_step(self, step: int, book: _Book) -> None:
-        """Give the flashes of a step their storms."""
-        edges = [step - self.options.memory_steps + 1, step, step + 1]
-        low, start, high = np.searchsorted(self.step, edges)
-        part_of = self._join(self.pixel[low:high])
-        labels = self.labels[low:high]  # a view: what is written there stays
-        known = labels >= 0
-        labels[known] = book.into[labels[known]]
-        new = ~known
-        counts = self.counts[low:high][known]
-        votes = _count_votes(part_of[known], labels[known], counts)
-        if self._split(slice(low, high), part_of, votes, step, book):
-            votes = _count_votes(part_of[known], labels[known], counts)
-        n_storms = np.bincount(votes[0], minlength=int(part_of.max()) + 1)
+    def take(self) -> None:
+        """Give the flashes of the step their storms."""
+        book, old, new = self.book, slice(0, self.n_old), slice(self.n_old, None)
+        book.follow(self.labels[old])
+        votes = self._count_votes()
+        if self._split(votes):
+            votes = self._count_votes()
+        part_of_new = self.part_of[new]
+        n_storms = np.bincount(votes[0], minlength=int(self.part_of.max()) + 1)
         where = np.concatenate([[0], np.cumsum(n_storms)])
-        single = new & (n_storms[part_of] == 1)
-        labels[single] = votes[1][where[part_of[single]]]
-        alone = new & (n_storms[part_of] == 0)
-        parts, index = np.unique(part_of[alone], return_inverse=True)
-        labels[alone] = book.open_storms(parts.size, step)[index]
-        book.met.update(dict.fromkeys(np.unique(labels[start - low :]).tolist(), NO_STORM))
-        has_new = np.bincount(part_of[new], minlength=n_storms.size) > 0
-        for part in np.flatnonzero((n_storms > 1) & has_new):
-            mine = slice(where[part], where[part + 1])
-            meeting = low + np.flatnonzero(part_of == part)
-            self._meet(meeting, votes[1][mine], votes[2][mine], step, book)
+        labels = self.labels[new]
+        single = n_storms[part_of_new] == 1
+        labels[single] = votes[1][where[part_of_new[single]]]
+        alone = n_storms[part_of_new] == 0
+        parts, _, index = number_keys(part_of_new[alone])
+        labels[alone] = book.open_storms(parts.size, self.step)[index]
+        book.part_ways(labels[labels >= 0])
+        has_new = np.bincount(part_of_new, minlength=n_storms.size) > 0
+        meetings = np.flatnonzero((n_storms > 1) & has_new)
+        cells = self._list_cells(meetings)
+        for part, mine in zip(meetings.tolist(), cells, strict=True):
+            storms = slice(where[part], where[part + 1])
+            self._meet(mine, votes[1][storms].tolist(), votes[2][storms].tolist())
 
-    def _join(self, pixel: IntArray) -> IntArray:
-        """The part of the memory that each of its cells is in, shape (cells,)."""
-        self._place[pixel] = 0
-        filled = np.flatnonzero(self._place == 0)
-        self._place[filled] = np.arange(filled.size)
-        counts = self.near_starts[filled + 1] - self.near_starts[filled]
-        other = self._place[self.near[list_ranges(self.near_starts[filled], counts)]]
-        first = np.repeat(np.arange(filled.size), counts)
-        kept = other >= 0
-        parts = connect(first[kept], other[kept], filled.size)[1]
-        part_of = parts[self._place[pixel]]
-        self._place[filled] = -1
-        return np.asarray(part_of)
+    def _count_votes(self) -> tuple[IntArray, IntArray, IntArray]:
+        """Flashes by part and storm: parts, storms and counts, in order of both."""
+        old = slice(0, self.n_old)
+        keys, _, index = number_keys(self.part_of[old] * _LABELS + self.labels[old])
+        votes = np.bincount(index, self.counts[old], keys.size).astype(np.int64)
+        return keys // _LABELS, keys % _LABELS, votes
 
-    def _split(
-        self,
-        memory: slice,
-        part_of: IntArray,
-        votes: tuple[IntArray, IntArray, IntArray],
-        step: int,
-        book: _Book,
-    ) -> bool:
+    def _list_cells(self, parts: IntArray) -> list[IntArray]:
+        """The cells of each of some parts, rising."""
+        of_part, order = sort_keys(self.part_of)
+        starts = np.searchsorted(of_part, parts).tolist()
+        stops = np.searchsorted(of_part, parts, side="right").tolist()
+        return [order[start:stop] for start, stop in zip(starts, stops, strict=True)]
+
+    def _split(self, votes: tuple[IntArray, IntArray, IntArray]) -> bool:
         """Make cells that have parted from their storms storms of their own: whether any have."""
         large = votes[2] >= self.options.split_flashes
         parts, storms, flashes = (column[large] for column in votes)
-        found, counts = np.unique(storms, return_counts=True)
-        labels, pixels = self.labels[memory], self.pixel[memory]
+        found, counts, _ = number_keys(storms)
         any_split = False
         for storm in found[counts > 1]:
             mine = np.flatnonzero(storms == storm)
             main, *rest = parts[mine[np.argsort(-flashes[mine], kind="stable")]]
-            trunk = self.centers[np.unique(pixels[(part_of == main) & (labels == storm)])]
+            of_storm = np.flatnonzero(self.labels == storm)
+            of_part = self.part_of[of_storm]
+            trunk = self._find_places(of_storm[of_part == main])
             for part in rest:
-                branch = np.flatnonzero((part_of == part) & (labels == storm))
-                places = self.centers[np.unique(pixels[branch])]
-                if _measure_gap(trunk, places) > self.options.split_km:
-                    name = int(book.open_storms(1, step)[0])
-                    book.parent[name] = int(storm)
-                    labels[branch] = name
+                branch = of_storm[of_part == part]
+                if _measure_gap(trunk, self._find_places(branch)) > self.options.split_km:
+                    self.labels[branch] = self.book.branch_off(int(storm), self.step)
                     any_split = True
         return any_split
 
-    def _meet(
-        self, meeting: IntArray, storms: IntArray, votes: IntArray, step: int, book: _Book
-    ) -> None:
-        """Take storms that have met for one, or tell their new flashes apart."""
-        options = self.options
-        born = np.array([book.born[storm] for storm in storms])
-        main = int(storms[np.lexsort((born, -votes))[0]])
-        is_young = (step - born) * options.step_minutes < options.settle_minutes
-        is_small = votes < max(options.settle_flashes, options.settle_share * votes.max())
-        is_part = is_young & is_small & (storms != main)
-        for part in storms[is_part]:
-            book.absorb(int(part), main)
-        labels = self.labels[meeting]
-        labels[labels >= 0] = book.into[labels[labels >= 0]]
-        new = np.flatnonzero(labels < 0)
-        takes = storms[~is_part & ((votes >= options.meet_flashes) | (storms == main))]
-        if takes.size == 1:
-            labels[new] = takes[0]
-        elif new.size:
-            labels[new] = self._share_out(meeting, labels, new, takes)
-        self.labels[meeting] = labels
-        self._note_meeting(labels[new], main, storms[~is_part], book)
+    def _find_places(self, cells: IntArray) -> FloatArray:
+        """Middles of the different pixels of cells, km, shape (pixels, 3)."""
+        return self.cells.centers[number_keys(self.pixels[cells])[0]]
 
-    def _share_out(
-        self, meeting: IntArray, labels: IntArray, new: IntArray, storms: IntArray
-    ) -> IntArray:
+    def _meet(self, meeting: IntArray, storms: list[int], votes: list[int]) -> None:
+        """Take storms that have met for one, or tell their new flashes apart.
+
+        Args:
+            meeting: The cells where they have met.
+            storms: The storms.
+            votes: Flashes of each in the memory.
+        """
+        options, book = self.options, self.book
+        born = [book.born[storm] for storm in storms]
+        main = min(zip((-vote for vote in votes), born, storms, strict=True))[2]
+        few = max(options.settle_flashes, options.settle_share * max(votes))
+        part_of_main = {
+            storm
+            for storm, vote, since in zip(storms, votes, born, strict=True)
+            if storm != main
+            and vote < few
+            and (self.step - since) * options.step_minutes < options.settle_minutes
+        }
+        for storm in storms:
+            if storm in part_of_main:
+                book.absorb(storm, main)
+        first_new = int(np.searchsorted(meeting, self.n_old))
+        old, new = meeting[:first_new], meeting[first_new:]
+        if book.is_changed:
+            labels = self.labels[old]
+            book.follow(labels)
+            self.labels[old] = labels
+        present = [storm for storm in storms if storm not in part_of_main]
+        takes = [
+            storm
+            for storm, vote in zip(storms, votes, strict=True)
+            if storm not in part_of_main and (storm == main or vote >= _MEET_FLASHES)
+        ]
+        if len(takes) == 1:
+            self.labels[new] = takes[0]
+            flashing = takes
+        else:
+            labels = self._share_out(old, new, np.array(takes))
+            self.labels[new] = labels
+            flashing = [*set(labels.tolist())]
+        if len(present) > 1:
+            other = next(storm for storm in present if storm != main)
+            book.note_meeting(flashing, main, other)
+
+    def _share_out(self, old: IntArray, new: IntArray, storms: IntArray) -> IntArray:
         """The storms that are strongest about new cells."""
-        old = np.flatnonzero(np.isin(labels, storms))
-        of_storm = (labels[old][:, np.newaxis] == storms) * self.counts[meeting[old]][:, np.newaxis]
-        here, there = self.centers[self.pixel[meeting[new]]], self.centers[self.pixel[meeting[old]]]
+        number = self.book.number_among(self.labels[old], storms)
+        old, number = old[number >= 0], number[number >= 0]
+        pixels, _, index = number_keys(self.pixels[old])
+        slots = index * storms.size + number
+        of_storm = sum_groups(slots, self.counts[old].astype(float), pixels.size * storms.size)
+        of_storm = of_storm.reshape(pixels.size, storms.size)
+        here, there = self.cells.centers[self.pixels[new]], self.cells.centers[pixels]
         width = _SMOOTH_SHARE * self.options.link_km
-        most = max(_PAIRS // old.size, 1)
-        strongest = []
-        for first in range(0, new.size, most):
-            squares = _square_distances(here[first : first + most], there)
-            # Far from all of them the nearest one counts: the weight falls slowly there.
-            weights = np.exp(-squares / (2.0 * width**2)) + 1e-9 / (1.0 + squares)
-            strongest.append((weights @ of_storm).argmax(axis=1))
+        most = max(_PAIRS // pixels.size, 1)
+        strongest = [
+            find_strongest(here[first : first + most], there, of_storm, width)
+            for first in range(0, new.size, most)
+        ]
         return np.asarray(storms[np.concatenate(strongest)])
-
-    def _note_meeting(self, flashing: IntArray, main: int, present: IntArray, book: _Book) -> None:
-        """Note whom each storm with new flashes shares its cell with."""
-        if present.size == 1:
-            return
-        others = [storm for storm in present.tolist() if storm != main]
-        for storm in set(flashing.tolist()):
-            book.met[storm] = main if storm != main else others[0]
 
 
 def _measure_gap(first: FloatArray, second: FloatArray) -> float:
     """Least distance between two sets of places, km."""
-    from scipy.spatial import cKDTree
-
-    return float(cKDTree(first).query(second)[0].min())
-
-
-def _square_distances(first: FloatArray, second: FloatArray) -> FloatArray:
-    """Squared distances of all pairs, shape (first, second), km2; right to 1e-6 km2."""
-    first, second = first - second[0], second - second[0]
-    squares = (first**2).sum(axis=1)[:, np.newaxis] + (second**2).sum(axis=1)
-    squares -= 2.0 * first @ second.T
-    return np.asarray(np.maximum(squares, 0.0))
-
-
-def _count_votes(
-    parts: IntArray, labels: IntArray, counts: IntArray
-) -> tuple[IntArray, IntArray, IntArray]:
-    """Flashes by part and storm: parts, storms and counts, in order of both."""
-    keys, _, index = number_keys(parts * _LABELS + labels)
-    votes = np.bincount(index, counts, keys.size).astype(np.int64)
-    return keys // _LABELS, keys % _LABELS, votes
+    most = max(_PAIRS // len(second), 1)
+    least = [
+        sum(np.subtract.outer(*axis) ** 2 for axis in zip(some.T, second.T, strict=True)).min()
+        for some in (first[start : start + most] for start in range(0, len(first), most))
+    ]
+    return float(np.sqrt(min(least)))

@@ -90,7 +90,8 @@ def widen(selection: Selection, options: StormOptions) -> Selection:
     """The selection with the time before and after it that its storms depend on."""
     start = selection.start - timedelta(hours=options.look_back_hours)
     start = max(start - (start - _EPOCH) % _ALIGNED, min(_FIRST_LOOK, selection.start))
-    after = options.settle_minutes + options.eps_minutes + options.step_minutes
+    track = options.track
+    after = track.settle_minutes + options.density.eps_minutes + track.step_minutes
     end = selection.end + timedelta(minutes=after)
     first, *rest = selection.segments
     segments = [replace(first, start=start), *rest]

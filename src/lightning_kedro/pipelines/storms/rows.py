@@ -3,15 +3,16 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from lightning_kedro.analysis.sphere import FloatArray
+from lightning_kedro.analysis.sphere import FloatArray, to_unit_vectors
 from lightning_kedro.analysis.storms.finding import Lives, find_lives
 from lightning_kedro.analysis.storms.motion import find_pixels
-from lightning_kedro.analysis.storms.pixels import IntArray
+from lightning_kedro.analysis.storms.pixels import IntArray, sort_keys
 from lightning_kedro.pipelines.storms.flashes import FoundStorms, take_times
 
 _DIGEST_BYTES: Final = 3
@@ -47,18 +48,21 @@ class StormRows:
             for name in ("lat", "lon", "energy_j", "area_km2")
         }
 
-    def split(self) -> "Iterator[StormPart]":
+    def split(self) -> "list[StormPart]":
         """Parts of the storms that together have some hundred thousand flashes, at least one.
 
         So what is computed of storms takes no more memory with a longer window.
         """
-        inside = np.flatnonzero(self.ranks >= 0)
-        inside = inside[np.argsort(self.ranks[inside], kind="stable")]
-        counts = np.bincount(self.ranks[inside], minlength=self.storms.size)
-        for storms, flashes in split_groups(counts):
-            rows = np.sort(inside[flashes])
-            groups = self.ranks[rows] - storms.start
-            yield StormPart(self, storms, rows + self.found.window.start, groups)
+        ranks, order = sort_keys(self.ranks)
+        first = int(np.searchsorted(ranks, 0))
+        counts = np.bincount(ranks[first:], minlength=self.storms.size)
+        del ranks  # of millions of flashes
+        order = order[first:]
+        order += self.found.window.start
+        return [
+            StormPart(self, storms, order[flashes], counts[storms])
+            for storms, flashes in split_groups(counts)
+        ]
 
     def take(self, name: str, rows: IntArray) -> FloatArray:
         """A column of some flashes, shape (n,); NaN where it is missing."""
@@ -69,33 +73,45 @@ class StormRows:
         return [self.names[storm] if storm >= 0 else None for storm in storms.tolist()]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class StormPart:
     """Some of the storms of a window.
 
     Attributes:
         all_rows: All of them.
         ranks: Which of its ``storms`` these are.
-        rows: Rows of the table that are theirs and in the window, shape (n,), rising.
-        groups: Storm of each of them, from 0, shape (n,).
+        rows: Rows of the table that are theirs and in the window, storm by storm, and in order of
+            time, shape (n,).
+        counts: How many of them are of each storm, shape (m,).
     """
 
     all_rows: StormRows
     ranks: slice
     rows: IntArray
-    groups: IntArray
+    counts: IntArray
 
     @property
     def storms(self) -> IntArray:
         """The numbers of the storms in what was found, shape (m,)."""
         return self.all_rows.storms[self.ranks]
 
-    @property
+    @cached_property
+    def groups(self) -> IntArray:
+        """Storm of each flash, from 0, shape (n,), rising."""
+        return np.repeat(np.arange(self.counts.size), self.counts)
+
+    @cached_property
     def times(self) -> npt.NDArray[np.datetime64]:
         """Times of the flashes, datetime64[us], shape (n,)."""
         return self.all_rows.times[self.rows]
 
-    def find_pixels(self) -> IntArray:
+    @cached_property
+    def vectors(self) -> FloatArray:
+        """Places of the flashes as unit vectors, shape (n, 3)."""
+        return to_unit_vectors(self.take("lat"), self.take("lon"))
+
+    @cached_property
+    def pixels(self) -> IntArray:
         """Pixels of the flashes, for footprints, shape (n,)."""
         return find_pixels(self.take("lat"), self.take("lon"))
 
