@@ -29,13 +29,13 @@ def main() -> None:
         print(f"{n:,} flashes in {given.hours:g} h")
         reported = tables.reported
         drawings: dict[str, Callable[[], Any]] = {
-            "cluster_map": lambda given=reported: nodes.map_clusters(given),
-            "cluster_animation": lambda given=reported: nodes.animate_clusters(given),
-            "storm_map": lambda given=reported: nodes.map_storms(given),
-            "storm_series": lambda given=reported: nodes.plot_storm_series(given),
-            "density_map": lambda given=reported: nodes.map_density(given),
-            "flash_rate": lambda given=reported: nodes.plot_flash_rate(given),
-            "k_evaluation": lambda given=reported: nodes.plot_k_evaluation(given)[0],
+            "cluster_map": lambda given=reported: nodes.map_clusters(given).content,
+            "cluster_animation": lambda given=reported: nodes.animate_clusters(given).content,
+            "storm_map": lambda given=reported: nodes.map_storms(given).content,
+            "storm_series": lambda given=reported: nodes.plot_storm_series(given).content,
+            "density_map": lambda given=reported: nodes.map_density(given).content,
+            "flash_rate": lambda given=reported: nodes.plot_flash_rate(given).content,
+            "k_evaluation": lambda given=reported: nodes.plot_k_evaluation(given)[0].content,
         }
         pictures = {name: measure(name, draw) for name, draw in drawings.items()}
         measure("report", lambda given=reported, drawn=pictures: write_html(given, drawn))
