@@ -141,9 +141,11 @@ class StormWindow:
 
     def list_jumps(self, algorithm: str = "", storms: slice = slice(None)) -> list[dict[str, Any]]:
         """The jumps of one algorithm or all, of some storms or all; times are datetime64[us]."""
-        storm = self.jumps["storm"]
-        start, stop, _ = storms.indices(len(self))
-        wanted = self.jumps[(storm >= start) & (storm < stop)]
+        ends = storms.indices(len(self))[:2]
+        first, last = np.searchsorted(self.jumps["storm"].to_numpy(), ends)
+        if first >= last:
+            return []  # most storms have none
+        wanted = self.jumps[first:last]
         if algorithm:
             wanted = wanted[wanted["algorithm"] == algorithm]
         return [
