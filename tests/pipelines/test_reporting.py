@@ -475,6 +475,14 @@ def test_numbers_avoid_each_other_and_the_flashes_where_there_is_room() -> None:
     assert hidden.max() <= 20
 
 
+def test_numbers_touch_no_name_that_is_written_there() -> None:
+    at, box, none = np.array([[100.0, 100.0]]), np.array([400.0, 300.0]), np.empty((0, 2))
+    (free,) = labels.place_numbers(at, np.full(1, 1), box, none)
+    names = (free[None], np.array([[5.0, 40.0]]))
+    (placed,) = labels.place_numbers(at, np.full(1, 1), box, none, names)
+    assert abs(placed[0] - free[0]) > 5.0
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence", "warning"),
     [

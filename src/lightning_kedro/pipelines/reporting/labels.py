@@ -26,6 +26,7 @@ _FAR_REACHES: Final = (5.0, 7.0, 10.0)
 _COVERING: Final = (0.1, 20)  # cost of a flash that is covered, and how many count
 _FAR_COVERING: Final = (1.5, 3)
 _TURNS: Final = np.radians([0, 180, 90, 270, 45, 135, 225, 315])
+_NAME_PADDING: Final = 2.0  # points between a name and the numbers near it
 
 
 def label_clusters(
@@ -118,7 +119,7 @@ def add_numbers(
         for some in (places, flashes)
     )
     digits = np.array([len(f"{number}") for number in numbers])
-    beside = place_numbers(at, digits, box, dots, is_far=is_far)
+    beside = place_numbers(at, digits, box, dots, _find_names(axes), is_far=is_far)
     artists: list[Any] = []
     look: dict[str, Any] = {"size": _SIZE, "weight": "bold", "color": theme.text, "zorder": 6}
     look |= {"ha": "center", "va": "center_baseline", "transform": axes.transAxes}
@@ -128,6 +129,16 @@ def add_numbers(
         halo = [withStroke(linewidth=2.6, foreground=theme.page)]
         artists.append(axes.text(*(end / box), f"{number}", path_effects=halo, **look))
     return artists
+
+
+def _find_names(axes: Any) -> tuple[FloatArray, FloatArray]:  # noqa: ANN401
+    """Middles and half sizes of the names on a map, each of shape (m, 2), points."""
+    points = 72.0 / axes.figure.dpi
+    frame = axes.get_window_extent()
+    boxes = [name.get_window_extent().padded(_NAME_PADDING / points) for name in axes.texts]
+    corners = np.array([box.extents for box in boxes]).reshape(-1, 2, 2)
+    middles = (corners.mean(axis=1) - [frame.x0, frame.y0]) * points
+    return middles, (corners[:, 1] - corners[:, 0]) * points / 2.0
 
 
 def _add_leader(axes: Any, start: FloatArray, end: FloatArray, theme: Theme) -> list[Any]:  # noqa: ANN401
@@ -142,6 +153,7 @@ def place_numbers(
     digits: npt.NDArray[np.integer],
     box: FloatArray,
     flashes: FloatArray,
+    names: tuple[FloatArray, FloatArray] | None = None,
     *,
     is_far: bool = False,
 ) -> FloatArray:
@@ -152,12 +164,14 @@ def place_numbers(
         digits: How many digits each number has, shape (k,).
         box: Width and height of the map, points.
         flashes: Flashes, shape (n, 2), points.
+        names: Middles and half widths and heights of what is written there already, each of shape
+            (m, 2), points.
         is_far: Whether they may stand far away, so that they cover no flash at all.
 
     Returns:
         Middles of the numbers, shape (k, 2), points. Each in turn takes the best of the places
-        around its center: within the map, touching no number before it and no ring, covering few
-        flashes, near; in that order.
+        around its center: within the map, touching no number before it, no name and no ring,
+        covering few flashes, near; in that order.
     """
     halves = np.column_stack([digits * _DIGIT, np.full(digits.size, _CAPITAL)]) * _SIZE / 2.0
     steps = np.column_stack([np.cos(_TURNS), np.sin(_TURNS)])
@@ -171,6 +185,8 @@ def place_numbers(
         cost = 0.3 * distance + covering * np.minimum(_overlap(tries, half, flashes, _DOT), most)
         cost += 3.0 * _overlap(tries, half, at, np.full(2, _RING / 2.0))
         cost += 6.0 * _overlap(tries, half, placed[:one], halves[:one])
+        if names is not None:
+            cost += 6.0 * _overlap(tries, half, *names)
         cost += 12.0 * ((tries < half) | (tries > box - half)).any(axis=1)
         placed[one] = tries[np.argmin(cost)]
     return placed
