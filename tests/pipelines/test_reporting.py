@@ -39,6 +39,7 @@ from lightning_kedro.pipelines.reporting import (
     maps,
     nodes,
 )
+from lightning_kedro.pipelines.reporting.figures import Words, make_figure
 from lightning_kedro.pipelines.reporting.palette import DARK, LIGHT, mix
 from lightning_kedro.pipelines.reporting.storm_window import StormWindow
 from lightning_kedro.pipelines.reporting.window import Window, describe_span, read_slots
@@ -649,3 +650,10 @@ def test_a_million_flashes_are_mapped_in_seconds() -> None:
     nodes.map_clusters(reported)
     nodes.map_density(reported)
     assert time.perf_counter() - began < 20
+
+
+@pytest.mark.parametrize("length", [10, 90, 160])
+def test_title_and_subtitle_end_within_the_picture(length: int) -> None:
+    figure = make_figure(Words("M" * (length // 2), "M" * length), LIGHT)
+    ends = [text.get_window_extent().x1 for text in figure.texts[:2]]
+    assert max(ends) <= 0.99 * 1440

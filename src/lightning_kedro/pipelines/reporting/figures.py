@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 12.0, 8.0
 """Of every figure, inches: 3 to 2, as Kedro-Viz shows pictures."""
 
+_RIGHT: Final = 0.985  # where lines end, as a share of the width
 _LONGEST_LINE: Final = 64  # characters of what stands in place of a picture
 DPI: Final = 120
 DATA_CREDIT: Final = "Data: NOAA GOES-R GLM L2 LCFA"
@@ -49,10 +50,12 @@ def make_figure(words: Words, theme: Theme, left: float = 0.06) -> "Figure":
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI, facecolor=theme.page)
-    size = min(22.0, 22.0 * 62 / max(len(words.title), 1))
-    figure.text(left, 0.945, words.title, size=size, weight="bold", color=theme.text, va="center")
-    figure.text(left, 0.898, words.subtitle, size=12.5, color=theme.quiet, va="center")
-    figure.text(0.985, 0.018, words.note, size=8.5, color=theme.quiet, ha="right", va="center")
+    look: dict[str, Any] = {"va": "center"}
+    title = figure.text(left, 0.945, words.title, size=22, weight="bold", color=theme.text, **look)
+    subtitle = figure.text(left, 0.898, words.subtitle, size=12.5, color=theme.quiet, **look)
+    for text in (title, subtitle):
+        _fit(text, (_RIGHT - left) * WIDTH * DPI)
+    figure.text(_RIGHT, 0.018, words.note, size=8.5, color=theme.quiet, ha="right", va="center")
     if words.empty:
         box = {"boxstyle": "round,pad=0.8", "facecolor": theme.page, "edgecolor": theme.accent}
         figure.text(
@@ -64,6 +67,12 @@ def make_figure(words: Words, theme: Theme, left: float = 0.06) -> "Figure":
             bbox=box,
         )
     return figure
+
+
+def _fit(text: Any, pixels: float) -> None:  # noqa: ANN401
+    """Write a line so small that it is no longer than it may be."""
+    while (length := text.get_window_extent().width) > pixels:  # hinted: not in proportion
+        text.set_size(text.get_size() * min(pixels / length, 0.99))
 
 
 def render_png(figure: "Figure", words: Words) -> bytes:
