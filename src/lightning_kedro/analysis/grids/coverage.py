@@ -6,6 +6,7 @@ are second differences of it at the corners of the cells. Nothing is sampled or 
 Sutherland-Hodgman clipping (what glmtools has, with pyclipper) gives the same areas.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -64,7 +65,9 @@ def cover_cells(x: FloatArray, y: FloatArray) -> Coverage:
         which, cell = np.divmod(covered, wide * high)
         row, column = np.divmod(cell, wide)
         polygon = mine[which]
-        parts.append((polygon, column + left[polygon], row + bottom[polygon], shares.ravel()[covered]))
+        parts.append(
+            (polygon, column + left[polygon], row + bottom[polygon], shares.ravel()[covered])
+        )
     if not parts:
         nothing = np.empty(0, np.int64)
         return Coverage(nothing, nothing, nothing, np.empty(0), area)
@@ -75,7 +78,7 @@ def cover_cells(x: FloatArray, y: FloatArray) -> Coverage:
 def _measure(x: FloatArray, y: FloatArray) -> FloatArray:
     """Areas of polygons, shape (n,)."""
     x, y = x - x[:, :1], y - y[:, :1]  # far from zero the products would lose digits
-    return np.abs((x * np.roll(y, -1, 1) - np.roll(x, -1, 1) * y).sum(1)) / 2.0
+    return np.asarray(np.abs((x * np.roll(y, -1, 1) - np.roll(x, -1, 1) * y).sum(1)) / 2.0)
 
 
 def _group_sizes(
@@ -86,7 +89,7 @@ def _group_sizes(
     keys = columns * stride + rows
     order = np.argsort(keys, kind="stable")
     edges = np.flatnonzero(np.diff(keys[order], prepend=-1, append=-1))
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in itertools.pairwise(edges):
         wide, high = divmod(int(keys[order[start]]), stride)
         if wide == 0 or high == 0:  # of no area
             continue

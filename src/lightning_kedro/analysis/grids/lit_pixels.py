@@ -7,7 +7,7 @@ glmtools (``get_lutevents``; Bruning et al. 2019, doi 10.1029/2019JD030874).
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +55,11 @@ class Seen:
     area_km2: FloatArray
     least_km2: FloatArray
 
+    def take(self, rows: IntArray) -> Self:
+        """Those of some pixels."""
+        parts = (self.count, self.known, self.area_km2, self.least_km2)
+        return type(self)(*(part[rows] for part in parts))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LitPixels:
@@ -73,6 +78,11 @@ class LitPixels:
     energy_nj: FloatArray
     flashes: Seen
     groups: Seen
+
+    def take(self, rows: IntArray) -> Self:
+        """Some of the pixels."""
+        flashes, groups = self.flashes.take(rows), self.groups.take(rows)
+        return type(self)(self.x[rows], self.y[rows], self.energy_nj[rows], flashes, groups)
 
 
 def find_pixels(
@@ -112,6 +122,6 @@ def _see(pixel: IntArray, family: Family, n: int) -> Seen:
     return Seen(
         np.bincount(where, minlength=n).astype(np.float64),
         np.bincount(where[is_known], minlength=n).astype(np.float64),
-        np.bincount(where[is_known], area[is_known], n),
+        sum_groups(where[is_known], area[is_known], n),
         least,
     )

@@ -6,14 +6,30 @@ Names, long names and units are those of glmtools' and NOAA's gridded GLM files 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:  # the check of parameters needs the names, and no more
+    import numpy as np
+    import numpy.typing as npt
 
-from lightning_kedro.analysis.grids.sums import LEAST, CellSums
+    from lightning_kedro.analysis.grids.sums import CellSums
 
-FloatArray = npt.NDArray[np.float64]
+SUMS: Final = (
+    "flash_extent",
+    "flash_known",
+    "flash_area",
+    "group_extent",
+    "group_known",
+    "group_area",
+    "energy",
+    "flash_centroids",
+    "group_centroids",
+)
+"""What is added up by cell: of pixels by the share of the cell that each covers (the first six), by
+the part of the pixel that is in the cell (the energy), of centroids one by one."""
+
+LEAST: Final = "least_area"
+"""What is not added up: the least area of a flash whose pixels touch the cell."""
 
 PER_CELL: Final = "Count per grid cell per step"
 """Units of densities, until the grid and the step are known."""
@@ -41,8 +57,10 @@ class Product:
     divided_by: str | None = None
     cell_methods: str = "time: sum area: mean"
 
-    def compute(self, sums: CellSums) -> FloatArray:
+    def compute(self, sums: "CellSums") -> "npt.NDArray[np.float64]":
         """Its value in each cell that has seen something, shape (n,); 0 where there is none."""
+        import numpy as np
+
         values = sums.take(self.summed)
         if self.divided_by is not None:
             count = sums.take(self.divided_by)

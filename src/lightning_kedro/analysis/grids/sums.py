@@ -9,27 +9,11 @@ import numpy.typing as npt
 
 from lightning_kedro.analysis.grids.coverage import Coverage
 from lightning_kedro.analysis.grids.lit_pixels import LitPixels
+from lightning_kedro.analysis.grids.products import LEAST, SUMS
 from lightning_kedro.analysis.grids.target import TargetGrid
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-
-SUMS: Final = (
-    "flash_extent",
-    "flash_known",
-    "flash_area",
-    "group_extent",
-    "group_known",
-    "group_area",
-    "energy",
-    "flash_centroids",
-    "group_centroids",
-)
-"""What is added up by cell: of pixels by the share of the cell that each covers (the first six), by
-the part of the pixel that is in the cell (the energy), of centroids one by one."""
-
-LEAST: Final = "least_area"
-"""What is not added up: the least area of a flash whose pixels touch the cell."""
 
 _PENDING: Final = 1 << 19
 """So many rows wait at most to be added up: some 50 MB."""
@@ -112,8 +96,11 @@ def sum_pixels(pixels: LitPixels, coverage: Coverage, grid: TargetGrid) -> CellS
     with np.errstate(divide="ignore"):  # what has no area covers nothing
         energy = pixels.energy_nj / coverage.area
     flashes, groups = pixels.flashes, pixels.groups
-    seen = (flashes.count, flashes.known, flashes.area_km2)
-    seen += (groups.count, groups.known, groups.area_km2, energy)
+    seen = (
+        *(flashes.count, flashes.known, flashes.area_km2),
+        *(groups.count, groups.known, groups.area_km2),
+        energy,
+    )
     sums = np.zeros((inside.size, len(SUMS)))
     np.multiply(np.stack(seen, 1)[polygon], share[:, None], out=sums[:, : len(seen)])
     return CellSums(cell[inside], sums, flashes.least_km2[polygon])

@@ -110,12 +110,12 @@ class FixedGrid(TargetGrid):
     @property
     def center_x(self) -> FloatArray:
         """East-west angles of the centers of columns, rad, shape (columns,)."""
-        return self.x + STEP_RAD * np.arange(self.columns)
+        return np.asarray(self.x + STEP_RAD * np.arange(self.columns))
 
     @property
     def center_y(self) -> FloatArray:
         """North-south angles of the centers of rows, rad, shape (rows,), falling."""
-        return self.y - STEP_RAD * np.arange(self.rows)
+        return np.asarray(self.y - STEP_RAD * np.arange(self.rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +171,12 @@ class LatLonGrid(TargetGrid):
     @property
     def center_lon(self) -> FloatArray:
         """Longitudes of the centers of columns, degrees east, shape (columns,), rising."""
-        return self.west + self.degrees * (np.arange(self.columns) + 0.5)
+        return np.asarray(self.west + self.degrees * (np.arange(self.columns) + 0.5))
 
     @property
     def center_lat(self) -> FloatArray:
         """Latitudes of the centers of rows, degrees north, shape (rows,), rising."""
-        return self.south + self.degrees * (np.arange(self.rows) + 0.5)
+        return np.asarray(self.south + self.degrees * (np.arange(self.rows) + 0.5))
 
 
 CONUS_WEST_RAD: Final = {-75.0: -0.101332, -137.0: -0.069972}
