@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from lightning_kedro.analysis.grids.products import PRODUCTS
 from lightning_kedro.exceptions import ParameterError
 from lightning_kedro.parameters import check_parameters, parse_utc
 
@@ -109,6 +110,18 @@ def test_now_is_the_same_for_both_ends() -> None:
         ),
         ({"clustering": {"label": ""}}, r"clustering\.label: '' cannot be used"),
         ({"clustering": {"label": "a\nb"}}, "must be printable text without spaces at its ends"),
+        (
+            {"grids": {"domain": "meso"}},
+            r"grids\.domain: 'meso' cannot be used, expected 'conus', 'full_disk' or 'latlon'",
+        ),
+        ({"grids": {"step_minutes": 0.001}}, r"step_minutes: 0\.001 must be whole seconds, or 0 for"),
+        ({"grids": {"step_minutes": -1}}, r"step_minutes: -1 .* greater than or equal to 0"),
+        (
+            {"grids": {"products": "flash_extent_density+fed"}},
+            r"grids\.products: .* names 'fed', which is no product: choose all, or some of flash_ext",
+        ),
+        ({"grids": {"products": []}}, r"products: \[\] names \[\], which is no product"),
+        ({"grids": {"degrees": 0}}, r"grids\.degrees: 0 .* greater than or equal to 0\.01"),
         ({"k": 3}, r"Parameter k does not exist; did you mean clustering\.k"),
         (
             {"max_cells": 3},
@@ -142,6 +155,19 @@ def test_satellite_is_understood_as_people_write_it(given: object, meant: str) -
 def test_satellite_that_does_not_exist_is_refused(given: object) -> None:
     with pytest.raises(ParameterError, match=r"Parameter satellite: .* cannot be used, expected"):
         check_parameters(tree(satellite=given), now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("all", tuple(PRODUCTS)),
+        ("total_energy", ("total_energy",)),
+        ("total_energy+flash_extent_density", ("flash_extent_density", "total_energy")),
+        (["total_energy", "total_energy"], ("total_energy",)),
+    ],
+)
+def test_products_are_names_in_the_order_of_the_table(given: object, meant: object) -> None:
+    assert check_parameters(tree(grids={"products": given}), now=NOW)["grids"]["products"] == meant
 
 
 def test_negative_zero_makes_no_other_region() -> None:

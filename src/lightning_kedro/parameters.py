@@ -236,6 +236,7 @@ class Grids(_Strict):
     step_minutes: Annotated[float, Field(ge=0, le=1440)] = 1.0
     products: tuple[str, ...] = tuple(PRODUCTS)
     time_of: Literal["flash", "granule"] = "flash"
+    split_pixels: Literal["keep", "join"] = "keep"
 
     @field_validator("step_minutes")
     @classmethod
@@ -255,7 +256,7 @@ class Grids(_Strict):
             names = [value]
         if list(names) == ["all"]:
             return tuple(PRODUCTS)
-        if unknown := [name for name in names if name not in PRODUCTS]:
+        if unknown := [name for name in names if name not in list(PRODUCTS)]:
             message = (
                 f"names {unknown[0]!r}, which is no product: choose all, or some of "
                 f"{', '.join(PRODUCTS)}, joined by +"

@@ -19,6 +19,7 @@ from lightning_kedro.analysis.grids.products import PER_CELL, PRODUCTS, Product
 from lightning_kedro.analysis.grids.sums import CellSums
 from lightning_kedro.analysis.grids.target import STEP_RAD, FixedGrid, LatLonGrid, TargetGrid
 from lightning_kedro.analysis.grids.window import GriddedWindow
+from lightning_kedro.exceptions import StorageError
 from lightning_kedro.glm.field_of_view import EARTH_RADIUS_KM, ORBIT_RADIUS_KM
 from lightning_kedro.glm.lightning_ellipsoid import POLAR_RADIUS_KM
 from lightning_kedro.store.files import write_atomic
@@ -54,10 +55,26 @@ def write_grids(folder: Path, window: GriddedWindow) -> Path:
     Raises:
         StorageError: If the disk is full or the folder cannot be written to.
     """
+    path = folder / f"{window.name}{SUFFIX}"
+    try:
+        with write_atomic(path) as partial:
+            n_granules = _write_file(partial, window)
+    except RuntimeError as error:  # what netCDF says of a disk that is full
+        message = (
+            f"{path} cannot be written ({error}): see that there is room on the disk and that the "
+            f"folder may be written to."
+        )
+        raise StorageError(message) from error
+    logger.info("Grids of %d steps from %d granules: %s", len(window.steps), n_granules, path)
+    return path
+
+
+def _write_file(path: Path, window: GriddedWindow) -> int:
+    """Write a file; returns how many granules were read for it."""
     import netCDF4
 
-    path = folder / f"{window.name}{SUFFIX}"
-    with write_atomic(path) as partial, netCDF4.Dataset(partial, "w") as file:
+    n_granules = 0
+    with netCDF4.Dataset(path, "w") as file:
         file.setncatts(_describe_file(window))
         dimensions = _write_coordinates(file, window.grid, window.steps)
         counts = file.createVariable("granule_count", "i4", ("time",))
@@ -67,14 +84,12 @@ def write_grids(folder: Path, window: GriddedWindow) -> Path:
             name: _create_variable(file, PRODUCTS[name], window, dimensions)
             for name in window.products
         }
-        n_granules = 0
         for step in window.make():
             counts[step.number] = step.granule_count
             n_granules += step.granule_count
             for name, variable in variables.items():
                 _write_values(variable, step.number, PRODUCTS[name], step.sums, window.grid)
-    logger.info("Grids of %d steps from %d granules: %s", len(window.steps), n_granules, path)
-    return path
+    return n_granules
 
 
 def _describe_file(window: GriddedWindow) -> dict[str, Any]:

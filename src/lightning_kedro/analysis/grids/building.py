@@ -99,11 +99,13 @@ class GridBuilder:
     Attributes:
         grid: The grid.
         steps: The steps.
+        join_pixels: Whether a pixel that is split in two counts once; see ``lit_pixels``.
         unplaced: Events whose place is not known, or that lack their group or flash: left out.
     """
 
     grid: TargetGrid
     steps: Steps
+    join_pixels: bool = False
     unplaced: int = 0
     _sums: dict[int, SumBuilder] = field(default_factory=dict)
 
@@ -132,6 +134,7 @@ class GridBuilder:
                     lightning.events.energy_j[mine],
                     Family(event_flash[mine], lightning.flashes.area_km2),
                     Family(event_group[mine], lightning.groups.area_km2),
+                    join=self.join_pixels,
                 )
                 sums.add(self._cover(pixels, lightning))
             for level, chosen in (

@@ -4,6 +4,10 @@ A flash counts once in a pixel, however many of its events are there; so does a 
 events of one pixel differ by the granule's rounding (about 6 microradians), so that pixels are told
 apart by squares of 28 microradians, and stand at the mean place of their events. Both are as in
 glmtools (``get_lutevents``; Bruning et al. 2019, doi 10.1029/2019JD030874).
+
+Where the events of a pixel lie on both sides of a square's edge it is split in two, and what both
+have seen counts twice: so it is in glmtools, with 3 to 12 % of the pixels of real granules. That
+can be mended (``join``), but the grids are then not quite those that others have.
 """
 
 from dataclasses import dataclass
@@ -86,7 +90,13 @@ class LitPixels:
 
 
 def find_pixels(
-    x: FloatArray, y: FloatArray, energy_j: FloatArray, flashes: Family, groups: Family
+    x: FloatArray,
+    y: FloatArray,
+    energy_j: FloatArray,
+    flashes: Family,
+    groups: Family,
+    *,
+    join: bool = False,
 ) -> LitPixels:
     """Put the events of a granule together by pixel.
 
@@ -96,9 +106,12 @@ def find_pixels(
         energy_j: Energies, shape (n,), J; NaN where they are missing.
         flashes: The flashes that the events belong to.
         groups: The groups.
+        join: Whether events in squares side by side are of one pixel.
     """
     columns, rows = (((angle - _EDGE_RAD) / SQUARE_RAD).astype(np.int64) for angle in (x, y))
-    _, pixel = np.unique(columns * _SQUARES + rows, return_inverse=True)
+    squares, pixel = np.unique(columns * _SQUARES + rows, return_inverse=True)
+    if join:
+        pixel = _join_squares(squares)[pixel]
     counts = np.bincount(pixel)
     n = counts.size
     return LitPixels(
@@ -108,6 +121,26 @@ def find_pixels(
         _see(pixel, flashes, n),
         _see(pixel, groups, n),
     )
+
+
+def _join_squares(squares: IntArray) -> IntArray:
+    """The pixel of each square that holds events: squares that touch are of one.
+
+    Args:
+        squares: Numbers of squares, shape (n,), rising.
+
+    Returns:
+        Pixels, shape (n,), from 0.
+    """
+    first = np.arange(squares.size)
+    for _ in range(2):  # pixels are 5 squares apart at least: no more than 2 x 2 belong together
+        for step in (1, _SQUARES - 1, _SQUARES, _SQUARES + 1):
+            at = np.minimum(np.searchsorted(squares, squares + step), squares.size - 1)
+            here = np.flatnonzero(squares[at] == squares + step)
+            least = np.minimum(first[here], first[at[here]])
+            np.minimum.at(first, here, least)
+            np.minimum.at(first, at[here], least)
+    return np.unique(first, return_inverse=True)[1].astype(np.int64)
 
 
 def _see(pixel: IntArray, family: Family, n: int) -> Seen:

@@ -81,6 +81,7 @@ def _describe(
         "region": selection.key.region,
         "min_quality": selection.min_quality,
         "time_of": options.time_of,
+        "split_pixels": options.split_pixels,
         "lightning_ellipsoid": f"equatorial and polar radius {', then '.join(ellipsoids)}",
     }
 
@@ -97,7 +98,9 @@ class _Gridding:
 
     def run(self) -> Iterator[FinishedStep]:
         """Read granule by granule; give each step when no later granule can add to it."""
-        builder = GridBuilder(self.options.make_grid(self.selection), self.steps)
+        builder = GridBuilder(
+            self.options.make_grid(self.selection), self.steps, self.options.join_pixels
+        )
         counts = np.zeros(len(self.steps), np.int64)
         ends = self.steps.bounds[:, 1]
         given, failures = 0, _Failures()

@@ -12,6 +12,7 @@ from lightning_kedro.selection import Region, Selection
 
 LAT_LON: Final = "latlon"
 BY_GRANULE: Final = "granule"
+JOIN: Final = "join"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class GridOptions:
         products: Names of products.
         time_of: Whether a flash counts in the step of its own first event (``flash``), or of the
             start of its granule (``granule``), as in glmtools and NOAA's files.
+        split_pixels: Whether a pixel whose events fall in two squares counts twice (``keep``), as
+            in glmtools, or once (``join``).
     """
 
     domain: str
@@ -32,6 +35,7 @@ class GridOptions:
     step_minutes: float
     products: tuple[str, ...]
     time_of: str
+    split_pixels: str
 
     @classmethod
     def from_parameters(cls, grids: Mapping[str, Any]) -> Self:
@@ -42,6 +46,11 @@ class GridOptions:
     def by_granule(self) -> bool:
         """Whether flashes count in the step of their granule."""
         return self.time_of == BY_GRANULE
+
+    @property
+    def join_pixels(self) -> bool:
+        """Whether a pixel that is split in two counts once."""
+        return self.split_pixels == JOIN
 
     def make_steps(self, selection: Selection) -> Steps:
         """The steps of a window."""
@@ -76,8 +85,9 @@ class GridOptions:
         """What the file of a window is called; another one for all that changes its content."""
         step = f"{self.step_minutes:g}min" if self.step_minutes else "window"
         domain = f"{self.domain}{self.degrees:g}" if self.domain == LAT_LON else self.domain
-        by_granule = f"_{BY_GRANULE}" if self.by_granule else ""
-        return f"{selection.name}_{domain.replace('_', '-')}_{step}{by_granule}"
+        parts = [selection.name, domain.replace("_", "-"), step]
+        parts += [BY_GRANULE] * self.by_granule + [JOIN] * self.join_pixels
+        return "_".join(parts)
 
 
 def _see(selection: Selection) -> Region:
