@@ -26,13 +26,13 @@ from lightning_kedro.glm.pixels import pixel_heights, pixel_widths
 CONUS = make_fixed_grid("conus", EAST)
 DISK = make_fixed_grid("full_disk", EAST)
 MIDDLE = (-0.03, 0.09)
-WIDE, HIGH = (float(size(np.array([angle]))[0]) for size, angle in (
-    (pixel_widths, MIDDLE[0]), (pixel_heights, MIDDLE[1])))
+WIDE, HIGH = (
+    float(size(np.array([angle]))[0])
+    for size, angle in ((pixel_widths, MIDDLE[0]), (pixel_heights, MIDDLE[1]))
+)
 IN_SQUARE = tuple(-0.31 + SQUARE_RAD * np.round((angle + 0.31) / SQUARE_RAD) for angle in MIDDLE)
 """The corner of a square in which events are of one pixel."""
-EDGE = float(
-    np.arctan(LOWERED.polar_km / np.sqrt(ORBIT_RADIUS_KM**2 - LOWERED.equatorial_km**2))
-)
+EDGE = float(np.arctan(LOWERED.polar_km / np.sqrt(ORBIT_RADIUS_KM**2 - LOWERED.equatorial_km**2)))
 """Where lines of sight begin to pass by the lightning ellipsoid in the north, rad."""
 PIXEL_CELLS = WIDE * HIGH / STEP_RAD**2
 
@@ -204,9 +204,7 @@ def test_pixels_at_the_edge_of_the_disc_are_left_out_of_degrees_only() -> None:
 def test_events_without_place_or_family_are_counted_and_left_out() -> None:
     lightning = make_lightning([[MIDDLE, MIDDLE], [MIDDLE]])
     clamped = replace(lightning.events, is_clamped=np.array([True, False, False]))
-    orphaned = replace(
-        lightning.events, parent_group_id=np.array([100, 100, 7], np.uint32)
-    )
+    orphaned = replace(lightning.events, parent_group_id=np.array([100, 100, 7], np.uint32))
     for events in (clamped, orphaned):
         builder = GridBuilder(CONUS, Steps(START, END, 1.0))
         builder.add(replace(lightning, events=events))
@@ -276,7 +274,15 @@ def test_degrees_cover_the_box_with_whole_cells() -> None:
     assert box.center_lat[[0, -1]] == pytest.approx([20.05, 44.95])
 
 
-def test_place_in_the_packed_time_zone_is_utc() -> None:
+def test_bounds_of_the_box_are_inside() -> None:
+    box = make_lat_lon_grid(-100.0, 20.0, -80.0, 45.0, 0.5)
+    lat, lon = np.array([20.0, 45.0, 45.001]), np.array([-100.0, -80.0, -80.0])
+    column, row = box.place(lat, lon, EAST, LOWERED)
+    assert np.floor(column).tolist() == [0, 39, 39]
+    assert np.floor(row).tolist() == [0, 49, 50]
+
+
+def test_steps_are_in_utc() -> None:
     assert Steps(datetime(2024, 7, 14, tzinfo=UTC), datetime(2024, 7, 15, tzinfo=UTC), 60).bounds[
         0, 0
     ] == np.datetime64("2024-07-14T00:00")

@@ -9,9 +9,7 @@ from lightning_kedro.analysis.grids.coverage import Coverage, cover_cells
 
 
 def by_cell(covered: Coverage) -> dict[tuple[int, int, int], float]:
-    keys = zip(
-        covered.polygon.tolist(), covered.column.tolist(), covered.row.tolist(), strict=True
-    )
+    keys = zip(covered.polygon.tolist(), covered.column.tolist(), covered.row.tolist(), strict=True)
     return dict(zip(keys, covered.share.tolist(), strict=True))
 
 
@@ -37,9 +35,7 @@ def test_polygon_within_a_cell_covers_its_own_area() -> None:
 
 def test_diamond_covers_triangles() -> None:
     shares = cover((1, 0), (2, 1), (1, 2), (0, 1))
-    assert shares == {
-        (column, row): pytest.approx(0.5) for column in (0, 1) for row in (0, 1)
-    }
+    assert shares == {(column, row): pytest.approx(0.5) for column in (0, 1) for row in (0, 1)}
 
 
 def test_both_ways_round_are_the_same() -> None:
@@ -79,7 +75,9 @@ def test_random_quadrilaterals_agree_with_shapely(
 
 def test_far_from_the_origin_nothing_is_lost() -> None:
     near = cover((0.25, 0.1), (3.75, 0.6), (3.0, 2.9), (0.5, 2.2))
-    far = cover(*((x + 5000, y + 5000) for x, y in ((0.25, 0.1), (3.75, 0.6), (3, 2.9), (0.5, 2.2))))
+    far = cover(
+        *((x + 5000, y + 5000) for x, y in ((0.25, 0.1), (3.75, 0.6), (3, 2.9), (0.5, 2.2)))
+    )
     assert {(column - 5000, row - 5000): share for (column, row), share in far.items()} == (
         pytest.approx(near, abs=1e-9)
     )

@@ -37,9 +37,7 @@ from lightning_kedro.glm.pixels import pixel_heights, pixel_widths
 Grid = npt.NDArray[np.float64]
 
 REFERENCE = PROJECT.parent / "shared" / "reference" / "glmtools_conus_20180702_0433.nc"
-STEPS = Steps(
-    datetime(2018, 7, 2, 4, 33, tzinfo=UTC), datetime(2018, 7, 2, 4, 34, tzinfo=UTC), 1.0
-)
+STEPS = Steps(datetime(2018, 7, 2, 4, 33, tzinfo=UTC), datetime(2018, 7, 2, 4, 34, tzinfo=UTC), 1.0)
 CONUS = make_fixed_grid("conus", -75.0)
 AREA_STEP, ENERGY_STEP = 1.0, 1.52597e-6
 GRANULES_AREA_STEP = 0.1517

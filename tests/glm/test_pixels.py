@@ -27,7 +27,7 @@ def measure_pitches(path: Path, axis: int) -> tuple[np.ndarray, np.ndarray]:
     for shift in range(1, 20):
         distance = np.abs(along[shift:] - along[:-shift])
         is_neighbor = (group[shift:] == group[:-shift]) & (distance < 290 * MICRO)
-        is_neighbor &= (np.abs(across[shift:] - across[:-shift]) < 60 * MICRO)
+        is_neighbor &= np.abs(across[shift:] - across[:-shift]) < 60 * MICRO
         is_neighbor &= distance > 110 * MICRO
         middles.append(((along[shift:] + along[:-shift]) / 2)[is_neighbor])
         pitches.append(distance[is_neighbor])

@@ -19,9 +19,7 @@ from lightning_kedro.exceptions import StorageError
 from lightning_kedro.store import grid_files
 from lightning_kedro.store.grid_files import write_grids
 
-STEPS = Steps(
-    datetime(2024, 7, 14, 22, tzinfo=UTC), datetime(2024, 7, 14, 22, 5, tzinfo=UTC), 2.0
-)
+STEPS = Steps(datetime(2024, 7, 14, 22, tzinfo=UTC), datetime(2024, 7, 14, 22, 5, tzinfo=UTC), 2.0)
 PLACES = [[(-0.03, 0.09), (-0.0298, 0.09)], [(0.02, 0.05)]]
 DENSITIES = [name for name in PRODUCTS if name.endswith("density")]
 CONUS = make_fixed_grid("conus", EAST)

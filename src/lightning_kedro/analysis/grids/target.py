@@ -143,8 +143,9 @@ class LatLonGrid(TargetGrid):
         satellite_lon: float,  # noqa: ARG002
         ellipsoid: Ellipsoid,  # noqa: ARG002
     ) -> tuple[FloatArray, FloatArray]:
-        """As ``TargetGrid.place``."""
-        return self._to_columns(lon), (lat - self.south) / self.degrees
+        """As ``TargetGrid.place``; what is on the bounds of the box is inside, as in regions."""
+        column, row = self._to_columns(lon), (lat - self.south) / self.degrees
+        return _close(column, self.columns), _close(row, self.rows)
 
     def place_angles(
         self, x: FloatArray, y: FloatArray, satellite_lon: float, ellipsoid: Ellipsoid
@@ -177,6 +178,11 @@ class LatLonGrid(TargetGrid):
     def center_lat(self) -> FloatArray:
         """Latitudes of the centers of rows, degrees north, shape (rows,), rising."""
         return np.asarray(self.south + self.degrees * (np.arange(self.rows) + 0.5))
+
+
+def _close(places: FloatArray, end: int) -> FloatArray:
+    """Places in cells; those on the far bound are moved into the last cell."""
+    return np.where(places == end, np.nextafter(end, 0.0), places)
 
 
 CONUS_WEST_RAD: Final = {-75.0: -0.101332, -137.0: -0.069972}
