@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lightning_kedro.exceptions import ArchiveError, CorruptGranuleError, LightningKedroError
-from lightning_kedro.glm.flashes import MISSING_QUALITY, GranuleFlashes
+from lightning_kedro.glm.flashes import MISSING_QUALITY, GranuleFlashes, read_flashes
 from lightning_kedro.glm.granule import GranuleName
 from lightning_kedro.glm.hdf5_errors import explain_failure
 from lightning_kedro.glm.reader import GranuleLevels, read_granule
@@ -128,6 +128,8 @@ def _read_or_refuse(
         ArchiveError: If the machine could not read it.
     """
     try:
+        if not levels:
+            return GranuleLevels(read_flashes(content, name))
         return read_granule(content, name, levels)
     except LightningKedroError:
         raise

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from lightning_kedro.exceptions import TableError
 from lightning_kedro.granules.bundle import LoadedHours
 from lightning_kedro.granules.creations import settle
-from lightning_kedro.granules.level_rows import COUNTS, forget_levels
+from lightning_kedro.granules.level_rows import COUNTS, TABLE_OF, forget_levels
 from lightning_kedro.store.bounds import SOUND_ROWS
 from lightning_kedro.store.database import transaction
 from lightning_kedro.store.files import lock_folder
@@ -147,8 +147,9 @@ def load_hours(
         for hour in error.hours:
             hour.discard()
         more = f" and of {len(error.hours) - 1} more hours" if len(error.hours) > 1 else ""
+        kind = "files" if {*loaded.levels} & {*TABLE_OF} else "CSV files"
         message = (
-            f"The files in {error.hours[0].folder}{more} are damaged: they do not hold every "
+            f"The {kind} in {error.hours[0].folder}{more} are damaged: they do not hold every "
             f"flash of their granules, or values that no flash can have. Nothing was loaded; run "
             f"again, which makes them again."
         )
