@@ -31,7 +31,7 @@ MAX_SECONDS: Final = 3.0
 EARTH_RADIUS_KM: Final = 6371.0088
 
 _SLACK_SECONDS: Final = 1e-6
-"""Times are rounded to the microsecond: a link of just 330 ms is one."""
+"""Times are rounded to the microsecond: a link of just 330 ms is one, 3 s less a rounding are 3 s."""
 
 _EVENTS_AT_ONCE: Final = 4096
 """Neighbours of so many events are looked up at once, which bounds memory."""
@@ -53,10 +53,6 @@ def remake_flashes(groups: GranuleGroups, events: GranuleEvents | None = None) -
 
     Returns:
         The flash of each group, shape (n,): numbers from 0 in order of the flashes' first groups.
-
-    Example:
-        >>> from lightning_kedro.glm.levels import read_events, read_groups
-        >>> # remake_flashes(read_groups(path, name), read_events(path, name))
     """
     n_groups = len(groups)
     if not n_groups:
@@ -121,9 +117,7 @@ def _find_links(
         stop = min(start + _EVENTS_AT_ONCE, len(points))
         before = first_near[start]
         tree = cKDTree(points[start:stop])
-        near = tree.sparse_distance_matrix(
-            cKDTree(points[before:stop]), 1.0, output_type="ndarray"
-        )
+        near = tree.sparse_distance_matrix(cKDTree(points[before:stop]), 1.0, output_type="ndarray")
         later, earlier = owners[near["i"] + start], owners[near["j"] + before]
         pairs = (later * len(seconds) + earlier)[earlier < later]
         found.append(np.unique(pairs))
@@ -144,11 +138,11 @@ def _join_groups(links: Links, seconds: NDArray[np.float64]) -> NDArray[np.intp]
     graph = coo_array((np.ones(len(links), bool), tuple(links.T)), shape=(n_groups, n_groups))
     _, labels = connected_components(graph, directed=False)
     counts = np.bincount(labels)
-    spans = np.zeros(len(counts))
-    np.maximum.at(spans, labels, seconds)
+    last = np.zeros(len(counts))
+    np.maximum.at(last, labels, seconds)
     first = np.full(len(counts), np.inf)
     np.minimum.at(first, labels, seconds)
-    is_closed = (counts >= MAX_GROUPS) | (spans - first >= MAX_SECONDS)
+    is_closed = (counts >= MAX_GROUPS) | (last - first >= MAX_SECONDS - _SLACK_SECONDS)
     made = labels + n_groups  # labels below are numbers of groups
     chosen = np.flatnonzero(is_closed[labels])
     if len(chosen):
@@ -177,8 +171,8 @@ def _join_in_order(
         joined.append(group)
         for member in joined if len(near) > 1 else (group,):
             flash_of[member] = flash
-        began = seconds[min(joined)]
-        if len(joined) >= MAX_GROUPS or seconds[group] - began >= MAX_SECONDS:
+        lasted = seconds[group] - seconds[min(joined)] + _SLACK_SECONDS
+        if len(joined) >= MAX_GROUPS or lasted >= MAX_SECONDS:
             closed.add(flash)
     return [flash_of[group] for group in chosen.tolist()]
 
