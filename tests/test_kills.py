@@ -29,6 +29,7 @@ from lightning_kedro.pipelines.ingestion.nodes import (
 )
 from lightning_kedro.simulation.hour import simulate_hour
 from lightning_kedro.store import workers as hours_module
+from lightning_kedro.store.loading import MEMBERS
 from tests.loopback_s3 import serve_folder
 
 STAGES = ("extract", "transform", "load")
@@ -73,7 +74,7 @@ def ingest(data: Path, endpoint: str, hours: int, *, in_workers: bool = True) ->
     series.save(tasks)
     begin(data, "load")
     *parts, _ = load_flashes(series.load(), decode_report, RUN_TIME)
-    for table, part in zip(("granules", "flashes", "coverage"), parts, strict=True):
+    for table, part in zip(MEMBERS, parts, strict=True):
         GranuleTableDataset(path=database, table=table).save(part)
     begin(data, "end")
 

@@ -192,9 +192,11 @@ def damages(level: str) -> list[tuple[Change, str]]:
         if field is not LEVELS[level].id:
             cases.append((shorten(variable), rf"{variable} has shape \(299,\), expected"))
         if field.kind is Kind.DEGREES:
-            for value in (np.nan, 500.0):
-                cases.append((put(variable, 7, value), f"{variable} holds values that are not"))
-            cases.append((store_as(variable, "f8"), f"{variable} is stored as float64"))
+            cases += [
+                (put(variable, 7, np.nan), f"{variable} holds values that are not"),
+                (put(variable, 7, 500.0), f"{variable} holds values that are not"),
+                (store_as(variable, "f8"), f"{variable} is stored as float64"),
+            ]
             continue
         cases.append((store_as(variable, "f4"), f"{variable} is stored as float32"))
         if field.kind in {Kind.TIME, Kind.AMOUNT, Kind.PLACE}:

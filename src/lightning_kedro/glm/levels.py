@@ -7,12 +7,14 @@ else. Places of events are packed (steps of 0.00203128 degrees from the south-we
 field of view), those of flashes and groups are plain float32.
 
 Sources: GOES-R Product Definition and Users' Guide (PUG) volume 5, and granules of 2018 to 2026.
+
+HDF5 is imported where files are read: the table of levels is also that of the parameters.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +36,9 @@ from lightning_kedro.glm.fields import (
     Level,
 )
 from lightning_kedro.glm.granule import GranuleName
-from lightning_kedro.glm.hdf5 import OpenFile
-from lightning_kedro.glm.variables import open_granule, read_declared_count, read_level
+
+if TYPE_CHECKING:
+    from lightning_kedro.glm.hdf5 import OpenFile
 
 LEVELS: Final[Mapping[str, Level]] = {
     level.name: level
@@ -93,6 +96,31 @@ LEVELS: Final[Mapping[str, Level]] = {
     )
 }
 """Every level by its name, from the top down."""
+
+
+LEVEL_NAMES: Final = tuple(LEVELS)
+"""The names of the levels, from the top down."""
+
+
+def complete_levels(names: Collection[str]) -> tuple[str, ...]:
+    """Add what some levels cannot do without: flashes, and the parents of each.
+
+    Args:
+        names: Names of levels.
+
+    Returns:
+        The names from the top down, each once.
+
+    Example:
+        >>> complete_levels(["event"])
+        ('flash', 'group', 'event')
+    """
+    wanted = {LEVEL_NAMES[0], *names}
+    for name in reversed(LEVEL_NAMES):
+        parent = LEVELS[name].parent
+        if name in wanted and parent is not None:
+            wanted.add(parent)
+    return tuple(name for name in LEVEL_NAMES if name in wanted)
 
 
 def list_bounds(level: str) -> dict[str, tuple[float, float]]:
@@ -194,6 +222,8 @@ def read_groups(source: Path | bytes, name: GranuleName) -> GranuleGroups:
             with its name, or holds values that no granule can hold. The message is the reason.
         ArchiveError: If the machine could not read it, whatever is in it.
     """
+    from lightning_kedro.glm.variables import open_granule
+
     with open_granule(source, name) as file:
         return take_groups(file, name)
 
@@ -213,19 +243,25 @@ def read_events(source: Path | bytes, name: GranuleName) -> GranuleEvents:
             with its name, or holds values that no granule can hold. The message is the reason.
         ArchiveError: If the machine could not read it, whatever is in it.
     """
+    from lightning_kedro.glm.variables import open_granule
+
     with open_granule(source, name) as file:
         return take_events(file, name)
 
 
-def take_groups(file: OpenFile, name: GranuleName) -> GranuleGroups:
+def take_groups(file: "OpenFile", name: GranuleName) -> GranuleGroups:
     """The groups of a granule that is open already; as ``read_groups``."""
+    from lightning_kedro.glm.variables import read_declared_count, read_level
+
     level = LEVELS["group"]
     declared = read_declared_count(file, level)
     return GranuleGroups(**read_level(file, level, name), declared_count=declared)
 
 
-def take_events(file: OpenFile, name: GranuleName) -> GranuleEvents:
+def take_events(file: "OpenFile", name: GranuleName) -> GranuleEvents:
     """The events of a granule that is open already; as ``read_events``."""
+    from lightning_kedro.glm.variables import read_declared_count, read_level
+
     level = LEVELS["event"]
     declared = read_declared_count(file, level)
     return GranuleEvents(**read_level(file, level, name), declared_count=declared)

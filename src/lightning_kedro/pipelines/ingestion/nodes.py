@@ -25,6 +25,7 @@ def extract_granules(
     glm_archive: GranuleArchive,
     loaded_granules: LoadedStore,
     segments: Sequence[Mapping[str, str]],
+    levels: Sequence[str] = ("flash",),
 ) -> tuple[GranuleSelection, HourReport]:
     """Choose the window's granules: whole archive hours, and one granule past each end.
 
@@ -32,6 +33,7 @@ def extract_granules(
         glm_archive: The archive.
         loaded_granules: What the database holds already.
         segments: Which satellite in which part of the window.
+        levels: The levels that are asked for.
 
     Returns:
         The granules that have to be read, which the catalog fetches, and the report of their hours.
@@ -40,12 +42,15 @@ def extract_granules(
     """
     hours = archive_hours(read_segments(segments))
     found = glm_archive.select(hours, may_be_empty=loaded_granules.has_platforms(hours))
-    wanted = found.without(loaded_granules.among(hours))
+    wanted = found.without(loaded_granules.among(hours, levels))
     return wanted, wanted.report
 
 
 def transform_granules(
-    raw_granules: RawGranules, hour_report: HourReport, loaded_granules: LoadedStore
+    raw_granules: RawGranules,
+    hour_report: HourReport,
+    loaded_granules: LoadedStore,
+    levels: Sequence[str] = ("flash",),
 ) -> tuple[dict[str, ReadHour], HourReport]:
     """Make a task for each archive hour: granules to time series and geo series.
 
@@ -53,16 +58,17 @@ def transform_granules(
         raw_granules: The granules as fetched.
         hour_report: The hours, with the granules that have to be read.
         loaded_granules: What the database holds already; another run may have loaded some.
+        levels: The levels that are asked for.
 
     Returns:
         Tasks by hour (``G18/2023/026/15``), which the catalog calls, and the report of the hours
         with the granules that they are to read.
     """
-    known = loaded_granules.among(hour_report.hours)
+    known = loaded_granules.among(hour_report.hours, levels)
     report = hour_report.keep(item for item in hour_report.wanted if known.wants(item))
     tasks = {
         f"{record.hour.platform}/{record.hour.hour:%Y/%j/%H}": ReadHour(
-            record.hour, record.wanted, raw_granules.reader
+            record.hour, record.wanted, raw_granules.reader, tuple(levels)
         )
         for record in report
         if record.wanted
@@ -71,19 +77,24 @@ def transform_granules(
 
 
 def load_flashes(
-    flash_series: SeriesStore, decode_report: HourReport, run_time: str
-) -> tuple[LoadedHours, LoadedHours, LoadedHours, HourReport]:
+    flash_series: SeriesStore,
+    decode_report: HourReport,
+    run_time: str,
+    levels: Sequence[str] = ("flash",),
+) -> tuple[LoadedHours, LoadedHours, LoadedHours, LoadedHours, LoadedHours, HourReport]:
     """Hand over the window's hours for the database.
 
     Args:
         flash_series: Time series and geo series by archive hour.
         decode_report: The hours, with the granules that were to be read.
         run_time: When the run began, ISO 8601, UTC.
+        levels: The levels that are asked for.
 
     Returns:
-        What is to be loaded, once for each of the tables ``granules``, ``flashes`` and
-        ``coverage``, which change together; and the report of the hours with what failed. The
-        coverage of an hour that could not be listed is not counted: what it lacks is not known.
+        What is to be loaded, once for each of the tables ``granules``, ``flashes``, ``groups``,
+        ``events`` and ``coverage``, which change together; and the report of the hours with what
+        failed. The coverage of an hour that could not be listed is not counted: what it lacks is
+        not known.
     """
     selected = flash_series.select(decode_report.hours)
     granules = selected.read_granules()
@@ -92,8 +103,9 @@ def load_flashes(
         granules.filter(pc.not_equal(granules["status"], FAILED)),
         selected,
         _expect_granules(decode_report.listed_hours, began),
+        tuple(levels),
     )
-    return loaded, loaded, loaded, decode_report.add_failed(find_failed(granules))
+    return loaded, loaded, loaded, loaded, loaded, decode_report.add_failed(find_failed(granules))
 
 
 def _expect_granules(hours: Sequence[ArchiveHour], run_time: datetime) -> pa.Table:
