@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+from kedro.io import DataCatalog, MemoryDataset
 from tests.conftest import (
     SHARED_GRANULES,
     Project,
@@ -25,6 +26,7 @@ from lightning_kedro.glm.granule import GranuleName
 from lightning_kedro.granules.hours import archive_hours
 from lightning_kedro.granules.ports import GranuleReader, RawGranules
 from lightning_kedro.granules.record import Content, HourRecord, HourReport, StoredGranule
+from lightning_kedro.hooks import find_failures
 from lightning_kedro.parameters import check_parameters
 from lightning_kedro.pipelines.grids.gridding import find_near
 from lightning_kedro.pipelines.grids.nodes import grid_lightning
@@ -195,6 +197,43 @@ def test_empty_granule_counts_as_one_that_was_read() -> None:
     steps = run(granules, grids=DEGREES)
     assert [step.granule_count for step in steps] == [1, 0]
     assert count_flashes(steps) == [0, 0]
+
+
+def test_each_satellite_counts_in_its_own_part_of_the_window() -> None:
+    """GOES-East changed hands at midnight; both satellites saw the flashes about it."""
+    midnight = datetime(2025, 4, 7, tzinfo=UTC)
+    names = [
+        shift(replace(NAME, platform=platform), (start - NAME.start).total_seconds())
+        for platform in ("G16", "G19")
+        for start in (midnight - timedelta(seconds=20), midnight)
+    ]
+    window = {"start": "2025-04-06T23:59", "end": "2025-04-07T00:01"}
+    steps = run(
+        Granules({name: make_granule(name) for name in names}),
+        satellite="east",
+        window=window,
+        grids=DEGREES,
+    )
+    before, early = seen_times() < 0, int(np.count_nonzero(seen_times() < 0))
+    assert count_flashes(steps) == [COUNT + early, int(np.count_nonzero(~before))]
+    assert [step.granule_count for step in steps] == [1, 1]
+
+
+def test_what_could_not_be_fetched_is_a_failure_of_the_run() -> None:
+    class Missed(Granules):
+        def find_missed(self, granules: Iterable[StoredGranule]) -> dict[str, str]:
+            return {granule.name.file_name: "no answer" for granule in granules}
+
+    granules = Missed({NAME: b""})
+    hour = archive_hours(Selection.from_plain(check()["selection"]).segments)[0]
+    record = HourRecord(hour, wanted=tuple(granules.stored), failures=("503",))
+    catalog = DataCatalog(
+        {
+            "grid_report": MemoryDataset(HourReport((record,))),
+            "grid_granules": MemoryDataset(granules, copy_mode="assign"),
+        }
+    )
+    assert find_failures(catalog) == ["503", "no answer"]
 
 
 def test_satellite_that_moves_has_no_fixed_grid_of_its_own() -> None:
