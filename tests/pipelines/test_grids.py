@@ -22,7 +22,7 @@ from tests.test_parameters import NOW
 
 from lightning_kedro.exceptions import ArchiveError, ParameterError
 from lightning_kedro.glm.field_of_view import field_of_view
-from lightning_kedro.glm.granule import GranuleName
+from lightning_kedro.glm.granule import GranuleName, hour_prefix
 from lightning_kedro.granules.hours import archive_hours
 from lightning_kedro.granules.ports import GranuleReader, RawGranules
 from lightning_kedro.granules.record import Content, HourRecord, HourReport, StoredGranule
@@ -32,6 +32,7 @@ from lightning_kedro.pipelines.grids.gridding import find_near
 from lightning_kedro.pipelines.grids.nodes import grid_lightning
 from lightning_kedro.selection import Selection
 from lightning_kedro.simulation.granule_writer import encode_granule
+from lightning_kedro.simulation.hour import simulate_hour
 
 REAL = (
     f"archive={SHARED_GRANULES},satellite=G16,"
@@ -282,11 +283,18 @@ def test_every_choice_has_a_file_of_its_own() -> None:
     assert names[0] == "G16_20200701T1200_20200701T1202_conus_1min"
 
 
-def test_simulated_run_makes_a_file_that_says_so_the_same_each_time(project: Project) -> None:
-    options = (
-        *("--env", "sample", "--pipelines", "grids", "--params"),
-        "window.start=2024-07-14T22:10,window.end=2024-07-14T22:12,grids.domain=latlon",
-    )
+def test_simulated_run_makes_a_file_that_says_so_the_same_each_time(
+    project: Project, tmp_path: Path
+) -> None:
+    hour = datetime(2024, 7, 14, 22, tzinfo=UTC)
+    archive = tmp_path / "archive"
+    folder = archive / hour_prefix(hour)
+    folder.mkdir(parents=True)
+    for name, granule in simulate_hour("G18", hour, numbers=range(29, 37)):
+        (folder / name.file_name).write_bytes(granule)
+    window = "window.start=2024-07-14T22:10,window.end=2024-07-14T22:12"
+    parameters = f"archive={archive},{window},grids.domain=latlon"
+    options = ("--env", "sample", "--pipelines", "grids", "--params", parameters)
     run = project.succeed(*options)
     folder = project.folder / "data" / "sample" / "07_model_output" / "grids"
     (path,) = folder.glob("*.nc")
