@@ -5,7 +5,7 @@ import pytest
 
 from lightning_kedro.analysis.grids.products import PRODUCTS
 from lightning_kedro.exceptions import ParameterError
-from lightning_kedro.parameters import check_parameters, parse_utc
+from lightning_kedro.parameters import check_parameters, name_intermediates, parse_utc
 
 FAR = "0001-01-01T00:00+02:00"
 """A time that UTC has no year for."""
@@ -183,3 +183,44 @@ def test_negative_zero_makes_no_other_region() -> None:
     assert {str(one["selection"]["region"]) for one in made} == {
         "{'west': 0.0, 'south': 0.0, 'east': 10.0, 'north': 10.0}"
     }
+
+
+ALL = ["flash", "group", "event"]
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (["flash"], ["flash"]),
+        ("flash", ["flash"]),
+        ("group", ["flash", "group"]),
+        (["group"], ["flash", "group"]),
+        ("event", ALL),
+        (["event", "flash"], ALL),
+        (("group", "event", "group"), ALL),
+    ],
+)
+def test_level_brings_its_parents_along(given: object, meant: list[str]) -> None:
+    checked = check_parameters(tree(ingestion={"levels": given}), now=NOW)
+    assert checked["ingestion"] == {"gaps": "allow", "levels": meant}
+
+
+@pytest.mark.parametrize(
+    "given", ["", "events", "flash,group", [], ["flash", "pixel"], [["flash"]], None, 3, {"flash"}]
+)
+def test_level_that_does_not_exist_is_refused(given: object) -> None:
+    message = r"ingestion\.levels: .* must be one of flash, group, event, or a list of them\.$"
+    with pytest.raises(ParameterError, match=message):
+        check_parameters(tree(ingestion={"levels": given}), now=NOW)
+
+
+def test_reports_of_other_levels_are_others() -> None:
+    """What one run wants is not what a run with more levels wants."""
+    names = {
+        name_intermediates(check_parameters(tree(ingestion={"levels": level}), now=NOW))[
+            "ingestion"
+        ]
+        for level in (*ALL, ["group", "event"])
+    }
+    assert len(names) == 3
+    assert len({name.rsplit("-", 1)[0] for name in names}) == 1

@@ -112,7 +112,7 @@ class Ingestion(_Strict):
             names = [*value]
         levels = [name for name in LEVEL_NAMES if name in names]
         if not names or any(name not in levels for name in names):
-            message = f"must be a list of {', '.join(LEVEL_NAMES)}, or one of them"
+            message = f"must be one of {', '.join(LEVEL_NAMES)}, or a list of them"
             raise ValueError(message)
         return complete_levels(levels)
 

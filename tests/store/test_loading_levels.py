@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import name_of
 from tests.ingesting import HOUR, Ingestion, made_later, make_granules, put
 
-from lightning_kedro.exceptions import TableError
+from lightning_kedro.exceptions import ArchiveError, TableError
 from lightning_kedro.glm.orbital_slot import Segment
 from lightning_kedro.glm.reader import read_granule
 from lightning_kedro.selection import Region, Selection
@@ -224,6 +224,27 @@ def test_damaged_groups_or_events_do_not_cost_the_flashes(
     ingestion.run()
     assert ingestion.query("SELECT DISTINCT reason FROM granules") == [(None,)]
     assert ingestion.query("SELECT count(*) FROM granules WHERE event_count IS NULL") == [(0,)]
+
+
+def test_level_that_cannot_be_had_now_makes_the_run_incomplete(
+    ingestion: Ingestion, whole: Ingestion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read before stays, but nobody is told that all is there."""
+
+    def refuse(*_: object) -> None:
+        raise ArchiveError("503 Slow Down")
+
+    ingestion.run()
+    ingestion.levels = ALL
+    with monkeypatch.context() as patch:
+        patch.setattr("lightning_kedro.granules.series.read_granule", refuse)
+        ingestion.run()
+    assert len(ingestion.failures) == 3
+    assert all("read again for its groups or events" in one for one in ingestion.failures)
+    assert ingestion.query("SELECT count(*) > 0, count(group_count) FROM flashes") == [(True, 0)]
+    ingestion.run()
+    assert ingestion.failures == ()
+    assert_same_rows(ingestion, whole)
 
 
 @pytest.mark.parametrize(

@@ -31,9 +31,9 @@ MAX_SECONDS: Final = 3.0
 EARTH_RADIUS_KM: Final = 6371.0088
 
 _SLACK_SECONDS: Final = 1e-6
-"""Times are rounded to the microsecond: a link of just 330 ms is one, 3 s less a rounding are 3 s."""
+"""Times are rounded: 330 ms and a rounding still link, and 3 s less a rounding close a flash."""
 
-_EVENTS_AT_ONCE: Final = 4096
+_EVENTS_AT_ONCE: Final = 1024
 """Neighbours of so many events are looked up at once, which bounds memory."""
 
 Links = NDArray[np.intp]
@@ -136,7 +136,7 @@ def _join_groups(links: Links, seconds: NDArray[np.float64]) -> NDArray[np.intp]
 
     n_groups = len(seconds)
     graph = coo_array((np.ones(len(links), bool), tuple(links.T)), shape=(n_groups, n_groups))
-    _, labels = connected_components(graph, directed=False)
+    labels: NDArray[np.intp] = connected_components(graph, directed=False)[1].astype(np.intp)
     counts = np.bincount(labels)
     last = np.zeros(len(counts))
     np.maximum.at(last, labels, seconds)

@@ -105,7 +105,7 @@ class KnownGranules:
             levels: The levels that are asked for.
         """
         known = _find_standing(list_creations(granules))
-        return cls(known, _list_partial(granules, levels))
+        return cls(known, list_partial(granules, levels))
 
     def wants(self, granule: StoredGranule) -> bool:
         """Whether a granule has to be read.
@@ -132,8 +132,13 @@ class KnownGranules:
         )
 
 
-def _list_partial(granules: pa.Table, levels: Collection[str]) -> frozenset[str]:
-    """The files of a record of which a level was not read."""
+def list_partial(granules: pa.Table, levels: Collection[str]) -> frozenset[str]:
+    """The files of a record of which a level was not read.
+
+    Args:
+        granules: The record, with the columns of the table ``granules``.
+        levels: The levels that are asked for.
+    """
     names: set[str] = set()
     for level in levels:
         if level in TABLE_OF:

@@ -1,6 +1,6 @@
 """From an archive to tables: extract, transform, load. Pure functions of what they are handed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -10,9 +10,17 @@ import pyarrow.compute as pc
 from lightning_kedro.glm.granule import GRANULE_LENGTH, GRANULES_PER_HOUR
 from lightning_kedro.granules.archive import GranuleArchive, GranuleSelection
 from lightning_kedro.granules.bundle import LoadedHours
+from lightning_kedro.granules.creations import list_partial
 from lightning_kedro.granules.hours import ArchiveHour, archive_hours
 from lightning_kedro.granules.ports import LoadedStore, RawGranules, SeriesStore
-from lightning_kedro.granules.record import FAILED, HourReport, find_failed
+from lightning_kedro.granules.record import (
+    EMPTY,
+    FAILED,
+    LOADED,
+    HourReport,
+    StoredGranule,
+    find_failed,
+)
 from lightning_kedro.granules.tasks import ReadHour
 from lightning_kedro.selection import read_segments
 
@@ -105,7 +113,37 @@ def load_flashes(
         _expect_granules(decode_report.listed_hours, began),
         tuple(levels),
     )
-    return loaded, loaded, loaded, loaded, loaded, decode_report.add_failed(find_failed(granules))
+    return (
+        loaded,
+        loaded,
+        loaded,
+        loaded,
+        loaded,
+        decode_report.add_failed(
+            find_failed(granules) | _explain_partial(granules, decode_report.wanted, levels)
+        ),
+    )
+
+
+def _explain_partial(
+    granules: pa.Table, wanted: Iterable[StoredGranule], levels: Sequence[str]
+) -> dict[str, str]:
+    """Why granules that were read before still lack a level that this run wanted of them.
+
+    What could be read before stays on record where it cannot be read now, so that it has no record
+    of its own that it failed. Where groups or events are damaged the record has a reason.
+    """
+    is_whole = pc.and_(
+        pc.is_in(granules["status"], value_set=pa.array([LOADED, EMPTY])),
+        pc.is_null(granules["reason"]),
+    )
+    unread = list_partial(granules.filter(is_whole), levels)
+    names = (granule.name.file_name for granule in wanted)
+    return {
+        name: f"{name} could not be read again for its groups or events; its flashes are loaded"
+        for name in names
+        if name in unread
+    }
 
 
 def _expect_granules(hours: Sequence[ArchiveHour], run_time: datetime) -> pa.Table:
