@@ -37,6 +37,9 @@ EPOCH: Final = np.datetime64("2000-01-01T12:00:00", "us")
 _CHUNK: Final = 250
 """Rows and columns of a chunk, at most."""
 
+_CACHE_BYTES: Final = 1 << 20
+"""Of chunks that HDF5 keeps in memory for a variable: each is written once, and as a whole."""
+
 _LEVEL: Final = 4  # zlib's: higher ones take longer for nothing
 
 _SCENES: Final = {"conus": "CONUS", "full_disk": "Full Disk"}
@@ -234,6 +237,7 @@ def _create_variable(
         chunksizes=(1, min(_CHUNK, grid.rows), min(_CHUNK, grid.columns)),
         fill_value=0.0,
     )
+    variable.set_var_chunk_cache(size=_CACHE_BYTES)
     units = product.units
     if units == PER_CELL:
         units = f"Count per {_name_cell(grid)} per {window.steps.minutes:.1f} min"
