@@ -25,6 +25,7 @@ from lightning_kedro.pipelines.ingestion.nodes import (
 )
 from lightning_kedro.selection import read_segments
 from lightning_kedro.simulation.hour import simulate_hour
+from lightning_kedro.store.loading import MEMBERS
 
 TABLES = ("granules", "flashes", "coverage")
 HOUR = datetime(2024, 7, 14, 9, tzinfo=UTC)
@@ -62,6 +63,7 @@ class Ingestion:
         streams: Whether granules pass through without a copy on disk.
         fs_args: Options for a remote archive.
         failures: What the last run could not do.
+        levels: The levels that are asked for.
     """
 
     data: Path
@@ -69,6 +71,7 @@ class Ingestion:
     streams: bool = False
     fs_args: dict[str, Any] = field(default_factory=dict)
     failures: tuple[str, ...] = ()
+    levels: tuple[str, ...] = ("flash",)
 
     @property
     def database(self) -> Path:
@@ -83,18 +86,18 @@ class Ingestion:
         archive = GranuleArchiveDataset(root=self.root, max_concurrency=4, fs_args=self.fs_args)
         loaded = LoadedGranulesDataset(path=str(self.database)).load()
         raw = RawGranulesDataset(path=str(self.data / "raw"))
-        extracted, hour_report = extract_granules(archive.load(), loaded, segments)
+        extracted, hour_report = extract_granules(archive.load(), loaded, segments, self.levels)
         if not self.streams:
             raw.save(extracted)
         handle = extracted if self.streams else raw.load()
         series = FlashSeriesDataset(path=str(self.data / "series"))
-        tasks, decode_report = transform_granules(handle, hour_report, loaded)
+        tasks, decode_report = transform_granules(handle, hour_report, loaded, self.levels)
         series.save(tasks)
         self.load(series, decode_report)
 
     def load(self, series: FlashSeriesDataset, decode_report: HourReport) -> None:
-        *parts, load_report = load_flashes(series.load(), decode_report, RUN_TIME)
-        for table, part in zip(TABLES, parts, strict=True):
+        *parts, load_report = load_flashes(series.load(), decode_report, RUN_TIME, self.levels)
+        for table, part in zip(MEMBERS, parts, strict=True):
             GranuleTableDataset(path=str(self.database), table=table).save(part)
         self.failures = load_report.failures
 

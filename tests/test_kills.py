@@ -8,6 +8,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -29,6 +30,7 @@ from lightning_kedro.pipelines.ingestion.nodes import (
 )
 from lightning_kedro.simulation.hour import simulate_hour
 from lightning_kedro.store import workers as hours_module
+from lightning_kedro.store.loading import MEMBERS
 from tests.loopback_s3 import serve_folder
 
 STAGES = ("extract", "transform", "load")
@@ -73,7 +75,7 @@ def ingest(data: Path, endpoint: str, hours: int, *, in_workers: bool = True) ->
     series.save(tasks)
     begin(data, "load")
     *parts, _ = load_flashes(series.load(), decode_report, RUN_TIME)
-    for table, part in zip(("granules", "flashes", "coverage"), parts, strict=True):
+    for table, part in zip(MEMBERS, parts, strict=True):
         GranuleTableDataset(path=database, table=table).save(part)
     begin(data, "end")
 
@@ -155,7 +157,8 @@ class Runs:
             time.sleep(0.001)
         process.join(after_s)
         if process.is_alive():
-            os.kill(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has come to its end just now
+                os.kill(process.pid, signal.SIGKILL)
         process.join()
         assert process.exitcode in {0, -signal.SIGKILL}
         hit = list(stages_of(data))[-1]

@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
+from lightning_kedro.analysis.grids.products import PRODUCTS
 from lightning_kedro.exceptions import ParameterError
-from lightning_kedro.parameters import check_parameters, parse_utc
+from lightning_kedro.parameters import check_parameters, name_intermediates, parse_utc
 
 FAR = "0001-01-01T00:00+02:00"
 """A time that UTC has no year for."""
@@ -109,6 +110,21 @@ def test_now_is_the_same_for_both_ends() -> None:
         ),
         ({"clustering": {"label": ""}}, r"clustering\.label: '' cannot be used"),
         ({"clustering": {"label": "a\nb"}}, "must be printable text without spaces at its ends"),
+        (
+            {"grids": {"domain": "meso"}},
+            r"grids\.domain: 'meso' cannot be used, expected 'conus', 'full_disk' or 'latlon'",
+        ),
+        (
+            {"grids": {"step_minutes": 0.001}},
+            r"step_minutes: 0\.001 must be whole seconds, or 0",
+        ),
+        ({"grids": {"step_minutes": -1}}, r"step_minutes: -1 .* greater than or equal to 0"),
+        (
+            {"grids": {"products": "flash_extent_density+fed"}},
+            r"grids\.products: .* names 'fed', which is no product: choose all, or some",
+        ),
+        ({"grids": {"products": []}}, r"products: \[\] names \[\], which is no product"),
+        ({"grids": {"degrees": 0}}, r"grids\.degrees: 0 .* greater than or equal to 0\.01"),
         ({"k": 3}, r"Parameter k does not exist; did you mean clustering\.k"),
         (
             {"max_cells": 3},
@@ -144,6 +160,19 @@ def test_satellite_that_does_not_exist_is_refused(given: object) -> None:
         check_parameters(tree(satellite=given), now=NOW)
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("all", tuple(PRODUCTS)),
+        ("total_energy", ("total_energy",)),
+        ("total_energy+flash_extent_density", ("flash_extent_density", "total_energy")),
+        (["total_energy", "total_energy"], ("total_energy",)),
+    ],
+)
+def test_products_are_names_in_the_order_of_the_table(given: object, meant: object) -> None:
+    assert check_parameters(tree(grids={"products": given}), now=NOW)["grids"]["products"] == meant
+
+
 def test_negative_zero_makes_no_other_region() -> None:
     boxes = [
         {"west": west, "south": south, "east": 10, "north": 10}
@@ -154,3 +183,44 @@ def test_negative_zero_makes_no_other_region() -> None:
     assert {str(one["selection"]["region"]) for one in made} == {
         "{'west': 0.0, 'south': 0.0, 'east': 10.0, 'north': 10.0}"
     }
+
+
+ALL = ["flash", "group", "event"]
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (["flash"], ["flash"]),
+        ("flash", ["flash"]),
+        ("group", ["flash", "group"]),
+        (["group"], ["flash", "group"]),
+        ("event", ALL),
+        (["event", "flash"], ALL),
+        (("group", "event", "group"), ALL),
+    ],
+)
+def test_level_brings_its_parents_along(given: object, meant: list[str]) -> None:
+    checked = check_parameters(tree(ingestion={"levels": given}), now=NOW)
+    assert checked["ingestion"] == {"gaps": "allow", "levels": meant}
+
+
+@pytest.mark.parametrize(
+    "given", ["", "events", "flash,group", [], ["flash", "pixel"], [["flash"]], None, 3, {"flash"}]
+)
+def test_level_that_does_not_exist_is_refused(given: object) -> None:
+    message = r"ingestion\.levels: .* must be one of flash, group, event, or a list of them\.$"
+    with pytest.raises(ParameterError, match=message):
+        check_parameters(tree(ingestion={"levels": given}), now=NOW)
+
+
+def test_reports_of_other_levels_are_others() -> None:
+    """What one run wants is not what a run with more levels wants."""
+    names = {
+        name_intermediates(check_parameters(tree(ingestion={"levels": level}), now=NOW))[
+            "ingestion"
+        ]
+        for level in (*ALL, ["group", "event"])
+    }
+    assert len(names) == 3
+    assert len({name.rsplit("-", 1)[0] for name in names}) == 1

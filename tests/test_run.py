@@ -192,7 +192,8 @@ def test_single_nodes_run_one_after_the_other(project: Project, real_archive: Pa
     for node in ("select_result", "cluster_map", "cluster_animation", "density_map"):
         project.succeed("--nodes", node, *params)
     assert not (project.folder / "data" / "08_reporting").exists(), "nothing before all of it"
-    project.succeed("--nodes", "flash_rate,k_evaluation,report", *params)
+    rest = "flash_rate,k_evaluation,storm_map,storm_series,report"
+    project.succeed("--nodes", rest, *params)
     assert (project.folder / "data" / "08_reporting" / "report.html").is_file()
 
 

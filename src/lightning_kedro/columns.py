@@ -26,10 +26,25 @@ COLUMNS: Final = {
     "file_name": Column("VARCHAR", "name of the granule's file"),
     "file_bytes": Column("BIGINT", "size of the granule's file in bytes"),
     "flash_count": Column("INTEGER", "number of flashes"),
+    "group_count": Column("INTEGER", "number of groups; null where groups were not read"),
+    "event_count": Column("INTEGER", "number of events; null where events were not read"),
     "declared_flash_count": Column("INTEGER", "number of flashes the granule says it has"),
     "status": Column("VARCHAR", "loaded, empty (no flashes) or corrupt; in CSV files also failed"),
     "flash_id": Column("INTEGER", "0 to 65535, unique within its granule only"),
-    "time": Column("TIMESTAMP", "first event of the flash, UTC; may precede its granule"),
+    "group_id": Column("BIGINT", "0 to 4294967295, unique within its granule only"),
+    "event_id": Column("BIGINT", "0 to 4294967295, unique within its granule only"),
+    "parent_flash_id": Column(
+        "INTEGER", "flash_id of the flash that it belongs to; null where its group is missing"
+    ),
+    "parent_group_id": Column("BIGINT", "group_id of the group that it belongs to"),
+    "is_clamped": Column(
+        "BOOLEAN",
+        "whether lon is the largest that the file can hold, so that the true one is not known",
+    ),
+    "time": Column(
+        "TIMESTAMP",
+        "first event of the flash, or frame of the group or event, UTC; may precede its granule",
+    ),
     "time_end": Column("TIMESTAMP", "last event of the flash, UTC"),
     "lat": Column("FLOAT", "latitude in degrees north, -90 to 90"),
     "lon": Column("FLOAT", "longitude in degrees east, -180 to 180"),

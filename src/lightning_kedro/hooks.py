@@ -247,12 +247,23 @@ def find_failures(catalog: "CatalogProtocol[Any, Any]") -> list[str]:
     Before ``load`` has given its report nobody has looked for what was not fetched.
     """
     name = next((name for name in REPORTS if _has(catalog, name)), None)
-    if name is None:
-        return []
-    report: HourReport = catalog.load(name)
+    failures: list[str] = []
+    if name is not None:
+        fetched = None if name == REPORTS[0] else "raw_granules"
+        failures += _list_missing(catalog, name, fetched)
+    if _has(catalog, "grid_report"):
+        failures += _list_missing(catalog, "grid_report", "grid_granules")
+    return failures
+
+
+def _list_missing(
+    catalog: "CatalogProtocol[Any, Any]", report_name: str, fetched: str | None
+) -> list[str]:
+    """The failures of a report, and of what was fetched, if nobody has looked for those yet."""
+    report: HourReport = catalog.load(report_name)
     failures = list(report.failures)
-    if name != REPORTS[0] and _has(catalog, "raw_granules"):
-        raw: RawGranules = catalog.load("raw_granules")
+    if fetched is not None and _has(catalog, fetched):
+        raw: RawGranules = catalog.load(fetched)
         failures += raw.find_missed(report.wanted).values()
     return failures
 

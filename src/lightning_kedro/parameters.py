@@ -28,7 +28,9 @@ from pydantic_core import ErrorDetails
 
 from lightning_kedro import __version__
 from lightning_kedro.exceptions import ParameterError
+from lightning_kedro.glm.levels import LEVEL_NAMES, complete_levels
 from lightning_kedro.glm.satellites import PLATFORMS, SLOTS, read_satellite
+from lightning_kedro.grid_parameters import Grids
 from lightning_kedro.selection import DEFAULT_LABEL, Selection
 
 if TYPE_CHECKING:  # mypy wants to see each choice; pydantic makes them of the table
@@ -99,6 +101,20 @@ class Ingestion(_Strict):
     """How ingestion takes what the archive lacks."""
 
     gaps: Literal["allow", "error"] = "allow"
+    levels: tuple[str, ...] = (LEVEL_NAMES[0],)
+
+    @field_validator("levels", mode="before")
+    @classmethod
+    def _read_levels(cls, value: object) -> tuple[str, ...]:
+        """Take a list, or one level by itself; whatever its parents are comes with it."""
+        names: list[object] = [value]
+        if isinstance(value, list | tuple):
+            names = [*value]
+        levels = [name for name in LEVEL_NAMES if name in names]
+        if not names or any(name not in levels for name in names):
+            message = f"must be one of {', '.join(LEVEL_NAMES)}, or a list of them"
+            raise ValueError(message)
+        return complete_levels(levels)
 
 
 class RegionBox(_Strict):
@@ -236,6 +252,7 @@ class Parameters(_Strict):
     preprocessing: Preprocessing = Preprocessing()
     clustering: Clustering = Clustering()
     storms: Storms = Storms()
+    grids: Grids = Grids()
     archive: str | None = None
 
     @field_validator("satellite", mode="before")
@@ -303,6 +320,7 @@ def check_parameters(raw: Mapping[str, Any], *, now: datetime) -> dict[str, Any]
         raise ParameterError(_describe(error.errors(include_url=False))) from None
     plain = model.model_dump()
     plain["window"] = {side: _plain_time(time) for side, time in plain["window"].items()}
+    plain["ingestion"]["levels"] = list(plain["ingestion"]["levels"])
     plain["run_time"] = _plain_time(now)
     plain["selection"] = Selection.from_parameters(plain).to_plain()
     return plain
@@ -321,10 +339,12 @@ def name_intermediates(checked: Mapping[str, Any]) -> dict[str, str]:
     ingested = replace(selection, region=None, min_quality="all", label=DEFAULT_LABEL)
     fitted = {name: value for name, value in checked["clustering"].items() if name not in _CHOSEN}
     unlabelled = replace(selection, label=DEFAULT_LABEL)
+    granules = [checked["archive"], checked["ingestion"]["levels"]]
     return {
-        "ingestion": f"{ingested.name}-{_digest(checked['archive'])}",
+        "ingestion": f"{ingested.name}-{_digest(granules)}",
         "clustering": f"{unlabelled.name}-{_digest(fitted)}",
         "storms": f"{selection.name}-{_digest(checked['storms'])}",
+        "grids": f"{ingested.name}-{_digest(checked['archive'])}",
         "reporting": selection.name,
     }
 

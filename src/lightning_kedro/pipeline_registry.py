@@ -2,15 +2,19 @@
 
 from kedro.pipeline import Pipeline
 
-from lightning_kedro.pipelines import clustering, ingestion, reporting, storms
+from lightning_kedro.pipelines import clustering, grids, ingestion, reporting, storms
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """``ingestion``, ``storms``, ``clustering``, ``reporting``; ``__default__`` runs them all."""
+    """``ingestion``, ``storms``, ``clustering``, ``reporting``; ``__default__`` runs them all.
+
+    ``grids`` reads three times as much of each granule and is run for itself.
+    """
     pipelines = {
         "ingestion": ingestion.create_pipeline(),
         "storms": storms.create_pipeline(),
         "clustering": clustering.create_pipeline(),
         "reporting": reporting.create_pipeline(),
     }
-    return {**pipelines, "__default__": sum(pipelines.values(), start=Pipeline([]))}
+    default = sum(pipelines.values(), start=Pipeline([]))
+    return {**pipelines, "grids": grids.create_pipeline(), "__default__": default}

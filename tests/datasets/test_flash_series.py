@@ -21,7 +21,7 @@ GRANULES = make_granules()
 class NothingKnown(LoadedStore):
     """A database that is empty."""
 
-    def among(self, _: object) -> KnownGranules:
+    def among(self, _: object, __: object) -> KnownGranules:
         return KnownGranules({})
 
     def has_platforms(self, _: object) -> bool:

@@ -17,7 +17,7 @@ from lightning_kedro.granules.creations import (
     settle,
 )
 from lightning_kedro.granules.record import HourSeries, StoredGranule
-from lightning_kedro.granules.series import arrow_schema
+from lightning_kedro.granules.series import SERIES_SCHEMA, arrow_schema
 
 START = datetime(2024, 7, 14, 9, tzinfo=UTC)
 NAME = GranuleName(
@@ -192,7 +192,7 @@ def test_merged_hour_keeps_what_could_be_read_before() -> None:
             if look["status"] == "loaded"
             for number in range(2)
         ]
-        schema = arrow_schema("flashes")
+        schema = SERIES_SCHEMA
         return HourSeries(pa.Table.from_pylist(flashes, schema=schema), record(*rows))
 
     old, new = granule(), granule(60)

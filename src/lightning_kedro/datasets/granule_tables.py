@@ -1,9 +1,9 @@
-"""The three tables that ingestion fills, replaced granule by granule in one transaction.
+"""The tables that ingestion fills, replaced granule by granule in one transaction.
 
-``granules``, ``flashes`` and ``coverage`` are three catalog entries and three outputs of ``load``,
-which Kedro saves one after the other. Were each a transaction of its own, a crash between them
-would leave flashes without their granules. So ``load`` hands the same hours to all three, and the
-save of the last one commits them.
+``granules``, ``flashes``, ``groups``, ``events`` and ``coverage`` are catalog entries and outputs
+of ``load``, which Kedro saves one after the other. Were each a transaction of its own, a crash
+between them would leave flashes without their granules. So ``load`` hands the same hours to all of
+them, and the save of the last one commits them.
 """
 
 from collections.abc import Mapping
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from lightning_kedro.store.tables import TableHandle
 
 LAST: Final = MEMBERS[-1]
-"""The table whose save commits all three: ``load`` names it last, so that it is saved last."""
+"""The table whose save commits all of them: ``load`` names it last, so that it is saved last."""
 
 
 class GranuleTableDataset(DuckDBTableDataset):
-    """One of the tables ``granules``, ``flashes`` and ``coverage``.
+    """One of the tables ``granules``, ``flashes``, ``groups``, ``events`` and ``coverage``.
 
     Each loads as a lazy handle, which reads the rows of a window. What ``load`` saves is committed
-    with the last table, all three in one transaction; the newest creation that could be read wins.
+    with the last table, all in one transaction; the newest creation that could be read wins.
     Rows that are saved otherwise replace those of the same key.
 
     Example of the YAML API:
@@ -60,7 +60,7 @@ class GranuleTableDataset(DuckDBTableDataset):
 
         Args:
             path: The DuckDB file.
-            table: ``granules``, ``flashes`` or ``coverage``.
+            table: ``granules``, ``flashes``, ``groups``, ``events`` or ``coverage``.
             simulated: Whether the granules are simulated; every row says so.
             lock_timeout: How long to wait for the file, in seconds.
             metadata: For plugins such as Kedro-Viz.

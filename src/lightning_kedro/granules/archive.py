@@ -81,7 +81,7 @@ class GranuleSelection(RawGranules):
         """Open a granule as an xarray Dataset, with xarray's own reading of its attributes.
 
         For people's own work: xarray follows the declared attributes, which are wrong for times
-        of October and November 2018 (see ``lightning_kedro.glm.flashes``).
+        of October and November 2018 (see ``lightning_kedro.glm.variables``).
         """
         import netCDF4
         import xarray as xr

@@ -11,13 +11,14 @@ are.
 hour's files hold and what is loaded into the database all follow from them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lightning_kedro.granules.level_rows import COUNTS, TABLE_OF
 from lightning_kedro.granules.record import (
     CORRUPT,
     EMPTY,
@@ -26,7 +27,7 @@ from lightning_kedro.granules.record import (
     HourSeries,
     StoredGranule,
 )
-from lightning_kedro.granules.series import arrow_schema
+from lightning_kedro.granules.series import SERIES_SCHEMA, arrow_schema
 
 OPERATIONAL: Final = "OR_"
 """How the names of what the operational system made in real time begin."""
@@ -85,26 +86,39 @@ class KnownGranules:
 
     Args:
         known: What stands for each (platform, start).
+        partial: The files of which a level that is asked for was not read yet.
     """
 
-    def __init__(self, known: Mapping[Key, Creation]) -> None:
+    def __init__(
+        self, known: Mapping[Key, Creation], partial: Collection[str] = frozenset()
+    ) -> None:
         """Hold on to what is known."""
         self._known = known
+        self._partial = partial
 
     @classmethod
-    def from_table(cls, granules: pa.Table) -> "KnownGranules":
-        """Take in a record of granules, with the columns of the table ``granules``."""
-        return cls(_find_standing(list_creations(granules)))
+    def from_table(cls, granules: pa.Table, levels: Collection[str] = ()) -> "KnownGranules":
+        """Take in a record of granules.
+
+        Args:
+            granules: The record, with the columns of the table ``granules``.
+            levels: The levels that are asked for.
+        """
+        known = _find_standing(list_creations(granules))
+        return cls(known, list_partial(granules, levels))
 
     def wants(self, granule: StoredGranule) -> bool:
         """Whether a granule has to be read.
 
         That is so if no creation of it could be read yet: a file that was corrupt may have been
-        completed since. Also if it would stand before what was read, or has another size.
+        completed since. Also if it would stand before what was read, has another size, or was read
+        without a level that is asked for now.
         """
         known = self._known.get(_key_of(granule))
         new = Creation.expect(granule)
-        is_changed = known is not None and new.file_bytes != known.file_bytes
+        is_changed = known is not None and (
+            new.file_bytes != known.file_bytes or new.file_name in self._partial
+        )
         return displaces(new, known, is_changed=is_changed)
 
     def has_corrupt(self, granule: StoredGranule) -> bool:
@@ -116,6 +130,21 @@ class KnownGranules:
             and known.file_name == granule.name.file_name
             and known.file_bytes == granule.file_bytes
         )
+
+
+def list_partial(granules: pa.Table, levels: Collection[str]) -> frozenset[str]:
+    """The files of a record of which a level was not read.
+
+    Args:
+        granules: The record, with the columns of the table ``granules``.
+        levels: The levels that are asked for.
+    """
+    names: set[str] = set()
+    for level in levels:
+        if level in TABLE_OF:
+            unread = granules[COUNTS[TABLE_OF[level]]].is_null()
+            names.update(granules["file_name"].filter(unread).to_pylist())
+    return frozenset(names)
 
 
 def rank_creations(granules: Iterable[StoredGranule]) -> list[StoredGranule]:
@@ -164,12 +193,23 @@ def join_series(parts: Iterable[HourSeries]) -> HourSeries:
     """Several readings of one hour's granules as one, in order of their starts."""
     parts = list(parts)
 
-    def join(table: str) -> pa.Table:
-        empty = arrow_schema(table).empty_table()
-        joined = pa.concat_tables([empty, *(getattr(part, table) for part in parts)])
-        return joined.sort_by("granule_start") if len(parts) > 1 else joined
+    def join(table: str, schema: pa.Schema) -> pa.Table:
+        tables = [getattr(part, table) for part in parts]
+        tables = [rows for rows in tables if rows is not None]
+        joined = pa.concat_tables([schema.empty_table(), *tables])
+        return joined.sort_by("granule_start") if len(tables) > 1 else joined
 
-    return HourSeries(join("flashes"), join("granules"))
+    def join_if_any(table: str) -> pa.Table | None:
+        if all(getattr(part, table) is None for part in parts):
+            return None
+        return join(table, arrow_schema(table))
+
+    return HourSeries(
+        join("flashes", SERIES_SCHEMA),
+        join("granules", arrow_schema("granules")),
+        join_if_any("groups"),
+        join_if_any("events"),
+    )
 
 
 def merge_series(old: HourSeries, new: HourSeries) -> HourSeries:
@@ -216,8 +256,17 @@ def _keep(
         start for (_, start), best in standing.items() if best.is_read and best.file_name in names
     ]
     is_kept = pc.is_in(series.granules["file_name"], value_set=pa.array(list(names), pa.string()))
-    stands = pc.is_in(series.flashes["granule_start"], value_set=pa.array(stay, pa.timestamp("us")))
-    return HourSeries(series.flashes.filter(stands), series.granules.filter(is_kept))
+    starts = pa.array(stay, pa.timestamp("us"))
+
+    def keep(rows: pa.Table) -> pa.Table:
+        return rows.filter(pc.is_in(rows["granule_start"], value_set=starts))
+
+    return HourSeries(
+        keep(series.flashes),
+        series.granules.filter(is_kept),
+        None if series.groups is None else keep(series.groups),
+        None if series.events is None else keep(series.events),
+    )
 
 
 class Settlement(NamedTuple):
@@ -239,8 +288,8 @@ def settle(incoming: pa.Table, stored: pa.Table) -> Settlement:
     Args:
         incoming: The record of granules that were looked at, with the columns of the table
             ``granules``; several for one start where creations are corrupt.
-        stored: What the database has for their starts, with the same columns; ``flash_count`` is
-            the number of rows that are there.
+        stored: What the database has for their starts, with the same columns; counts are the
+            numbers of rows that are there.
     """
     incoming = incoming.filter(pc.not_equal(incoming["status"], FAILED))
     creations = list_creations(incoming)
@@ -256,7 +305,9 @@ def settle(incoming: pa.Table, stored: pa.Table) -> Settlement:
         number
         for key, number in best.items()
         if displaces(
-            creations[number][1], standing.get(key), is_changed=new[number] != old.get(key)
+            creations[number][1],
+            standing.get(key),
+            is_changed=key not in old or new[number].differs_from(old[key]),
         )
     ]
     standing.update(creations[number] for number in accepted)
@@ -266,14 +317,29 @@ def settle(incoming: pa.Table, stored: pa.Table) -> Settlement:
     return Settlement(taken.sort_by(in_order), notes)
 
 
-def _list_details(granules: pa.Table) -> list[tuple[Any, ...]]:
+class _Details(NamedTuple):
     """What may be another when a creation is looked at again; a reason only if it is corrupt."""
-    columns = (
-        granules[name].to_pylist() for name in ("file_bytes", "flash_count", "status", "reason")
-    )
+
+    file_bytes: int
+    flash_count: int
+    reason: str | None
+    group_count: int | None
+    event_count: int | None
+
+    def differs_from(self, old: "_Details") -> bool:
+        """Whether it says anything that is not known; what was not read now says nothing."""
+        return self[:3] != old[:3] or any(
+            new is not None and new != before for new, before in zip(self[3:], old[3:], strict=True)
+        )
+
+
+def _list_details(granules: pa.Table) -> list[_Details]:
+    """The details of the granules of a record."""
+    names = ("file_bytes", "flash_count", "reason", "group_count", "event_count", "status")
+    columns = (granules[name].to_pylist() for name in names)
     return [
-        (file_bytes, flash_count, reason if status == CORRUPT else None)
-        for file_bytes, flash_count, status, reason in zip(*columns, strict=True)
+        _Details(file_bytes, flash_count, reason if status == CORRUPT else None, groups, events)
+        for file_bytes, flash_count, reason, groups, events, status in zip(*columns, strict=True)
     ]
 
 

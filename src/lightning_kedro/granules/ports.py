@@ -79,8 +79,8 @@ class LoadedStore(ABC):
     """What the database holds already."""
 
     @abstractmethod
-    def among(self, hours: Sequence[ArchiveHour]) -> KnownGranules:
-        """What is known of the granules of some hours."""
+    def among(self, hours: Sequence[ArchiveHour], levels: Sequence[str]) -> KnownGranules:
+        """What is known of the granules of some hours, of which some levels are asked for."""
 
     @abstractmethod
     def has_platforms(self, hours: Sequence[ArchiveHour]) -> bool:

@@ -52,12 +52,17 @@ class HourSeries:
     """What came out of an hour's granules.
 
     Attributes:
-        flashes: Every flash, with the columns of the table ``flashes``; granule by granule.
+        flashes: Every flash, with the columns of both series; granule by granule.
         granules: Every granule that was looked at, with the columns of the table ``granules``.
+        groups: The groups of the granules of which they were read, with the columns of the table
+            ``groups``; None if that is none of them.
+        events: The same of events.
     """
 
     flashes: pa.Table
     granules: pa.Table
+    groups: pa.Table | None = None
+    events: pa.Table | None = None
 
     @property
     def time_series(self) -> pa.Table:

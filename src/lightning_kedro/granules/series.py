@@ -4,7 +4,7 @@ A granule that cannot be trusted never stops its hour: it is kept on record as c
 reason, and the rest of the hour is read.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,8 @@ from lightning_kedro.exceptions import ArchiveError, CorruptGranuleError, Lightn
 from lightning_kedro.glm.flashes import MISSING_QUALITY, GranuleFlashes, read_flashes
 from lightning_kedro.glm.granule import GranuleName
 from lightning_kedro.glm.hdf5_errors import explain_failure
+from lightning_kedro.glm.reader import GranuleLevels, read_granule
+from lightning_kedro.granules.level_rows import make_event_rows, make_group_rows
 from lightning_kedro.granules.record import (
     CORRUPT,
     EMPTY,
@@ -44,52 +46,91 @@ def arrow_schema(table: str) -> pa.Schema:
     return pa.schema([(name, _ARROW_TYPES[kind]) for name, kind in TABLES[table].types.items()])
 
 
+SERIES_SCHEMA: Final = pa.schema(
+    [
+        field
+        for field in arrow_schema("flashes")
+        if field.name in {*TABLES["time_series"].columns, *TABLES["geo_series"].columns}
+    ]
+)
+"""The columns of both series: what is read of flashes without looking at groups and events."""
+
+
 def read_series(
-    contents: Iterable[tuple[StoredGranule, Content]],
+    contents: Iterable[tuple[StoredGranule, Content]], levels: Collection[str] = ()
 ) -> HourSeries:
-    """Read the flashes of many granules of one satellite.
+    """Read the flashes of many granules of one satellite, and other levels of them.
 
     Args:
         contents: Granules in the order in which their flashes shall stand, each with its file or
             its bytes, or with why it could not be fetched.
+        levels: What is read besides flashes: ``group``, ``event``.
 
     Returns:
         All flashes of the granules that could be read, and a record of every granule: those that
-        could not be fetched or read at the moment have the status ``failed``.
+        could not be fetched or read at the moment have the status ``failed``. A granule whose
+        groups or events cannot be trusted keeps its flashes, if those can.
     """
     parts: list[tuple[GranuleName, GranuleFlashes]] = []
     records: list[dict[str, Any]] = []
+    rows: dict[str, list[pa.Table]] = {"group": [], "event": []}
+    schemas = {"group": arrow_schema("groups"), "event": arrow_schema("events")}
     for granule, content in contents:
-        if isinstance(content, ArchiveError):
-            records.append(_make_record(granule, FAILED, str(content)))
-            continue
-        try:
-            flashes = _read_or_refuse(content, granule.name)
-        except ArchiveError as error:
-            records.append(
-                _make_record(granule, FAILED, str(ArchiveError(f"{granule.url} {error}")))
-            )
-        except CorruptGranuleError as error:
-            records.append(_make_record(granule, CORRUPT, str(error)))
-        else:
-            parts.append((granule.name, flashes))
-            status = LOADED if len(flashes) else EMPTY
-            records.append(_make_record(granule, status, None, flashes))
+        record, read = _look_at(granule, content, levels)
+        records.append(record)
+        if read is not None:
+            parts.append((granule.name, read.flashes))
+            rows["group"].append(make_group_rows(granule.name, read, schemas["group"]))
+            rows["event"].append(make_event_rows(granule.name, read, schemas["event"]))
     return HourSeries(
         flashes=_join_flashes(parts),
         granules=pa.Table.from_pylist(records, schema=arrow_schema("granules")),
+        groups=_join_rows(rows["group"], schemas["group"]) if "group" in levels else None,
+        events=_join_rows(rows["event"], schemas["event"]) if "event" in levels else None,
     )
 
 
-def _read_or_refuse(content: Path | bytes, name: GranuleName) -> GranuleFlashes:
-    """Read a granule's flashes; whatever goes wrong is a matter of this granule alone.
+def _look_at(
+    granule: StoredGranule, content: Content, levels: Collection[str]
+) -> tuple[dict[str, Any], GranuleLevels | None]:
+    """Read a granule as far as it can be trusted; its record says how far that was."""
+    if isinstance(content, ArchiveError):
+        return _make_record(granule, FAILED, str(content)), None
+    reason = None
+    others = tuple(level for level in levels if level != "flash")
+    for wanted in dict.fromkeys((others, ())):
+        try:
+            read = _read_or_refuse(content, granule.name, wanted)
+        except ArchiveError as error:
+            message = str(ArchiveError(f"{granule.url} {error}"))
+            return _make_record(granule, FAILED, message), None
+        except CorruptGranuleError as error:
+            reason = str(error)
+        else:
+            told = None if reason is None else f"only its flashes can be read: {reason}"
+            status = LOADED if len(read.flashes) else EMPTY
+            return _make_record(granule, status, told, read), read
+    return _make_record(granule, CORRUPT, reason), None
+
+
+def _join_rows(parts: list[pa.Table], schema: pa.Schema) -> pa.Table:
+    """The rows of many granules, without a copy."""
+    return pa.concat_tables([schema.empty_table(), *parts])
+
+
+def _read_or_refuse(
+    content: Path | bytes, name: GranuleName, levels: Collection[str]
+) -> GranuleLevels:
+    """Read a granule; whatever goes wrong is a matter of this granule alone.
 
     Raises:
         CorruptGranuleError: If it cannot be trusted.
         ArchiveError: If the machine could not read it.
     """
     try:
-        return read_flashes(content, name)
+        if not levels:
+            return GranuleLevels(read_flashes(content, name))
+        return read_granule(content, name, levels)
     except LightningKedroError:
         raise
     except MemoryError as error:
@@ -102,10 +143,11 @@ def _make_record(
     granule: StoredGranule,
     status: str,
     reason: str | None,
-    flashes: GranuleFlashes | None = None,
+    read: GranuleLevels | None = None,
 ) -> dict[str, Any]:
-    """The row of the table ``granules`` for one granule; without flashes if it was not read."""
+    """The row of the table ``granules`` for one granule; without counts if it was not read."""
     name = granule.name
+    flashes = None if read is None else read.flashes
     return {
         "platform": name.platform,
         "granule_start": name.start.replace(tzinfo=None),
@@ -116,6 +158,8 @@ def _make_record(
         "file_bytes": granule.file_bytes,
         "flash_count": 0 if flashes is None else len(flashes),
         "declared_flash_count": None if flashes is None else flashes.declared_flash_count,
+        "group_count": None if read is None or read.groups is None else len(read.groups),
+        "event_count": None if read is None or read.events is None else len(read.events),
         "status": status,
         "reason": reason,
     }
@@ -123,7 +167,7 @@ def _make_record(
 
 def _join_flashes(parts: list[tuple[GranuleName, GranuleFlashes]]) -> pa.Table:
     """All flashes in one table; missing energies, areas and flags become nulls."""
-    schema = arrow_schema("flashes")
+    schema = SERIES_SCHEMA
     if not parts:
         return schema.empty_table()
     counts = np.array([len(flashes) for _, flashes in parts])
@@ -146,4 +190,4 @@ def _join_flashes(parts: list[tuple[GranuleName, GranuleFlashes]]) -> pa.Table:
         "area_km2": pa.array(area_km2, mask=np.isnan(area_km2)),
         "quality_flag": pa.array(quality, mask=quality == MISSING_QUALITY),
     }
-    return pa.table(columns).cast(schema)
+    return pa.table(columns).select(schema.names).cast(schema)

@@ -18,11 +18,13 @@ class ReadHour:
         hour: The hour.
         granules: Its granules that are wanted.
         reader: The means to read them.
+        levels: What is read of them.
     """
 
     hour: ArchiveHour
     granules: tuple[StoredGranule, ...]
     reader: GranuleReader
+    levels: tuple[str, ...] = ("flash",)
 
     def only(self, granules: Sequence[StoredGranule]) -> "ReadHour":
         """The task of reading some of the hour's granules."""
@@ -37,7 +39,7 @@ class ReadHour:
         parts = []
         while waiting:
             best = [creations.pop(0) for creations in waiting.values()]
-            parts.append(read_series(self.reader.read_all(best)))
+            parts.append(read_series(self.reader.read_all(best), self.levels))
             read = find_readable_starts(parts[-1])
             waiting = {key: rest for key, rest in waiting.items() if rest and key not in read}
         return join_series(parts)

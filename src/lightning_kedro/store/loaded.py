@@ -1,7 +1,7 @@
 """Lazy handles on what ingestion has loaded: the flashes of a selection, the granules of hours."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ from lightning_kedro.glm.granule import HOUR, MAX_LENGTH
 from lightning_kedro.glm.orbital_slot import find_segments
 from lightning_kedro.granules.creations import KnownGranules
 from lightning_kedro.granules.hours import ArchiveHour
+from lightning_kedro.granules.level_rows import COUNTS, TABLE_OF
 from lightning_kedro.granules.ports import LoadedStore
 from lightning_kedro.selection import Region, Selection
 from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS, connect, database_exists
@@ -30,12 +31,16 @@ MAX_PLACES: Final = 4
 
 _READ_STORED: Final = """
     SELECT platform, granule_start, created, file_bytes, file_name, status, reason,
-           coalesce(stored, 0)::INTEGER AS flash_count, flash_count AS recorded_count
-    FROM main.granules LEFT JOIN (
-        SELECT platform, granule_start, count(*) AS stored FROM {flashes}
+           {counts}, flash_count AS recorded_count
+    FROM main.granules {joins}
+    WHERE granule_start >= $first AND granule_start < $last
+"""
+
+_JOIN_STORED: Final = """
+    LEFT JOIN (
+        SELECT platform, granule_start, count(*) AS stored_{table} FROM {source}
         WHERE granule_start >= $first AND granule_start < $last GROUP BY platform, granule_start
     ) USING (platform, granule_start)
-    WHERE granule_start >= $first AND granule_start < $last
 """
 
 _SUM_GRANULES: Final = """
@@ -46,19 +51,57 @@ _SUM_GRANULES: Final = """
 """
 
 
+_OF_GOOD_FLASHES: Final = """
+    (platform, granule_start, parent_flash_id) IN (
+        SELECT (platform, granule_start, flash_id) FROM main.flashes
+        WHERE granule_start >= ? AND granule_start < ? AND quality_flag = 0
+    )
+"""
+"""Groups and events go by the flag of their flash."""
+
+
 def read_stored(
-    connection: "duckdb.DuckDBPyConnection", first: datetime, last: datetime
+    connection: "duckdb.DuckDBPyConnection",
+    first: datetime,
+    last: datetime,
+    levels: Collection[str] = (),
 ) -> pa.Table:
-    """The granules that start in a span of time (UTC, without time zone), and their flashes.
+    """The granules that start in a span of time (UTC, without time zone), and what there is of it.
+
+    Args:
+        connection: An open database with a table ``granules``, perhaps of an earlier version.
+        first: Start of the span, inclusive.
+        last: End of the span, exclusive.
+        levels: The levels that matter: rows of others are not counted.
 
     Returns:
         Columns of the table ``granules``; ``flash_count`` is the number of rows that ``flashes``
         has now, ``recorded_count`` the number that was loaded: somebody may have deleted some.
+        Likewise ``group_count`` and ``event_count`` of levels that matter; null where the level
+        was not loaded, or not all of it is there.
     """
-    has_flashes = bool(table_columns(connection, "flashes"))
-    flashes = "main.flashes" if has_flashes else "(SELECT * FROM main.granules LIMIT 0)"
-    query = _READ_STORED.format(flashes=flashes)
+    counts, joins = ["coalesce(stored_flashes, 0)::INTEGER AS flash_count"], [_join("flashes")]
+    if not table_columns(connection, "flashes"):
+        joins = [_join("flashes", "(SELECT * FROM main.granules LIMIT 0)")]
+    recorded = table_columns(connection, "granules")
+    for level, table in TABLE_OF.items():
+        column = COUNTS[table]
+        if column not in recorded:
+            counts.append(f"NULL::INTEGER AS {column}")
+        elif level not in levels:
+            counts.append(column)
+        elif not table_columns(connection, table):
+            counts.append(f"NULL::INTEGER AS {column}")
+        else:
+            joins.append(_join(table))
+            counts.append(f"if(coalesce(stored_{table}, 0) = {column}, {column}, NULL) AS {column}")
+    query = _READ_STORED.format(counts=", ".join(counts), joins=" ".join(joins))
     return connection.sql(query, params={"first": first, "last": last}).to_arrow_table()
+
+
+def _join(table: str, source: str = "") -> str:
+    """SQL that counts the rows that a table has of each granule."""
+    return _JOIN_STORED.format(table=table, source=source or f"main.{table}")
 
 
 class StoredTable(TableHandle, ABC):
@@ -154,21 +197,13 @@ class StoredTable(TableHandle, ABC):
         """
 
 
-class FlashTable(StoredTable):
-    """A lazy handle on the flashes. Rows come in order of (time, platform, granule, flash_id)."""
-
-    name = "flashes"
-    order = "time, platform, granule_start, flash_id"
+class PlacedTable(StoredTable, ABC):
+    """A lazy handle on rows with a time and a place."""
 
     @classmethod
     def _within(cls, start: datetime, end: datetime) -> tuple[str, list[datetime]]:
-        """Flashes that begin in it."""
+        """Rows that begin in it."""
         return "time >= ? AND time < ?", [start, end]
-
-    def has_granules(self, selection: Selection) -> bool:
-        """Whether any granule of the selection's window has been looked at, sound or not."""
-        granules = GranuleTable(self.path, self.lock_timeout)
-        return bool(granules.read(selection, ["granule_start"]).num_rows)
 
     @classmethod
     def where(cls, selection: Selection) -> tuple[str, list[Any]]:
@@ -180,8 +215,48 @@ class FlashTable(StoredTable):
             condition += f" AND lat BETWEEN ? AND ? AND (lon >= ? {both} lon <= ?)"
             values += [region.south, region.north, region.west, region.east]
         if selection.good_only:
-            condition += " AND quality_flag = 0"
+            good, edges = cls._of_good_flashes(selection)
+            condition += f" AND {good}"
+            values += edges
         return condition, values
+
+    @classmethod
+    def _of_good_flashes(cls, selection: Selection) -> tuple[str, list[datetime]]:
+        """The SQL condition of rows of flashes with quality flag 0."""
+        first = min(segment.start for segment in selection.segments) - MAX_LENGTH
+        last = max(segment.end for segment in selection.segments) + MAX_LENGTH
+        return _OF_GOOD_FLASHES, [first.replace(tzinfo=None), last.replace(tzinfo=None)]
+
+
+class FlashTable(PlacedTable):
+    """A lazy handle on the flashes. Rows come in order of (time, platform, granule, flash_id)."""
+
+    name = "flashes"
+    order = "time, platform, granule_start, flash_id"
+
+    @classmethod
+    def _of_good_flashes(cls, selection: Selection) -> tuple[str, list[datetime]]:  # noqa: ARG003
+        """Flashes have the flag themselves."""
+        return "quality_flag = 0", []
+
+    def has_granules(self, selection: Selection) -> bool:
+        """Whether any granule of the selection's window has been looked at, sound or not."""
+        granules = GranuleTable(self.path, self.lock_timeout)
+        return bool(granules.read(selection, ["granule_start"]).num_rows)
+
+
+class GroupTable(PlacedTable):
+    """A lazy handle on the groups. Rows come in order of (time, platform, granule, group_id)."""
+
+    name = "groups"
+    order = "time, platform, granule_start, group_id"
+
+
+class EventTable(PlacedTable):
+    """A lazy handle on the events. Rows come in order of (time, platform, granule, event_id)."""
+
+    name = "events"
+    order = "time, platform, granule_start, event_id"
 
 
 class GranuleTable(StoredTable):
@@ -210,7 +285,8 @@ class CoverageTable(StoredTable):
 
 
 HANDLES: Final[Mapping[str, type[StoredTable]]] = {
-    handle.name: handle for handle in (GranuleTable, FlashTable, CoverageTable)
+    handle.name: handle
+    for handle in (GranuleTable, FlashTable, GroupTable, EventTable, CoverageTable)
 }
 """The handle on each of the tables that ingestion fills."""
 
@@ -258,16 +334,18 @@ class LoadedGranules(LoadedStore):
         self.path = path
         self.lock_timeout = lock_timeout
 
-    def among(self, hours: Sequence[ArchiveHour]) -> KnownGranules:
+    def among(
+        self, hours: Sequence[ArchiveHour], levels: Sequence[str] = ("flash",)
+    ) -> KnownGranules:
         """What is known of the granules of some hours: which creation stands, and whether read."""
         first, last = min(hour.hour for hour in hours), max(hour.hour for hour in hours) + HOUR
-        edges = [first.replace(tzinfo=None), last.replace(tzinfo=None)]
+        start, end = first.replace(tzinfo=None), last.replace(tzinfo=None)
         with self._open() as connection:
             if connection is None:
                 return KnownGranules({})
-            stored = read_stored(connection, *edges)
+            stored = read_stored(connection, start, end, levels)
         whole = pc.equal(stored["flash_count"], stored["recorded_count"])
-        return KnownGranules.from_table(stored.filter(whole))
+        return KnownGranules.from_table(stored.filter(whole), levels)
 
     def has_platforms(self, hours: Sequence[ArchiveHour]) -> bool:
         """Whether the database has granules of every satellite of some hours."""

@@ -1,15 +1,13 @@
-"""Loading hours of CSV files into ``granules``, ``flashes`` and ``coverage``, all at once.
+"""Loading hours of files into the tables that ingestion fills, all at once.
 
-Either every flash that the record of the granules tells of is there afterwards, or nothing has
-changed: the rows are counted before they are committed.
+Either every flash, group and event that the record of the granules tells of is there afterwards, or
+nothing has changed: the rows are counted before they are committed.
 """
 
 import logging
-import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -18,21 +16,26 @@ import pyarrow.compute as pc
 from lightning_kedro.exceptions import TableError
 from lightning_kedro.granules.bundle import LoadedHours
 from lightning_kedro.granules.creations import settle
-from lightning_kedro.schemas import TABLES
-from lightning_kedro.store.bounds import IS_SOUND
+from lightning_kedro.granules.level_rows import COUNTS, TABLE_OF, forget_levels
+from lightning_kedro.store.bounds import SOUND_ROWS
 from lightning_kedro.store.database import transaction
 from lightning_kedro.store.files import lock_folder
 from lightning_kedro.store.loaded import read_stored
-from lightning_kedro.store.series_files import SelectedSeries, SeriesFolder
-from lightning_kedro.store.tables import create_table
+from lightning_kedro.store.loading_rows import find_folders, insert_rows
+from lightning_kedro.store.migration import is_ours
+from lightning_kedro.store.series_files import SelectedSeries, SeriesFolder, list_tables
+from lightning_kedro.store.tables import create_table, table_columns
 
 if TYPE_CHECKING:
     import duckdb
 
 logger = logging.getLogger(__name__)
 
-MEMBERS: Final = ("granules", "flashes", "coverage")
+MEMBERS: Final = ("granules", "flashes", "groups", "events", "coverage")
 """The tables that change together, in the order in which ``load`` gives them."""
+
+ROWS: Final = {"flashes": "flash_count", **COUNTS}
+"""The tables of rows of granules, each with the column of ``granules`` that counts them."""
 
 HOURS_AT_ONCE: Final = 12
 """How many hours are sorted and inserted at once: memory is bounded by them, not by the window."""
@@ -73,24 +76,30 @@ _COUNT_COVERAGE: Final = """
     GROUP BY recounted.platform, recounted.hour, recounted.expected
 """
 
-_FIND_DIFFERENCES: Final = f"""
+_FIND_DIFFERENCES: Final = """
     SELECT DISTINCT accepted.platform, date_trunc('hour', granule_start)
     FROM accepted LEFT JOIN (
-        SELECT platform, granule_start, count(*) AS stored, count(*) FILTER ({IS_SOUND}) AS sound
-        FROM main.flashes WHERE granule_start BETWEEN $first AND $last
+        SELECT platform, granule_start, count(*) AS stored, count(*) FILTER ({sound}) AS sound
+        FROM main.{table} WHERE granule_start BETWEEN $first AND $last
         GROUP BY platform, granule_start
     ) USING (platform, granule_start)
-    WHERE coalesce(stored, 0) <> flash_count OR coalesce(sound, 0) <> flash_count
-"""  # noqa: S608
-"""The hours of granules that do not have as many rows in ``flashes`` as their record says, or have
-rows with values that no flash can have."""
+    WHERE coalesce(stored, 0) <> {count} OR coalesce(sound, 0) <> {count}
+"""
+"""The hours of granules that do not have as many rows in a table as their record says, or have rows
+with values that none can have."""
 
 _COUNT_CHANGED: Final = """
     SELECT count(*) FROM accepted
     SEMI JOIN chosen ON chosen.platform = accepted.platform
         AND chosen.hour = date_trunc('hour', accepted.granule_start)
-    ANTI JOIN present USING (platform, granule_start, file_name, file_bytes, flash_count)
-    WHERE flash_count > 0
+    ANTI JOIN present ON present.platform = accepted.platform
+        AND present.granule_start = accepted.granule_start
+        AND present.file_name = accepted.file_name
+        AND present.file_bytes = accepted.file_bytes
+        AND present.flash_count = accepted.flash_count
+        AND (accepted.group_count IS NULL OR present.group_count = accepted.group_count)
+        AND (accepted.event_count IS NULL OR present.event_count = accepted.event_count)
+    WHERE greatest(flash_count, group_count, event_count) > 0
 """
 """How many accepted granules are not what the files of some hours hold now."""
 
@@ -100,7 +109,7 @@ class _ChangedHoursError(Exception):
 
 
 class _DamagedHoursError(Exception):
-    """The CSV files of some hours do not hold what their record tells of."""
+    """The files of some hours do not hold what their record tells of."""
 
     def __init__(self, hours: Sequence[SeriesFolder]) -> None:
         super().__init__(f"{len(hours)} hours")
@@ -118,17 +127,18 @@ def load_hours(
         simulated: Whether the granules are simulated.
 
     Raises:
-        TableError: If CSV files are damaged or do not hold every flash; nothing has changed then,
+        TableError: If files are damaged or do not hold every flash; nothing has changed then,
             and the next run makes their hours again.
     """
     series, granules = loaded.series, loaded.granules
     if not isinstance(series, SelectedSeries):
-        message = f"hours of CSV files are loaded, not {type(series).__name__}"
+        message = f"hours of files are loaded, not {type(series).__name__}"
         raise TypeError(message)
     try:
         for _ in range(ATTEMPTS):
             try:
-                _replace_granules(connection, granules, series, loaded.coverage, simulated)
+                kept = forget_levels(granules, loaded.levels)
+                _replace_granules(connection, kept, loaded, series, simulated=simulated)
             except _ChangedHoursError:
                 granules = series.read_granules()
             else:
@@ -137,8 +147,9 @@ def load_hours(
         for hour in error.hours:
             hour.discard()
         more = f" and of {len(error.hours) - 1} more hours" if len(error.hours) > 1 else ""
+        kind = "files" if {*loaded.levels} & {*TABLE_OF} else "CSV files"
         message = (
-            f"The CSV files in {error.hours[0].folder}{more} are damaged: they do not hold every "
+            f"The {kind} in {error.hours[0].folder}{more} are damaged: they do not hold every "
             f"flash of their granules, or values that no flash can have. Nothing was loaded; run "
             f"again, which makes them again."
         )
@@ -150,8 +161,9 @@ def load_hours(
 def _replace_granules(
     connection: "duckdb.DuckDBPyConnection",
     granules: pa.Table,
+    loaded: LoadedHours,
     series: SelectedSeries,
-    coverage: pa.Table,
+    *,
     simulated: bool,
 ) -> None:
     """What ``load_hours`` does, once.
@@ -162,12 +174,16 @@ def _replace_granules(
     """
     with transaction(connection):
         for table in MEMBERS:
+            if table not in COUNTS:
+                create_table(connection, table)
+        settlement = settle(granules, _read_standing(connection, granules, loaded.levels))
+        levels = list_tables(settlement.accepted)
+        for table in levels:  # nobody who does not ask for them needs to have tables of these names
             create_table(connection, table)
-        settlement = settle(granules, _read_standing(connection, granules))
         for name, rows in (
             ("accepted", settlement.accepted),
             ("notes", settlement.notes),
-            ("asked", coverage),
+            ("asked", loaded.coverage),
         ):
             connection.register(name, rows)
         _delete_accepted(connection)
@@ -176,24 +192,28 @@ def _replace_granules(
             [simulated],
         )
         connection.execute(_ADD_NOTES)
-        _insert_flashes(connection, series, simulated=simulated)
-        _check_flashes(connection, series)
+        _insert_rows(connection, series, simulated=simulated)
+        for table in ("flashes", *levels):
+            _check_rows(connection, series, table)
         _count_coverage(connection, simulated=simulated)
     accepted = settlement.accepted
     logger.info("Loaded %d new granules", accepted.num_rows)
 
 
-def _read_standing(connection: "duckdb.DuckDBPyConnection", granules: pa.Table) -> pa.Table:
+def _read_standing(
+    connection: "duckdb.DuckDBPyConnection", granules: pa.Table, levels: Sequence[str]
+) -> pa.Table:
     """What the database has for the starts of some granules, and for those between them."""
     if granules.num_rows == 0:
         return read_stored(connection, datetime.min, datetime.min)  # noqa: DTZ901
     edges = pc.min_max(granules["granule_start"]).as_py()
-    return read_stored(connection, edges["min"], edges["max"] + timedelta(microseconds=1))
+    return read_stored(connection, edges["min"], edges["max"] + timedelta(microseconds=1), levels)
 
 
 def _delete_accepted(connection: "duckdb.DuckDBPyConnection") -> None:
     """Remove what stood for the starts of the accepted granules."""
-    for table in ("flashes", "granules"):
+    present = [table for table in ROWS if is_ours(table, table_columns(connection, table))]
+    for table in (*present, "granules"):
         connection.execute(
             f"DELETE FROM main.{table} USING accepted "  # noqa: S608
             f"WHERE {table}.platform = accepted.platform "
@@ -214,36 +234,26 @@ def _count_coverage(connection: "duckdb.DuckDBPyConnection", *, simulated: bool)
     connection.execute("DROP TABLE recounted")
 
 
-def _insert_flashes(
+def _insert_rows(
     connection: "duckdb.DuckDBPyConnection", series: SelectedSeries, *, simulated: bool
 ) -> None:
-    """Read the two CSV files of each hour, join them by key and keep the accepted granules.
+    """Read the files of each hour and keep the flashes, groups and events of accepted granules.
 
     Only hours that hold an accepted granule are read; no other run changes them meanwhile.
     """
     hours = connection.execute(
         "SELECT DISTINCT platform, date_trunc('hour', granule_start) FROM accepted "
-        "WHERE flash_count > 0"
+        "WHERE greatest(flash_count, group_count, event_count) > 0"
     ).fetchall()
-    chosen = _find_folders(series, hours)
+    chosen = find_folders(series.hours, hours)
     for first in range(0, len(chosen), HOURS_AT_ONCE):
         _insert_hours(connection, chosen[first : first + HOURS_AT_ONCE], simulated=simulated)
-
-
-def _find_folders(
-    series: SelectedSeries, hours: Sequence[tuple[str, datetime]]
-) -> list[SeriesFolder]:
-    """The folders of some hours, given by platform and start without time zone."""
-    wanted = set(hours)
-    return [
-        hour for hour in series.hours if (hour.platform, hour.hour.replace(tzinfo=None)) in wanted
-    ]
 
 
 def _insert_hours(
     connection: "duckdb.DuckDBPyConnection", hours: Sequence[SeriesFolder], *, simulated: bool
 ) -> None:
-    """Insert the flashes of a few hours in order of time."""
+    """Insert the flashes, groups and events of a few hours, flashes in order of time."""
     import duckdb
 
     with ExitStack() as locks:
@@ -251,19 +261,7 @@ def _insert_hours(
             locks.enter_context(lock_folder(hour.folder, shared=True))
         _check_unchanged(connection, hours)
         try:
-            connection.execute(
-                f"INSERT INTO main.flashes BY NAME "  # noqa: S608
-                f"SELECT {', '.join(TABLES['flashes'].columns)}, $simulated::BOOLEAN AS simulated "
-                f"FROM {_scan('time_series')} JOIN {_scan('geo_series')} "
-                f"USING (platform, granule_start, flash_id) "
-                f"SEMI JOIN accepted USING (platform, granule_start) "
-                f"ORDER BY platform, time, granule_start, flash_id",
-                {
-                    "simulated": simulated,
-                    "time_series": [_literal(hour.time_series) for hour in hours],
-                    "geo_series": [_literal(hour.geo_series) for hour in hours],
-                },
-            )
+            insert_rows(connection, hours, simulated=simulated)
         except duckdb.Error as error:
             damaged = [hour for hour in hours if hour.is_damaged()]
             if not damaged and isinstance(error, duckdb.DataError):
@@ -292,34 +290,21 @@ def _check_unchanged(
         raise _ChangedHoursError
 
 
-def _check_flashes(connection: "duckdb.DuckDBPyConnection", series: SelectedSeries) -> None:
-    """See whether each accepted granule has as many flashes as its record says.
+def _check_rows(
+    connection: "duckdb.DuckDBPyConnection", series: SelectedSeries, table: str
+) -> None:
+    """See whether each accepted granule has as many rows in a table as its record says.
 
     Raises:
         _DamagedHoursError: If one has not.
     """
+    count = ROWS[table]
     first, last = connection.execute(
-        "SELECT min(granule_start), max(granule_start) FROM accepted WHERE flash_count > 0"
+        f"SELECT min(granule_start), max(granule_start) FROM accepted WHERE {count} > 0"  # noqa: S608
     ).fetchall()[0]
     if first is None:
         return
-    found = connection.execute(_FIND_DIFFERENCES, {"first": first, "last": last}).fetchall()
+    query = _FIND_DIFFERENCES.format(table=table, count=count, sound=SOUND_ROWS[table])
+    found = connection.execute(query, {"first": first, "last": last}).fetchall()
     if found:
-        raise _DamagedHoursError(_find_folders(series, found))
-
-
-def _scan(table: str) -> str:
-    """SQL that reads the CSV files named by the parameter of the same name.
-
-    Nothing is guessed: looking for the dialect of each file costs more than reading it.
-    """
-    columns = ", ".join(f"'{name}': '{kind}'" for name, kind in TABLES[table].types.items())
-    options = (
-        f"header = true, auto_detect = false, hive_partitioning = false, columns = {{{columns}}}"
-    )
-    return f"read_csv(${table}, {options}) AS {table}"
-
-
-def _literal(path: Path) -> str:
-    """A path as DuckDB reads it: what would be a pattern in it stands for itself."""
-    return re.sub(r"([\[*?])", r"[\1]", str(path))
+        raise _DamagedHoursError(find_folders(series.hours, found))

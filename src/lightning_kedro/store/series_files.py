@@ -1,10 +1,12 @@
-"""Time series and geo series as CSV files, a folder for each archive hour of a satellite.
+"""Files of an archive hour of a satellite in a folder of its own: series as CSV, levels as Parquet.
 
 ``G18/2023/026/15/`` holds ``time_series.csv``, ``geo_series.csv`` and ``granules.csv``; the last
 one lists the granules that were read, and is written last: an hour without it is unfinished and is
 made again. It has a row for every file that was looked at: where a granule's newest creation is
 corrupt or could not be had (``failed``), one for that and one for the older creation whose flashes
-stand in the other two files.
+stand in the other files. Where groups or events were asked for (``ingestion.levels``) theirs are in
+``groups.parquet`` and ``events.parquet``: an hour has tens of thousands of flashes, but millions of
+events. An hour that was written without one has its granules read again when it is asked for.
 """
 
 from collections.abc import Sequence
@@ -20,9 +22,10 @@ import pyarrow.csv
 from lightning_kedro.exceptions import TableError
 from lightning_kedro.granules.creations import KnownGranules, merge_series
 from lightning_kedro.granules.hours import ArchiveHour
+from lightning_kedro.granules.level_rows import COUNTS
 from lightning_kedro.granules.ports import SeriesHours, SeriesStore
 from lightning_kedro.granules.record import FAILED, STATUSES, HourSeries
-from lightning_kedro.granules.series import arrow_schema
+from lightning_kedro.granules.series import SERIES_SCHEMA, arrow_schema
 from lightning_kedro.granules.tasks import ReadHour
 from lightning_kedro.schemas import TABLES
 from lightning_kedro.store.files import lock_folder, remove_stale_partials, write_atomic
@@ -31,8 +34,17 @@ TIME_SERIES: Final = "time_series.csv"
 GEO_SERIES: Final = "geo_series.csv"
 GRANULES: Final = "granules.csv"
 
+LEVEL_FILES: Final = {table: f"{table}.parquet" for table in COUNTS}
+"""The files of groups and events, by table."""
+
+_LATER: Final = (*COUNTS.values(),)
+"""The columns of ``granules.csv`` that files of earlier versions lack: nothing of that was read."""
+
+ROWS_AT_ONCE: Final = 1 << 17
+"""Rows of a row group of a Parquet file."""
+
 _REQUIRED: Final = set(TABLES["granules"].columns) - {
-    *("orbital_slot", "declared_flash_count", "reason")
+    *("orbital_slot", "declared_flash_count", "reason", *_LATER)
 }
 """The columns of ``granules.csv`` that are never empty."""
 
@@ -60,6 +72,10 @@ class SeriesFolder:
     def geo_series(self) -> Path:
         """Where."""
         return self.folder / GEO_SERIES
+
+    def level_file(self, table: str) -> Path:
+        """Where the rows of the table ``groups`` or ``events`` are, if they were read."""
+        return self.folder / LEVEL_FILES[table]
 
     @property
     def is_finished(self) -> bool:
@@ -94,7 +110,7 @@ class SeriesFolder:
         return all(pc.all(check, min_count=0).as_py() for check in checks)
 
     def read_if_whole(self) -> pa.Table | None:
-        """The record of the hour's granules, if the other two files have a line for every flash.
+        """The record of the hour's granules, if the other files have as many rows.
 
         Lines are counted, which takes milliseconds: it shows a file that was cut, by a power cut
         or an editor. That each line can be read is seen when it is loaded.
@@ -107,14 +123,23 @@ class SeriesFolder:
             return None
         lines = 1 + _count_flashes(granules)
         series = (self.time_series, self.geo_series)
-        return granules if all(_count_lines(path) == lines for path in series) else None
+        if not all(_count_lines(path) == lines for path in series):
+            return None
+        return granules if self._has_levels(granules) else None
+
+    def _has_levels(self, granules: pa.Table) -> bool:
+        """Whether the Parquet files have the rows that a record tells of."""
+        return all(
+            _count_rows(self.level_file(table)) == pc.sum(granules[COUNTS[table]]).as_py()
+            for table in list_tables(granules)
+        )
 
     def is_damaged(self) -> bool:
         """Whether the files do not hold a readable row for every flash; read in full to see it."""
         granules = self.read_if_whole()
         if granules is None:
             return True
-        try:
+        try:  # rows of Parquet files were counted, and that they can be read is seen here
             return len(self.read().flashes) != _count_flashes(granules)
         except TableError:
             return True
@@ -131,16 +156,36 @@ class SeriesFolder:
         key = ["platform", "granule_start", "flash_id"]
         flashes = time.join(geo, key, join_type="inner")
         order = [(name, "ascending") for name in key]
+        granules = self.read_granules()
+        rows = {table: self._read_level(table) for table in list_tables(granules)}
         return HourSeries(
-            flashes=flashes.select(arrow_schema("flashes").names).sort_by(order),
-            granules=self.read_granules(),
+            flashes=flashes.select(SERIES_SCHEMA.names).sort_by(order), granules=granules, **rows
         )
+
+    def _read_level(self, table: str) -> pa.Table:
+        """The rows of the table ``groups`` or ``events``."""
+        import pyarrow.parquet as pq
+
+        path = self.level_file(table)
+        try:
+            return pq.read_table(path, page_checksum_verification=True).cast(arrow_schema(table))
+        except FileNotFoundError as error:
+            raise _explain_gone(path) from error
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise _explain(path, str(error).splitlines()[0]) from error
 
     def write(self, series: HourSeries) -> None:
         """Replace the hour's files; ``granules.csv`` is gone meanwhile."""
         (self.folder / GRANULES).unlink(missing_ok=True)
         _write_csv(self.time_series, series.time_series)
         _write_csv(self.geo_series, series.geo_series)
+        told_of = list_tables(series.granules)
+        for table in LEVEL_FILES:
+            rows: pa.Table | None = getattr(series, table)
+            if rows is not None and table in told_of:
+                _write_parquet(self.level_file(table), rows)
+            else:
+                self.level_file(table).unlink(missing_ok=True)
         _write_csv(self.folder / GRANULES, series.granules, quoting="needed")
 
 
@@ -193,7 +238,7 @@ def save_hour(hour: SeriesFolder, task: ReadHour) -> int:
         stored = hour.read_if_whole()
         if stored is None:
             return _write_anew(hour, task)
-        known = KnownGranules.from_table(stored)
+        known = KnownGranules.from_table(stored, task.levels)
         pending = [granule for granule in task.granules if known.wants(granule)]
         if not pending:
             return 0
@@ -225,6 +270,21 @@ def _count_flashes(granules: pa.Table) -> int:
     return int(pc.sum(granules["flash_count"]).as_py() or 0)
 
 
+def list_tables(granules: pa.Table) -> list[str]:
+    """Of ``groups`` and ``events``, those that were read of any granule of a record."""
+    return [table for table in COUNTS if granules[COUNTS[table]].null_count < granules.num_rows]
+
+
+def _count_rows(path: Path) -> int:
+    """How many rows a Parquet file has; -1 if it is not there or is cut."""
+    import pyarrow.parquet as pq
+
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (pa.ArrowException, OSError, ValueError):
+        return -1
+
+
 def _count_lines(path: Path) -> int:
     """How many lines a file has; -1 if it is not there or its last line is cut."""
     if not path.is_file():
@@ -236,19 +296,34 @@ def _count_lines(path: Path) -> int:
 def _read_csv(path: Path, table: str) -> pa.Table:
     """Read a CSV with the types of the registry."""
     schema = arrow_schema(table)
-    options = pa.csv.ConvertOptions(
-        column_types=schema,
-        include_columns=schema.names,
-        strings_can_be_null=True,
-        quoted_strings_can_be_null=False,
-    )
     try:
-        return pa.csv.read_csv(path, convert_options=options)
+        later = _list_lacking(path) if table == "granules" else ()
+        options = pa.csv.ConvertOptions(
+            column_types=schema,
+            include_columns=[name for name in schema.names if name not in later],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        )
+        rows = pa.csv.read_csv(path, convert_options=options)
+        for name in later:
+            rows = rows.append_column(name, pa.nulls(rows.num_rows, schema.field(name).type))
+        return rows.select(schema.names)
     except FileNotFoundError as error:
-        message = f"{path} is gone: another run or `kedro prune` has dropped it. Run again."
-        raise TableError(message) from error
+        raise _explain_gone(path) from error
     except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
         raise _explain(path, str(error).splitlines()[0]) from error
+
+
+def _list_lacking(path: Path) -> list[str]:
+    """The later columns that a file of an earlier version lacks."""
+    with path.open("rb") as file:
+        present = file.readline().decode(errors="replace").strip().split(",")
+    return [name for name in _LATER if name not in present]
+
+
+def _explain_gone(path: Path) -> TableError:
+    """What to do about a file that was there a moment ago."""
+    return TableError(f"{path} is gone: another run or `kedro prune` has dropped it. Run again.")
 
 
 def _explain(path: Path, reason: str) -> TableError:
@@ -256,6 +331,21 @@ def _explain(path: Path, reason: str) -> TableError:
     return TableError(
         f"{path} cannot be read: {reason}. Remove its folder; the next run makes it again."
     )
+
+
+def _write_parquet(path: Path, table: pa.Table) -> None:
+    """Write a Parquet file; it becomes visible only when it is whole and on the disk."""
+    import pyarrow.parquet as pq
+
+    with write_atomic(path, sync=True) as partial_file:
+        pq.write_table(
+            table,
+            partial_file,
+            compression="zstd",
+            use_dictionary=["platform", "granule_start"],  # of the others it makes files larger
+            row_group_size=ROWS_AT_ONCE,
+            write_page_checksum=True,
+        )
 
 
 def _write_csv(path: Path, table: pa.Table, *, quoting: str = "none") -> None:

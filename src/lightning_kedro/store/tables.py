@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from lightning_kedro.columns import COLUMNS, SIMULATED
 from lightning_kedro.exceptions import TableError
+from lightning_kedro.glm.levels import LEVELS
 from lightning_kedro.results import RESULT_TABLES, STORM_TABLES
 from lightning_kedro.schemas import KEY_DEFAULTS, RESULT_KEY, TABLES
 from lightning_kedro.selection import Selection
@@ -110,8 +111,17 @@ def _check_table(connection: "duckdb.DuckDBPyConnection", path: Path, table: str
 
 
 def _find_maker(table: str) -> str:
-    """The pipeline that makes a table."""
-    makers = {**dict.fromkeys(RESULT_TABLES, "clustering"), **dict.fromkeys(STORM_TABLES, "storms")}
+    """The pipeline that makes a table, with the parameter that asks for it if there is one."""
+    asked = {
+        level.table: f"ingestion --params ingestion.levels={level.name}"
+        for level in LEVELS.values()
+        if level.parent is not None
+    }
+    makers = {
+        **dict.fromkeys(RESULT_TABLES, "clustering"),
+        **dict.fromkeys(STORM_TABLES, "storms"),
+        **asked,
+    }
     return makers.get(table, "ingestion")
 
 

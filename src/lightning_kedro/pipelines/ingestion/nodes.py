@@ -1,6 +1,6 @@
 """From an archive to tables: extract, transform, load. Pure functions of what they are handed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -10,9 +10,17 @@ import pyarrow.compute as pc
 from lightning_kedro.glm.granule import GRANULE_LENGTH, GRANULES_PER_HOUR
 from lightning_kedro.granules.archive import GranuleArchive, GranuleSelection
 from lightning_kedro.granules.bundle import LoadedHours
+from lightning_kedro.granules.creations import list_partial
 from lightning_kedro.granules.hours import ArchiveHour, archive_hours
 from lightning_kedro.granules.ports import LoadedStore, RawGranules, SeriesStore
-from lightning_kedro.granules.record import FAILED, HourReport, find_failed
+from lightning_kedro.granules.record import (
+    EMPTY,
+    FAILED,
+    LOADED,
+    HourReport,
+    StoredGranule,
+    find_failed,
+)
 from lightning_kedro.granules.tasks import ReadHour
 from lightning_kedro.selection import read_segments
 
@@ -25,6 +33,7 @@ def extract_granules(
     glm_archive: GranuleArchive,
     loaded_granules: LoadedStore,
     segments: Sequence[Mapping[str, str]],
+    levels: Sequence[str] = ("flash",),
 ) -> tuple[GranuleSelection, HourReport]:
     """Choose the window's granules: whole archive hours, and one granule past each end.
 
@@ -32,6 +41,7 @@ def extract_granules(
         glm_archive: The archive.
         loaded_granules: What the database holds already.
         segments: Which satellite in which part of the window.
+        levels: The levels that are asked for.
 
     Returns:
         The granules that have to be read, which the catalog fetches, and the report of their hours.
@@ -40,12 +50,15 @@ def extract_granules(
     """
     hours = archive_hours(read_segments(segments))
     found = glm_archive.select(hours, may_be_empty=loaded_granules.has_platforms(hours))
-    wanted = found.without(loaded_granules.among(hours))
+    wanted = found.without(loaded_granules.among(hours, levels))
     return wanted, wanted.report
 
 
 def transform_granules(
-    raw_granules: RawGranules, hour_report: HourReport, loaded_granules: LoadedStore
+    raw_granules: RawGranules,
+    hour_report: HourReport,
+    loaded_granules: LoadedStore,
+    levels: Sequence[str] = ("flash",),
 ) -> tuple[dict[str, ReadHour], HourReport]:
     """Make a task for each archive hour: granules to time series and geo series.
 
@@ -53,16 +66,17 @@ def transform_granules(
         raw_granules: The granules as fetched.
         hour_report: The hours, with the granules that have to be read.
         loaded_granules: What the database holds already; another run may have loaded some.
+        levels: The levels that are asked for.
 
     Returns:
         Tasks by hour (``G18/2023/026/15``), which the catalog calls, and the report of the hours
         with the granules that they are to read.
     """
-    known = loaded_granules.among(hour_report.hours)
+    known = loaded_granules.among(hour_report.hours, levels)
     report = hour_report.keep(item for item in hour_report.wanted if known.wants(item))
     tasks = {
         f"{record.hour.platform}/{record.hour.hour:%Y/%j/%H}": ReadHour(
-            record.hour, record.wanted, raw_granules.reader
+            record.hour, record.wanted, raw_granules.reader, tuple(levels)
         )
         for record in report
         if record.wanted
@@ -71,19 +85,24 @@ def transform_granules(
 
 
 def load_flashes(
-    flash_series: SeriesStore, decode_report: HourReport, run_time: str
-) -> tuple[LoadedHours, LoadedHours, LoadedHours, HourReport]:
+    flash_series: SeriesStore,
+    decode_report: HourReport,
+    run_time: str,
+    levels: Sequence[str] = ("flash",),
+) -> tuple[LoadedHours, LoadedHours, LoadedHours, LoadedHours, LoadedHours, HourReport]:
     """Hand over the window's hours for the database.
 
     Args:
         flash_series: Time series and geo series by archive hour.
         decode_report: The hours, with the granules that were to be read.
         run_time: When the run began, ISO 8601, UTC.
+        levels: The levels that are asked for.
 
     Returns:
-        What is to be loaded, once for each of the tables ``granules``, ``flashes`` and
-        ``coverage``, which change together; and the report of the hours with what failed. The
-        coverage of an hour that could not be listed is not counted: what it lacks is not known.
+        What is to be loaded, once for each of the tables ``granules``, ``flashes``, ``groups``,
+        ``events`` and ``coverage``, which change together; and the report of the hours with what
+        failed. The coverage of an hour that could not be listed is not counted: what it lacks is
+        not known.
     """
     selected = flash_series.select(decode_report.hours)
     granules = selected.read_granules()
@@ -92,8 +111,39 @@ def load_flashes(
         granules.filter(pc.not_equal(granules["status"], FAILED)),
         selected,
         _expect_granules(decode_report.listed_hours, began),
+        tuple(levels),
     )
-    return loaded, loaded, loaded, decode_report.add_failed(find_failed(granules))
+    return (
+        loaded,
+        loaded,
+        loaded,
+        loaded,
+        loaded,
+        decode_report.add_failed(
+            find_failed(granules) | _explain_partial(granules, decode_report.wanted, levels)
+        ),
+    )
+
+
+def _explain_partial(
+    granules: pa.Table, wanted: Iterable[StoredGranule], levels: Sequence[str]
+) -> dict[str, str]:
+    """Why granules that were read before still lack a level that this run wanted of them.
+
+    What could be read before stays on record where it cannot be read now, so that it has no record
+    of its own that it failed. Where groups or events are damaged the record has a reason.
+    """
+    is_whole = pc.and_(
+        pc.is_in(granules["status"], value_set=pa.array([LOADED, EMPTY])),
+        pc.is_null(granules["reason"]),
+    )
+    unread = list_partial(granules.filter(is_whole), levels)
+    names = (granule.name.file_name for granule in wanted)
+    return {
+        name: f"{name} could not be read again for its groups or events; its flashes are loaded"
+        for name in names
+        if name in unread
+    }
 
 
 def _expect_granules(hours: Sequence[ArchiveHour], run_time: datetime) -> pa.Table:

@@ -1,0 +1,293 @@
+"""Gridded lightning as netCDF files that follow the CF conventions, written step by step.
+
+Only the chunks of a variable in which something was seen are written: the others hold the fill
+value, 0, and take no room. The same grids give the same bytes.
+"""
+
+import itertools
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_kedro import __version__
+from lightning_kedro.analysis.grids.building import Steps
+from lightning_kedro.analysis.grids.products import PER_CELL, PRODUCTS, Product
+from lightning_kedro.analysis.grids.sums import CellSums
+from lightning_kedro.analysis.grids.target import STEP_RAD, FixedGrid, LatLonGrid, TargetGrid
+from lightning_kedro.analysis.grids.window import GriddedWindow
+from lightning_kedro.exceptions import StorageError
+from lightning_kedro.glm.field_of_view import EARTH_RADIUS_KM, ORBIT_RADIUS_KM
+from lightning_kedro.glm.lightning_ellipsoid import POLAR_RADIUS_KM
+from lightning_kedro.store.files import write_atomic
+
+if TYPE_CHECKING:
+    import netCDF4
+
+logger = logging.getLogger(__name__)
+
+SUFFIX: Final = ".nc"
+
+EPOCH: Final = np.datetime64("2000-01-01T12:00:00", "us")
+"""What times count from: as in GLM's files, noon."""
+
+_CHUNK: Final = 250
+"""Rows and columns of a chunk, at most."""
+
+_CACHE_BYTES: Final = 1 << 20
+"""Of chunks that HDF5 keeps in memory for a variable: each is written once, and as a whole."""
+
+_LEVEL: Final = 4  # zlib's: higher ones take longer for nothing
+
+_SCENES: Final = {"conus": "CONUS", "full_disk": "Full Disk"}
+
+
+def write_grids(folder: Path, window: GriddedWindow) -> Path:
+    """Write the grids of a window into a file, which is there when it is whole.
+
+    Args:
+        folder: Where.
+        window: The grids; granules are read while it goes on.
+
+    Returns:
+        The file.
+
+    Raises:
+        StorageError: If the disk is full or the folder cannot be written to.
+    """
+    path = folder / f"{window.name}{SUFFIX}"
+    try:
+        with write_atomic(path) as partial:
+            n_granules = _write_file(partial, window)
+    except RuntimeError as error:  # what netCDF says of a disk that is full
+        message = (
+            f"{path} cannot be written ({error}): see that there is room on the disk and that the "
+            f"folder may be written to."
+        )
+        raise StorageError(message) from error
+    logger.info("Grids of %d steps from %d granules: %s", len(window.steps), n_granules, path)
+    return path
+
+
+def _write_file(path: Path, window: GriddedWindow) -> int:
+    """Write a file; returns how many granules were read for it."""
+    import netCDF4
+
+    n_granules = 0
+    with netCDF4.Dataset(path, "w") as file:
+        file.setncatts(_describe_file(window))
+        dimensions = _write_coordinates(file, window.grid, window.steps)
+        counts = file.createVariable("granule_count", "i4", ("time",))
+        counts.long_name = "granules that could be read, of one every 20 s"
+        counts.units = "1"
+        variables = {
+            name: _create_variable(file, PRODUCTS[name], window, dimensions)
+            for name in window.products
+        }
+        for step in window.make():
+            counts[step.number] = step.granule_count
+            n_granules += step.granule_count
+            for name, variable in variables.items():
+                _write_values(variable, step.number, PRODUCTS[name], step.sums, window.grid)
+    return n_granules
+
+
+def _describe_file(window: GriddedWindow) -> dict[str, Any]:
+    """The attributes of a file."""
+    grid, bounds = window.grid, np.datetime_as_string(window.steps.bounds, unit="s")
+    simulated = window.facts.get("simulated") == "true"
+    is_fixed = isinstance(grid, FixedGrid)
+    return {
+        "Conventions": "CF-1.8",
+        "title": f"{'SIMULATED ' if simulated else ''}GLM L2 Lightning Detection Gridded Product",
+        "summary": "Fields on a grid made from the events, groups and flashes of the Geostationary "
+        "Lightning Mapper (GLM L2 LCFA).",
+        "source": f"{'simulated' if simulated else 'NOAA'} GLM L2 LCFA granules",
+        "references": "Bruning et al. 2019, doi 10.1029/2019JD030874",
+        "program": f"lightning_kedro {__version__}",
+        "instrument_type": "GOES R Series Geostationary Lightning Mapper",
+        "scene_id": _SCENES[grid.sector] if isinstance(grid, FixedGrid) else "Custom",
+        "spatial_resolution": "2km at nadir"
+        if is_fixed
+        else f"{getattr(grid, 'degrees', 0.0):g} degrees",
+        "time_coverage_start": f"{bounds[0, 0]}Z",
+        "time_coverage_end": f"{bounds[-1, 1]}Z",
+        "result": window.name,
+        **window.facts,
+    }
+
+
+def _write_coordinates(
+    file: "netCDF4.Dataset", grid: TargetGrid, steps: Steps
+) -> tuple[str, str, str]:
+    """Times, axes and projection; returns the dimensions of the products' variables."""
+    file.createDimension("time", len(steps))
+    file.createDimension("bounds", 2)
+    since = {"units": "seconds since 2000-01-01 12:00:00", "calendar": "standard"}
+    seconds = (steps.bounds - EPOCH) / np.timedelta64(1, "s")
+    time = {"standard_name": "time", "long_name": "start of the step", "axis": "T"}
+    _write(file, "time", ("time",), seconds[:, 0], {**time, **since, "bounds": "time_bounds"})
+    _write(file, "time_bounds", ("time", "bounds"), seconds, {})
+    if isinstance(grid, FixedGrid):
+        return _write_fixed_grid(file, grid)
+    assert isinstance(grid, LatLonGrid)  # noqa: S101  (there are two kinds)
+    return _write_lat_lon(file, grid)
+
+
+def _write_fixed_grid(file: "netCDF4.Dataset", grid: FixedGrid) -> tuple[str, str, str]:
+    """The axes of the fixed grid and its projection, as in the imager's files."""
+    for name, axis, values, side in (
+        ("y", "Y", grid.center_y, "projection_y_coordinate"),
+        ("x", "X", grid.center_x, "projection_x_coordinate"),
+    ):
+        file.createDimension(name, len(values))
+        text = f"GOES fixed grid projection {name}-coordinate"
+        attributes = {"units": "rad", "axis": axis, "long_name": text, "standard_name": side}
+        _write(file, name, (name,), values, attributes)
+    projection = {
+        "long_name": "GOES-R ABI fixed grid projection",
+        "grid_mapping_name": "geostationary",
+        "perspective_point_height": (ORBIT_RADIUS_KM - EARTH_RADIUS_KM) * 1e3,
+        "semi_major_axis": EARTH_RADIUS_KM * 1e3,
+        "semi_minor_axis": POLAR_RADIUS_KM * 1e3,
+        "inverse_flattening": 298.2572221,
+        "latitude_of_projection_origin": 0.0,
+        "longitude_of_projection_origin": grid.satellite_lon,
+        "sweep_angle_axis": "x",
+    }
+    mapping = file.createVariable("goes_imager_projection", "i4")
+    mapping.setncatts(projection)
+    mapping[...] = 0
+    for name, standard, units, value in (
+        ("nominal_satellite_subpoint_lat", "latitude", "degrees_north", 0.0),
+        ("nominal_satellite_subpoint_lon", "longitude", "degrees_east", grid.satellite_lon),
+    ):
+        text = f"nominal satellite subpoint {standard} (platform {standard})"
+        attributes = {"long_name": text, "standard_name": standard, "units": units}
+        _write(file, name, (), np.float64(value), attributes)
+    return "time", "y", "x"
+
+
+def _write_lat_lon(file: "netCDF4.Dataset", grid: LatLonGrid) -> tuple[str, str, str]:
+    """The axes of a grid of latitude and longitude, with the bounds of its cells."""
+    for name, axis, values, standard, units in (
+        ("lat", "Y", grid.center_lat, "latitude", "degrees_north"),
+        ("lon", "X", grid.center_lon, "longitude", "degrees_east"),
+    ):
+        file.createDimension(name, len(values))
+        attributes = {
+            "units": units,
+            "axis": axis,
+            "long_name": standard,
+            "standard_name": standard,
+        }
+        _write(file, name, (name,), values, {**attributes, "bounds": f"{name}_bounds"})
+        half = 0.5 * grid.degrees
+        _write(
+            file,
+            f"{name}_bounds",
+            (name, "bounds"),
+            np.stack([values - half, values + half], 1),
+            {},
+        )
+    mapping = file.createVariable("crs", "i4")
+    mapping.setncatts(
+        {
+            "grid_mapping_name": "latitude_longitude",
+            "long_name": "where GLM's files place lightning: on the lightning ellipsoid",
+            "semi_major_axis": EARTH_RADIUS_KM * 1e3,
+            "semi_minor_axis": POLAR_RADIUS_KM * 1e3,
+        }
+    )
+    mapping[...] = 0
+    return "time", "lat", "lon"
+
+
+def _write(
+    file: "netCDF4.Dataset",
+    name: str,
+    dimensions: tuple[str, ...],
+    values: npt.NDArray[np.float64] | np.float64,
+    attributes: Mapping[str, Any],
+) -> None:
+    """A variable of float64 with its values."""
+    variable = file.createVariable(name, "f8", dimensions)
+    variable.setncatts(attributes)
+    variable[...] = values
+
+
+def _create_variable(
+    file: "netCDF4.Dataset",
+    product: Product,
+    window: GriddedWindow,
+    dimensions: tuple[str, str, str],
+) -> "netCDF4.Variable[Any]":
+    """The variable of a product, in which nothing was seen yet."""
+    grid = window.grid
+    variable = file.createVariable(
+        product.name,
+        "f4",
+        dimensions,
+        zlib=True,
+        complevel=_LEVEL,
+        shuffle=True,
+        chunksizes=(1, min(_CHUNK, grid.rows), min(_CHUNK, grid.columns)),
+        fill_value=0.0,
+    )
+    variable.set_var_chunk_cache(size=_CACHE_BYTES)
+    units = product.units
+    if units == PER_CELL:
+        units = f"Count per {_name_cell(grid)} per {window.steps.minutes:.1f} min"
+    is_fixed = isinstance(grid, FixedGrid)
+    variable.setncatts(
+        {
+            "standard_name": product.name,
+            "long_name": product.long_name,
+            "units": units,
+            "grid_mapping": "goes_imager_projection" if is_fixed else "crs",
+            "cell_methods": product.cell_methods,
+            "comment": f"{product.comment} Where nothing was seen it is 0, the fill value.",
+        }
+    )
+    return variable
+
+
+def _name_cell(grid: TargetGrid) -> str:
+    """What densities are per."""
+    if isinstance(grid, LatLonGrid):
+        return f"{grid.degrees:g} degree grid cell"
+    return f"nominal {round(STEP_RAD * STEP_RAD * 1e12):7d} microradian^2 pixel"
+
+
+def _write_values(
+    variable: "netCDF4.Variable[Any]", step: int, product: Product, sums: CellSums, grid: TargetGrid
+) -> None:
+    """The values of a step, chunk by chunk."""
+    for row, column, block in _list_blocks(product, sums, grid):
+        high, wide = block.shape
+        variable[step, row : row + high, column : column + wide] = block
+
+
+def _list_blocks(
+    product: Product, sums: CellSums, grid: TargetGrid
+) -> Iterator[tuple[int, int, npt.NDArray[np.float32]]]:
+    """The chunks in which something was seen: first row, first column and values."""
+    values = product.compute(sums)
+    lit = np.flatnonzero(values)
+    row, column = np.divmod(sums.cell[lit], grid.columns)
+    wide, high = min(_CHUNK, grid.columns), min(_CHUNK, grid.rows)
+    across = -(-grid.columns // wide)
+    chunk = row // high * across + column // wide
+    order = np.argsort(chunk, kind="stable")
+    edges = np.flatnonzero(np.diff(chunk[order], prepend=-1, append=-1))
+    for start, stop in itertools.pairwise(edges):
+        mine = order[start:stop]
+        down, right = divmod(int(chunk[mine[0]]), across)
+        first_row, first_column = down * high, right * wide
+        shape = min(high, grid.rows - first_row), min(wide, grid.columns - first_column)
+        block = np.zeros(shape, np.float32)
+        block[row[mine] - first_row, column[mine] - first_column] = values[lit[mine]]
+        yield first_row, first_column, block
