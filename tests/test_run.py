@@ -15,7 +15,14 @@ from lightning_kedro.glm.granule import HOUR, hour_prefix
 from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.simulation.granule_writer import encode_granule
 from lightning_kedro.store.storage import Storage
-from tests.conftest import Project, lay_out, name_of, needs_real_granules, real_granule_paths
+from tests.conftest import (
+    WINDOW,
+    Project,
+    lay_out,
+    name_of,
+    needs_real_granules,
+    real_granule_paths,
+)
 from tests.glm.test_flashes import NAME, content
 
 JULY_2018 = "satellite=G16,window.start=2018-07-02T04:33,window.end=2018-07-02T04:34"
@@ -303,3 +310,26 @@ def test_missing_values_are_null_in_the_table(project: Project, tmp_path: Path) 
     assert rows["quality_flag"].isna().to_list() == [row == 0 for row in range(300)]
     assert rows["lat"].dtype == "float32"
     assert (rows["lat"].to_numpy() == content().flashes.lat).all()
+
+
+def test_levels_fill_their_tables_and_are_loaded_through_the_catalog(
+    project: Project, buckets: Path
+) -> None:
+    """Streaming, after a run that was content with flashes."""
+    params = f"archive={buckets}/noaa-goes17,{WINDOW}"
+    project.succeed("--pipelines", "ingestion", "--params", params)
+    for level, missing in (("group", "events"), ("event", "")):
+        asked = f"{params},ingestion.levels={level}"
+        project.succeed("--pipelines", "ingestion", "--env", "stream", "--params", asked)
+        names = project.query("SELECT table_name FROM duckdb_tables()")["table_name"].to_list()
+        assert missing not in names
+    counts = project.query(
+        "SELECT (SELECT sum(group_count) FROM flashes) AS groups, "
+        "(SELECT sum(event_count) FROM groups) AS events"
+    )
+    assert counts["groups"][0] == project.query("SELECT count(*) AS n FROM groups")["n"][0]
+    assert counts["events"][0] == project.query("SELECT count(*) AS n FROM events")["n"][0]
+    text = project.fail("--pipelines", "ingestion", "--params", f"{params},ingestion.levels=pixel")
+    assert text == (
+        "Parameter ingestion.levels: 'pixel' must be one of flash, group, event, or a list of them."
+    )

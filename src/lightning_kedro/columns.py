@@ -100,7 +100,7 @@ COLUMNS: Final = {
     "k_elbow": Column("INTEGER", "k that the elbow recommends; null if the curve has no elbow"),
     "at_range_end": Column("BOOLEAN", "whether the chosen k is an end of the range evaluated"),
     "reason": Column(
-        "VARCHAR", "why: a granule, or a newer file of it, is corrupt, or a k chosen or a scale"
+        "VARCHAR", "why: a granule, its groups or a newer file is corrupt, or a k chosen or a scale"
     ),
     "coordinates": Column("VARCHAR", "sphere or degrees"),
     "standardize": Column("BOOLEAN", "whether degrees were scaled to unit variance"),

@@ -57,8 +57,21 @@ def rows(ingestion: Ingestion, table: str) -> list[tuple[Any, ...]]:
 
 
 def assert_same_rows(left: Ingestion, right: Ingestion) -> None:
-    for table in ("granules", "flashes", "groups", "events", "coverage"):
-        assert rows(left, table) == rows(right, table), table
+    """Columns that were added to an older table come last in it."""
+    ours, theirs = read_tables(left), read_tables(right)
+    for table, expected in theirs.items():
+        assert ours[table] == expected, table
+
+
+def read_tables(ingestion: Ingestion) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table, with columns in the order of their names."""
+    with duckdb.connect(str(ingestion.database), read_only=True) as connection:
+        found = {}
+        for table in ("granules", "flashes", "groups", "events", "coverage"):
+            names = sorted(connection.table(table).columns)
+            query = f"SELECT {', '.join(names)} FROM {table} ORDER BY ALL"
+            found[table] = connection.execute(query).fetchall()
+        return found
 
 
 def damage(path: Path, variable: str) -> None:
@@ -329,9 +342,7 @@ def make_older(ingestion: Ingestion) -> None:
                 connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
 
 
-@pytest.mark.parametrize(
-    ("levels", "keeps_database"), [(("flash",), False), (ALL, False), (ALL, True)]
-)
+@pytest.mark.parametrize(("levels", "keeps_database"), [(("flash",), False), (ALL, True)])
 def test_hours_and_databases_of_earlier_versions_are_taken_over(
     ingestion: Ingestion,
     whole: Ingestion,
@@ -347,20 +358,12 @@ def test_hours_and_databases_of_earlier_versions_are_taken_over(
     ingestion.levels = levels
     ingestion.run()
     if levels == ALL:
-        assert_same_rows_by_name(ingestion, whole)
+        assert_same_rows(ingestion, whole)
     else:
         columns = "platform, granule_start, flash_id, time, lat, energy_j, group_count"
         assert ingestion.query(f"SELECT {columns} FROM flashes ORDER BY ALL") == [
             (*row[:4], row[5], row[7], None) for row in expected
         ]
-
-
-def assert_same_rows_by_name(left: Ingestion, right: Ingestion) -> None:
-    """Columns that were added to a table come last in it."""
-    for table in ("granules", "flashes", "groups", "events"):
-        names = sorted(name for name, *_ in right.query(f"DESCRIBE {table}"))
-        query = f"SELECT {', '.join(names)} FROM {table} ORDER BY ALL"
-        assert left.query(query) == right.query(query), table
 
 
 def everything(region: Region | None = None, min_quality: str = "all") -> Selection:

@@ -33,7 +33,7 @@ def read_granule(
     Args:
         source: The granule's file, or its bytes.
         name: What the file is called; what is inside must agree with it.
-        levels: Names of levels; flashes are read in any case.
+        levels: Names of levels; flashes are read in any case, and groups where events are.
 
     Raises:
         CorruptGranuleError: If the granule cannot be trusted in any of these levels.
@@ -42,6 +42,6 @@ def read_granule(
     with open_granule(source, name) as file:
         return GranuleLevels(
             flashes=take_flashes(file, name),
-            groups=take_groups(file, name) if "group" in levels else None,
+            groups=take_groups(file, name) if {"group", "event"} & {*levels} else None,
             events=take_events(file, name) if "event" in levels else None,
         )

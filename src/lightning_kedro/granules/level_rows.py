@@ -4,8 +4,8 @@ They are made granule by granule and never joined into one array: an hour of eve
 of megabytes, and is held once.
 """
 
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Collection, Mapping
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -38,14 +38,48 @@ def forget_levels(granules: pa.Table, levels: Collection[str]) -> pa.Table:
     return granules
 
 
-def make_group_rows(name: GranuleName, read: GranuleLevels, schema: pa.Schema) -> pa.Table:
-    """The rows of the table ``groups`` of one granule; none if groups were not read."""
+def make_rows(
+    name: GranuleName, read: GranuleLevels, schemas: Mapping[str, pa.Schema]
+) -> dict[str, pa.Table]:
+    """The rows of the tables ``groups`` and ``events`` of one granule.
+
+    Args:
+        name: The granule.
+        read: What was read of it.
+        schemas: The Arrow schema of each of these tables.
+
+    Returns:
+        By table; those of which nothing was read are left out.
+    """
     groups, events = read.groups, read.events
     if groups is None:
-        return schema.empty_table()
-    n_rows = len(groups)
-    columns = {
-        **_key_columns(name, n_rows),
+        return {}
+    columns = {"groups": _list_group_columns(groups)}
+    if events is not None:
+        parents = find_parents(events.parent_group_id, groups.group_id)
+        counts = np.bincount(parents[parents >= 0], minlength=len(groups))
+        columns["groups"]["event_count"] = counts
+        flashes = groups.parent_flash_id[parents] if len(groups) else np.zeros(len(events), "u2")
+        columns["events"] = _list_event_columns(events)
+        columns["events"]["parent_flash_id"] = pa.array(flashes, mask=parents < 0)
+    return {table: _make_table(name, made, schemas[table]) for table, made in columns.items()}
+
+
+def _make_table(name: GranuleName, columns: Mapping[str, Any], schema: pa.Schema) -> pa.Table:
+    """A table of some columns, and of those that name the granule."""
+    n_rows = len(columns["time"])
+    start = pa.scalar(name.start.replace(tzinfo=None), pa.timestamp("us"))
+    keys = {
+        "platform": pa.repeat(name.platform, n_rows),
+        "granule_start": pa.repeat(start, n_rows),
+    }
+    return pa.table({**keys, **columns}).select(schema.names).cast(schema)
+
+
+def _list_group_columns(groups: GranuleGroups) -> dict[str, Any]:
+    """The columns of groups of which nothing is known of the events."""
+    is_missing = groups.quality_flag == MISSING_QUALITY
+    return {
         "group_id": groups.group_id,
         "parent_flash_id": groups.parent_flash_id,
         "time": groups.time,
@@ -53,30 +87,22 @@ def make_group_rows(name: GranuleName, read: GranuleLevels, schema: pa.Schema) -
         "lon": groups.lon,
         "energy_j": _with_nulls(groups.energy_j),
         "area_km2": _with_nulls(groups.area_km2),
-        "quality_flag": pa.array(groups.quality_flag, mask=groups.quality_flag == MISSING_QUALITY),
-        "event_count": pa.nulls(n_rows) if events is None else _count_events(groups, events),
+        "quality_flag": pa.array(groups.quality_flag, mask=is_missing),
+        "event_count": pa.nulls(len(groups)),
     }
-    return pa.table(columns).select(schema.names).cast(schema)
 
 
-def make_event_rows(name: GranuleName, read: GranuleLevels, schema: pa.Schema) -> pa.Table:
-    """The rows of the table ``events`` of one granule; none if events were not read."""
-    groups, events = read.groups, read.events
-    if events is None:
-        return schema.empty_table()
-    n_rows = len(events)
-    columns = {
-        **_key_columns(name, n_rows),
+def _list_event_columns(events: GranuleEvents) -> dict[str, Any]:
+    """The columns of events but for their flash."""
+    return {
         "event_id": events.event_id,
         "parent_group_id": events.parent_group_id,
-        "parent_flash_id": pa.nulls(n_rows) if groups is None else _find_flashes(groups, events),
         "time": events.time,
         "lat": events.lat.astype(np.float32),
         "lon": events.lon.astype(np.float32),
         "is_clamped": events.is_clamped,
         "energy_j": _with_nulls(events.energy_j),
     }
-    return pa.table(columns).select(schema.names).cast(schema)
 
 
 def find_parents(parent_ids: NDArray[np.uint32], ids: NDArray[np.uint32]) -> NDArray[np.intp]:
@@ -95,29 +121,6 @@ def find_parents(parent_ids: NDArray[np.uint32], ids: NDArray[np.uint32]) -> NDA
     places = np.searchsorted(ids, parent_ids, sorter=order)
     parents = order[np.minimum(places, len(ids) - 1)]
     return np.where(ids[parents] == parent_ids, parents, -1)
-
-
-def _key_columns(name: GranuleName, n_rows: int) -> dict[str, pa.Array]:
-    """The columns that name the granule."""
-    start = pa.scalar(name.start.replace(tzinfo=None), pa.timestamp("us"))
-    return {
-        "platform": pa.repeat(name.platform, n_rows),
-        "granule_start": pa.repeat(start, n_rows),
-    }
-
-
-def _count_events(groups: GranuleGroups, events: GranuleEvents) -> NDArray[np.intp]:
-    """How many events each group has."""
-    parents = find_parents(events.parent_group_id, groups.group_id)
-    return np.bincount(parents[parents >= 0], minlength=len(groups))
-
-
-def _find_flashes(groups: GranuleGroups, events: GranuleEvents) -> pa.Array:
-    """The ``flash_id`` of the group of each event; null where the granule lacks the group."""
-    parents = find_parents(events.parent_group_id, groups.group_id)
-    if not len(groups):
-        return pa.nulls(len(events))
-    return pa.array(groups.parent_flash_id[parents], mask=parents < 0)
 
 
 def _with_nulls(values: NDArray[np.float64]) -> pa.Array:

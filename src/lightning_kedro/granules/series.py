@@ -17,7 +17,7 @@ from lightning_kedro.glm.flashes import MISSING_QUALITY, GranuleFlashes, read_fl
 from lightning_kedro.glm.granule import GranuleName
 from lightning_kedro.glm.hdf5_errors import explain_failure
 from lightning_kedro.glm.reader import GranuleLevels, read_granule
-from lightning_kedro.granules.level_rows import make_event_rows, make_group_rows
+from lightning_kedro.granules.level_rows import COUNTS, make_rows
 from lightning_kedro.granules.record import (
     CORRUPT,
     EMPTY,
@@ -73,20 +73,20 @@ def read_series(
     """
     parts: list[tuple[GranuleName, GranuleFlashes]] = []
     records: list[dict[str, Any]] = []
-    rows: dict[str, list[pa.Table]] = {"group": [], "event": []}
-    schemas = {"group": arrow_schema("groups"), "event": arrow_schema("events")}
+    schemas = {table: arrow_schema(table) for table in COUNTS}
+    rows = {table: [schema.empty_table()] for table, schema in schemas.items()}
     for granule, content in contents:
         record, read = _look_at(granule, content, levels)
         records.append(record)
         if read is not None:
             parts.append((granule.name, read.flashes))
-            rows["group"].append(make_group_rows(granule.name, read, schemas["group"]))
-            rows["event"].append(make_event_rows(granule.name, read, schemas["event"]))
+            for table, made in make_rows(granule.name, read, schemas).items():
+                rows[table].append(made)
     return HourSeries(
         flashes=_join_flashes(parts),
         granules=pa.Table.from_pylist(records, schema=arrow_schema("granules")),
-        groups=_join_rows(rows["group"], schemas["group"]) if "group" in levels else None,
-        events=_join_rows(rows["event"], schemas["event"]) if "event" in levels else None,
+        groups=pa.concat_tables(rows["groups"]) if "group" in levels else None,
+        events=pa.concat_tables(rows["events"]) if "event" in levels else None,
     )
 
 
@@ -111,11 +111,6 @@ def _look_at(
             status = LOADED if len(read.flashes) else EMPTY
             return _make_record(granule, status, told, read), read
     return _make_record(granule, CORRUPT, reason), None
-
-
-def _join_rows(parts: list[pa.Table], schema: pa.Schema) -> pa.Table:
-    """The rows of many granules, without a copy."""
-    return pa.concat_tables([schema.empty_table(), *parts])
 
 
 def _read_or_refuse(

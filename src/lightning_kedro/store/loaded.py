@@ -20,6 +20,7 @@ from lightning_kedro.granules.level_rows import COUNTS, TABLE_OF
 from lightning_kedro.granules.ports import LoadedStore
 from lightning_kedro.selection import Region, Selection
 from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS, connect, database_exists
+from lightning_kedro.store.migration import is_ours
 from lightning_kedro.store.tables import TableHandle, open_table, read_where, table_columns
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def read_stored(
             counts.append(f"NULL::INTEGER AS {column}")
         elif level not in levels:
             counts.append(column)
-        elif not table_columns(connection, table):
+        elif not is_ours(table, table_columns(connection, table)):
             counts.append(f"NULL::INTEGER AS {column}")
         else:
             joins.append(_join(table))
