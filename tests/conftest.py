@@ -23,6 +23,15 @@ from lightning_kedro.simulation.hour import simulate_hour
 from tests.glm.granule_files import NAME, Change, content
 from tests.loopback_s3 import LoopbackS3
 
+WHOLE_RUNS = {
+    *("test_browser.py", "test_browser_dashboard.py", "test_faults.py", "test_full_disk.py"),
+    *("test_fuzz.py", "test_kills.py", "test_notebook.py", "test_other_runners.py"),
+    *("test_package.py", "test_portability.py", "test_project.py", "test_run.py"),
+    *("test_runs_at_once.py", "test_sample.py", "test_whole_results.py"),
+}
+"""Where whole runs are tested: coverage is asked of the tests of each module, not of these, which
+it makes half as slow again."""
+
 settings.register_profile("project", deadline=None, derandomize=True)
 settings.load_profile("project")
 
@@ -33,6 +42,12 @@ WINDOW = "satellite=G17,window.start=2024-07-14T09:00,window.end=2024-07-14T10:0
 COUNT = 40
 
 BUCKETS = ("noaa-goes16", "noaa-goes17", "noaa-goes18", "noaa-goes19")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.name in WHOLE_RUNS:
+            item.add_marker("no_cover")
 
 
 def real_granule_paths() -> list[Path]:

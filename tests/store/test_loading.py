@@ -525,8 +525,8 @@ def test_other_table_is_no_table_of_ingestion() -> None:
 @pytest.mark.parametrize(
     ("window", "message"),
     [
-        (("GOES-18", "2024-07-14T10:00", "2024-07-14T11:00"), "no satellite 'GOES-18': give G16"),
-        (("g18", "2024-07-14T10:00", "2024-07-14T11:00"), "no satellite 'g18': give G16"),
+        (("GOES-21", "2024-07-14T10:00", "2024-07-14T11:00"), "no satellite 'GOES-21': give G16"),
+        (("himawari", "2024-07-14T10:00", "2024-07-14T11:00"), "no satellite 'himawari': give G16"),
         (("G18", "2024-07-14T11:00", "2024-07-14T10:00"), "2024-07-14T11:00:00 must end after"),
         (("G18", "2024-07-14T11:00", "2024-07-14T11:00"), "2024-07-14T11:00:00 must end after"),
     ],

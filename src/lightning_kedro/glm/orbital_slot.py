@@ -54,9 +54,9 @@ def find_segments(satellite: str, start: datetime, end: datetime) -> tuple[Segme
         ParameterError: If there is no such satellite, or if no satellite held the slot yet when the
             window starts.
     """
-    satellite = read_satellite(satellite)
+    given, satellite = satellite, read_satellite(satellite)
     if satellite not in (*PLATFORMS, *SLOTS):
-        message = f"There is no satellite {satellite!r}: give {', '.join((*PLATFORMS, *SLOTS))}."
+        message = f"There is no satellite {given!r}: give {', '.join((*PLATFORMS, *SLOTS))}."
         raise ParameterError(message)
     if satellite not in SLOTS:
         return (Segment(satellite, start, end),)
