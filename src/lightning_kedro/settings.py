@@ -8,6 +8,7 @@ from lightning_kedro.hooks import (
     SummariseIngestion,
     SummariseReport,
 )
+from lightning_kedro.progress import ShowProgress
 from lightning_kedro.project import (
     BASE,
     DEFAULT,
@@ -21,6 +22,7 @@ HOOKS = (
     CheckInputs(),
     LockData(),
     LogSteps(),
+    ShowProgress(),
     SummariseIngestion(),
     SummariseReport(),
 )
