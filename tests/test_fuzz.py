@@ -29,7 +29,7 @@ from lightning_kedro.simulation.hour import Faults, simulate_hour
 from lightning_kedro.store.storage import Storage
 from tests.conftest import name_of, real_granule_paths
 
-CASES = 2000
+CASES = 1200
 HOUR = datetime(2024, 7, 14, 9, tzinfo=UTC)
 FIRST, LAST = "flash_time_offset_of_first_event", "flash_time_offset_of_last_event"
 VARIABLES = (

@@ -35,7 +35,7 @@ from tests.loopback_s3 import serve_folder
 
 STAGES = ("extract", "transform", "load")
 
-KILLS = {2: 7, 5: 2}
+KILLS = {2: 5, 5: 2}
 """How many runs are killed in each stage, by hours of the window. From four hours on the granules
 are read by other processes, which take seconds to start."""
 
