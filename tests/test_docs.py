@@ -77,7 +77,8 @@ def test_queries_of_the_documents_run(query: str, tmp_path: Path) -> None:
 
 def test_every_view_is_in_the_documents() -> None:
     page = (DOCS / "tables.md").read_text()
-    assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == [*VIEWS]
+    listed = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+    assert [name for name in listed if name not in TABLES] == [*VIEWS]
     assert set(VIEWS) <= set(re.findall(r"\bFROM (\w+)", " ".join(QUERIES)))
 
 
