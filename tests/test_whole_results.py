@@ -1,6 +1,7 @@
 """Results and reports change as a whole: runs that are killed, and runs at the same time."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 
 from lightning_kedro.results import RESULT_TABLES
-from tests.conftest import PROJECT, Project, needs_real_granules
+from tests.conftest import PROJECT, Project, lay_out, needs_real_granules, real_granule_paths
 
 JULY = "satellite=G16,window.start=2018-07-02T04:33,window.end=2018-07-02T04:34"
 SEPTEMBER = "satellite=G17,window.start=2019-09-26T23:59:30,window.end=2019-09-27T00:01"
@@ -84,11 +85,24 @@ def read_reports(project: Project) -> dict[str, bytes]:
     }
 
 
+@pytest.fixture(scope="module")
+def windows_of_real_granules(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The data of a project that has ingested two windows, and the archive that they are from."""
+    archive = lay_out(tmp_path_factory.mktemp("real") / "archive", real_granule_paths())
+    folder = tmp_path_factory.mktemp("ingested")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        project = Project(folder)
+        for window in (JULY, SEPTEMBER):
+            params = f"archive={archive},{window}"
+            project.succeed("--pipelines", "ingestion", "--params", params)
+    return folder / "data", f"archive={archive}"
+
+
 @pytest.fixture
-def ingested(project: Project, real_archive: Path) -> tuple[Project, str]:
-    archive = f"archive={real_archive}"
-    for window in (JULY, SEPTEMBER):
-        project.succeed("--pipelines", "ingestion", "--params", f"{archive},{window}")
+def ingested(project: Project, windows_of_real_granules: tuple[Path, str]) -> tuple[Project, str]:
+    data, archive = windows_of_real_granules
+    shutil.copytree(data, project.folder / "data")
     return project, archive
 
 
