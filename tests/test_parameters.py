@@ -5,7 +5,8 @@ import pytest
 
 from lightning_kedro.analysis.grids.products import PRODUCTS
 from lightning_kedro.exceptions import ParameterError
-from lightning_kedro.parameters import check_parameters, name_intermediates, parse_utc
+from lightning_kedro.parameters import check_parameters, name_intermediates
+from lightning_kedro.times import parse_utc
 
 FAR = "0001-01-01T00:00+02:00"
 """A time that UTC has no year for."""
