@@ -37,7 +37,10 @@ def assert_nothing_changed(project: Project) -> None:
         ("clustering.k=40", r"k \(40\) must be within k_min \(2\) and k_max \(23\)"),
         ("clustering.k=few", r"Parameter clustering\.k: 'few' must be auto or a whole number"),
         ("clustering.max_cells=20", r"max_cells \(20\) must be greater than k_max \(23\)"),
-        ("clustering.kmax=9", r"clustering\.kmax does not exist; did you mean clustering\.k_max"),
+        (
+            "clustering.kmax=9",
+            r"clustering\.kmax does not exist; did you mean clustering\.k_max\?$",
+        ),
         ("satelite=G16", r"Parameter satelite does not exist; did you mean satellite"),
         ("windw.start=2018-07-02", r"Parameter windw does not exist"),
         ("clustering.criterion=best", r"expected 'multiscale', 'silhouette' or 'elbow'"),

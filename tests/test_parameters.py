@@ -131,7 +131,10 @@ def test_now_is_the_same_for_both_ends() -> None:
             {"max_cells": 3},
             r"Parameter max_cells does not exist; did you mean clustering\.max_cells",
         ),
-        ({"west": 3}, r"Parameter west does not exist; did you mean preprocessing\.region\.west"),
+        (
+            {"west": 3},
+            r"Parameter west does not exist; did you mean preprocessing\.region\.west\?$",
+        ),
         (
             {"clustering": {"k_min": 0, "k_max": 1}},
             r"Parameter clustering\.k_min: 0 .* \(1 more such problem\.\)",

@@ -331,7 +331,7 @@ def _describe(errors: list[ErrorDetails]) -> str:
     more = len({error["loc"] for error in errors}) - 1
     rest = f" ({more} more such problem{'s' if more > 1 else ''}.)" if more else ""
     if _is_extra(first):
-        return f"Parameter {name} does not exist{_suggest(name)}.{rest}"
+        return f"Parameter {name} does not exist{_suggest(name)}{rest}"
     message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     if first["type"] == "missing":
         return f"Parameter {name} is missing: set it in conf/base/parameters.yml.{rest}"
@@ -346,13 +346,13 @@ def _is_extra(error: ErrorDetails) -> bool:
 
 
 def _suggest(name: str) -> str:
-    """The nearest name that does exist, or all names beside it."""
+    """The end of the sentence: the nearest name that does exist, or all names."""
     last = name.rpartition(".")[2]
     close = [known for known in _NAMES if known.rpartition(".")[2] == last]
     close = close or difflib.get_close_matches(name, _NAMES, n=1)
     if close:
-        return f"; did you mean {close[0]}"
-    return f"; the parameters are {', '.join(_NAMES)}"
+        return f"; did you mean {close[0]}?"
+    return f"; the parameters are {', '.join(_NAMES)}."
 
 
 def _list_names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
