@@ -6,13 +6,14 @@ Anywhere else ``lightning-kedro`` has them. Each verb is a module of ``lightning
 import click
 
 from lightning_kedro import __version__
+from lightning_kedro.commands.climatology import climatology
 from lightning_kedro.commands.export import export
 from lightning_kedro.commands.init import init
 from lightning_kedro.commands.prune import prune
 from lightning_kedro.commands.run import run
 from lightning_kedro.commands.serve import serve
 
-__all__ = ["cli", "export", "init", "prune", "run", "serve"]
+__all__ = ["cli", "climatology", "export", "init", "prune", "run", "serve"]
 
 
 @click.group(name="lightning_kedro")
@@ -21,5 +22,5 @@ def cli() -> None:
     """NOAA's GLM lightning, from the public archive to clustered flashes on a map."""
 
 
-for _verb in (run, export, serve, prune, init):
+for _verb in (run, export, climatology, serve, prune, init):
     cli.add_command(_verb)

@@ -53,6 +53,8 @@ class CheckParameters:
         facts = {"session": uuid4().hex, "made_for": name_intermediates(checked)}
         if checked["archive"] is not None:  # it may stand in a file of parameters too
             facts["archive"] = checked["archive"]
+        if checked["climatology"]["folder"] is not None:
+            facts["climatology_folder"] = checked["climatology"]["folder"]
         loader.runtime_params = {**(loader.runtime_params or {}), **facts}
 
 

@@ -26,6 +26,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from lightning_kedro import __version__
+from lightning_kedro.climatology_parameters import Climatology, name_climatology
 from lightning_kedro.exceptions import ParameterError
 from lightning_kedro.glm.levels import LEVEL_NAMES, complete_levels
 from lightning_kedro.glm.satellites import PLATFORMS, SLOTS, read_satellite
@@ -247,6 +248,7 @@ class Parameters(_Strict):
     clustering: Clustering = Clustering()
     storms: Storms = Storms()
     grids: Grids = Grids()
+    climatology: Climatology = Climatology()
     archive: str | None = None
 
     @field_validator("satellite", mode="before")
@@ -303,6 +305,7 @@ def name_intermediates(checked: Mapping[str, Any]) -> dict[str, str]:
         "clustering": f"{unlabelled.name}-{_digest(fitted)}",
         "storms": f"{selection.name}-{_digest(checked['storms'])}",
         "grids": f"{ingested.name}-{_digest(checked['archive'])}",
+        "climatology": name_climatology(selection, checked["climatology"]),
         "reporting": selection.name,
     }
 

@@ -2,13 +2,14 @@
 
 from kedro.pipeline import Pipeline
 
-from lightning_kedro.pipelines import clustering, grids, ingestion, reporting, storms
+from lightning_kedro.pipelines import climatology, clustering, grids, ingestion, reporting, storms
 
 
 def register_pipelines() -> dict[str, Pipeline]:
     """``ingestion``, ``storms``, ``clustering``, ``reporting``; ``__default__`` runs them all.
 
-    ``grids`` reads three times as much of each granule and is run for itself.
+    ``grids`` reads three times as much of each granule and is run for itself; so is
+    ``climatology``, whose windows are months and years.
     """
     pipelines = {
         "ingestion": ingestion.create_pipeline(),
@@ -17,4 +18,8 @@ def register_pipelines() -> dict[str, Pipeline]:
         "reporting": reporting.create_pipeline(),
     }
     default = sum(pipelines.values(), start=Pipeline([]))
-    return {**pipelines, "grids": grids.create_pipeline(), "__default__": default}
+    alone = {
+        "grids": grids.create_pipeline(),
+        "climatology": climatology.create_pipeline() + reporting.create_climatology_pipeline(),
+    }
+    return {**pipelines, **alone, "__default__": default}

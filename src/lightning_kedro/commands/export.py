@@ -88,7 +88,7 @@ def read_wanted(
         "satellite": satellite or PLATFORMS[0],
         "window": _split_window(window or "now-1h/now"),
         "clustering": {} if label is None else {"label": label},
-        "preprocessing": {"region": {} if region in {None, "all"} else _split_region(str(region))},
+        "preprocessing": {"region": {} if region in {None, "all"} else split_region(str(region))},
     }
     checked = check_parameters(given, now=now or datetime.now(UTC))
     start, end = (
@@ -117,7 +117,7 @@ def _split_window(text: str) -> dict[str, str]:
     return dict(zip(("start", "end"), parts, strict=True))
 
 
-def _split_region(text: str) -> dict[str, str]:
+def split_region(text: str) -> dict[str, str]:
     """The sides of ``W,S,E,N``."""
     parts = text.split(",")
     if len(parts) != len(_SIDES):

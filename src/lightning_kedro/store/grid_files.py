@@ -129,12 +129,13 @@ def _write_coordinates(
     since = {"units": "seconds since 2000-01-01 12:00:00", "calendar": "standard"}
     seconds = (steps.bounds - EPOCH) / np.timedelta64(1, "s")
     time = {"standard_name": "time", "long_name": "start of the step", "axis": "T"}
-    _write(file, "time", ("time",), seconds[:, 0], {**time, **since, "bounds": "time_bounds"})
-    _write(file, "time_bounds", ("time", "bounds"), seconds, {})
+    of_start = {**time, **since, "bounds": "time_bounds"}
+    write_variable(file, "time", ("time",), seconds[:, 0], of_start)
+    write_variable(file, "time_bounds", ("time", "bounds"), seconds, {})
     if isinstance(grid, FixedGrid):
         return _write_fixed_grid(file, grid)
     assert isinstance(grid, LatLonGrid)  # noqa: S101  (there are two kinds)
-    return _write_lat_lon(file, grid)
+    return write_lat_lon(file, grid)
 
 
 def _write_fixed_grid(file: "netCDF4.Dataset", grid: FixedGrid) -> tuple[str, str, str]:
@@ -146,7 +147,7 @@ def _write_fixed_grid(file: "netCDF4.Dataset", grid: FixedGrid) -> tuple[str, st
         file.createDimension(name, len(values))
         text = f"GOES fixed grid projection {name}-coordinate"
         attributes = {"units": "rad", "axis": axis, "long_name": text, "standard_name": side}
-        _write(file, name, (name,), values, attributes)
+        write_variable(file, name, (name,), values, attributes)
     projection = {
         "long_name": "GOES-R ABI fixed grid projection",
         "grid_mapping_name": "geostationary",
@@ -167,11 +168,11 @@ def _write_fixed_grid(file: "netCDF4.Dataset", grid: FixedGrid) -> tuple[str, st
     ):
         text = f"nominal satellite subpoint {standard} (platform {standard})"
         attributes = {"long_name": text, "standard_name": standard, "units": units}
-        _write(file, name, (), np.float64(value), attributes)
+        write_variable(file, name, (), np.float64(value), attributes)
     return "time", "y", "x"
 
 
-def _write_lat_lon(file: "netCDF4.Dataset", grid: LatLonGrid) -> tuple[str, str, str]:
+def write_lat_lon(file: "netCDF4.Dataset", grid: LatLonGrid) -> tuple[str, str, str]:
     """The axes of a grid of latitude and longitude, with the bounds of its cells."""
     for name, axis, values, standard, units in (
         ("lat", "Y", grid.center_lat, "latitude", "degrees_north"),
@@ -184,9 +185,9 @@ def _write_lat_lon(file: "netCDF4.Dataset", grid: LatLonGrid) -> tuple[str, str,
             "long_name": standard,
             "standard_name": standard,
         }
-        _write(file, name, (name,), values, {**attributes, "bounds": f"{name}_bounds"})
+        write_variable(file, name, (name,), values, {**attributes, "bounds": f"{name}_bounds"})
         half = 0.5 * grid.degrees
-        _write(
+        write_variable(
             file,
             f"{name}_bounds",
             (name, "bounds"),
@@ -206,7 +207,7 @@ def _write_lat_lon(file: "netCDF4.Dataset", grid: LatLonGrid) -> tuple[str, str,
     return "time", "lat", "lon"
 
 
-def _write(
+def write_variable(
     file: "netCDF4.Dataset",
     name: str,
     dimensions: tuple[str, ...],

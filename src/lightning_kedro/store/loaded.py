@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lightning_kedro.analysis.climatology.hours import ObservedHour
 from lightning_kedro.exceptions import ParameterError
 from lightning_kedro.glm.granule import HOUR, MAX_LENGTH
 from lightning_kedro.glm.orbital_slot import find_segments
@@ -20,6 +21,7 @@ from lightning_kedro.granules.level_rows import COUNTS, TABLE_OF
 from lightning_kedro.granules.ports import LoadedStore
 from lightning_kedro.selection import Region, Selection
 from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS, connect, database_exists
+from lightning_kedro.store.history import read_hours
 from lightning_kedro.store.migration import is_ours
 from lightning_kedro.store.tables import TableHandle, open_table, read_where, table_columns
 
@@ -239,6 +241,10 @@ class FlashTable(PlacedTable):
     def _of_good_flashes(cls, selection: Selection) -> tuple[str, list[datetime]]:  # noqa: ARG003
         """Flashes have the flag themselves."""
         return "quality_flag = 0", []
+
+    def read_hours(self, selection: Selection, margin_deg: float = 0.0) -> Iterator[ObservedHour]:
+        """The hours of a selection in order of time, each with its flashes; see ``read_hours``."""
+        return read_hours(self.path, selection, margin_deg, self.lock_timeout)
 
     def has_granules(self, selection: Selection) -> bool:
         """Whether any granule of the selection's window has been looked at, sound or not."""

@@ -144,7 +144,7 @@ class LatLonGrid(TargetGrid):
         ellipsoid: Ellipsoid,  # noqa: ARG002
     ) -> tuple[FloatArray, FloatArray]:
         """As ``TargetGrid.place``; what is on the bounds of the box is inside, as in regions."""
-        column, row = self._to_columns(lon), (lat - self.south) / self.degrees
+        column, row = self.to_columns(lon), (lat - self.south) / self.degrees
         return _close(column, self.columns), _close(row, self.rows)
 
     def place_angles(
@@ -153,11 +153,11 @@ class LatLonGrid(TargetGrid):
         """As ``TargetGrid.place_angles``: where lines of sight meet the lightning ellipsoid."""
         lat, lon = locate(x, y, satellite_lon, ellipsoid)
         # One turn for all corners of a polygon, that of the first.
-        first = self._to_columns(lon[:, :1])
+        first = self.to_columns(lon[:, :1])
         column = first + (lon - lon[:, :1]) / self.degrees
         return column, (lat - self.south) / self.degrees
 
-    def _to_columns(self, lon: FloatArray) -> FloatArray:
+    def to_columns(self, lon: FloatArray) -> FloatArray:
         """Longitudes in columns, each in the turn whose middle is that of the grid."""
         half = 0.5 * self.columns * self.degrees
         offset = lon - (self.west + half)

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from lightning_kedro.analysis.climatology.window import find_box
 from lightning_kedro.analysis.grids.building import Steps
 from lightning_kedro.analysis.grids.target import TargetGrid, make_fixed_grid, make_lat_lon_grid
 from lightning_kedro.exceptions import ParameterError
 from lightning_kedro.glm.field_of_view import field_of_view
-from lightning_kedro.selection import Region, Selection
+from lightning_kedro.selection import Selection
 
 LAT_LON: Final = "latlon"
 BY_GRANULE: Final = "granule"
@@ -65,7 +66,7 @@ class GridOptions:
                 has no such sector where the satellite stands.
         """
         if self.domain == LAT_LON:
-            box = selection.region or _see(selection)
+            box = find_box(selection)
             return make_lat_lon_grid(box.west, box.south, box.east, box.north, self.degrees)
         origins = {
             field_of_view(part.platform, when).center_lon
@@ -88,14 +89,3 @@ class GridOptions:
         parts = [selection.name, domain.replace("_", "-"), step]
         parts += [BY_GRANULE] * self.by_granule + [JOIN] * self.join_pixels
         return "_".join(parts)
-
-
-def _see(selection: Selection) -> Region:
-    """The box that holds what the window's satellites see."""
-    views = [field_of_view(part.platform, part.start) for part in selection.segments]
-    return Region(
-        min(view.west for view in views),
-        min(view.south for view in views),
-        max(view.east for view in views),
-        max(view.north for view in views),
-    )
