@@ -72,7 +72,12 @@ def test_nodes_bear_their_names() -> None:
     }
     assert names["storms"] == {"storm_tracker", "storm_describer"}
     assert names["grids"] == {"granule_selector", "lightning_gridder"}
-    by_themselves = {"__default__", "grids"}  # grids read groups and events: run for itself
+    assert names["climatology"] == {
+        *("climatologist", "thunder_hour_map", "flash_density_map", "diurnal_cycle"),
+        "climatology_publisher",
+    }
+    # Grids read groups and events, a climatology is of months: each is run for itself.
+    by_themselves = {"__default__", "grids", "climatology"}
     parts = set().union(*(value for key, value in names.items() if key not in by_themselves))
     assert names["__default__"] == parts
 

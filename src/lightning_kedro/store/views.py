@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from lightning_kedro.columns import COLUMNS, SIMULATED
 from lightning_kedro.schemas import RESULT_KEY, TABLES
 from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS, connect, transaction
+from lightning_kedro.store.macros import MACROS, MARK, list_macros, make_macro
 
 if TYPE_CHECKING:
     import duckdb
@@ -189,19 +190,29 @@ def open_for_writing(
 
 
 def renew_views(connection: "duckdb.DuckDBPyConnection") -> None:
-    """Make the views whose tables are there, unless they are as they should be; never fail.
+    """Make the views and macros whose tables are there, unless they are as they should be.
 
-    Call it outside a transaction: each view has one of its own.
+    It never fails. Call it outside a transaction: each view has one of its own.
     """
     import duckdb
 
     with contextlib.suppress(duckdb.Error):
-        present, comments = _list_tables(connection), _list_comments(connection)
+        present = _list_tables(connection)
+        views, macros = _list_comments(connection), list_macros(connection)
         for name, view in VIEWS.items():
-            found = comments.get(name, _MARK)
-            if {*view.tables} <= present and _MARK in found and found != view.comment:
+            if {*view.tables} <= present and _is_former(views, name, view.comment, _MARK):
                 with contextlib.suppress(duckdb.Error), transaction(connection):
                     _make_view(connection, name, view)
+        for name, macro in MACROS.items():
+            if {*macro.tables} <= present and _is_former(macros, name, macro.comment, MARK):
+                with contextlib.suppress(duckdb.Error), transaction(connection):
+                    make_macro(connection, name, macro)
+
+
+def _is_former(comments: dict[str, str], name: str, today: str, mark: str) -> bool:
+    """Whether what has a name is not there yet or of another definition, and nobody's own."""
+    found = comments.get(name, mark)
+    return mark in found and found != today
 
 
 def _list_tables(connection: "duckdb.DuckDBPyConnection") -> set[str]:
