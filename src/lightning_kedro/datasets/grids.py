@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import xarray
 
 
-class GridsDataset(AbstractDataset[GriddedWindow, "dict[str, Callable[[], xarray.Dataset]]"]):
+class GridsDataset(AbstractDataset[GriddedWindow, "dict[str, Callable[..., xarray.Dataset]]"]):
     """Saves the grids of a window to a file of their own; loads all files, each when it is called.
 
     A file is replaced at once, so that no one ever sees half of it. Granules are read while it is
@@ -44,7 +44,7 @@ class GridsDataset(AbstractDataset[GriddedWindow, "dict[str, Callable[[], xarray
         self._folder = Path(path)
         self.metadata = metadata
 
-    def load(self) -> "dict[str, Callable[[], xarray.Dataset]]":
+    def load(self) -> "dict[str, Callable[..., xarray.Dataset]]":
         """How to open the grids of each window, by name, with xarray."""
         files = sorted(self._folder.glob(f"*{SUFFIX}"))
         return {file.stem: partial(_open, file) for file in files if file.name[0] != "."}
@@ -66,8 +66,8 @@ class GridsDataset(AbstractDataset[GriddedWindow, "dict[str, Callable[[], xarray
         return {"path": str(self._folder)}
 
 
-def _open(file: Path) -> "xarray.Dataset":
-    """Open a file with xarray."""
+def _open(file: Path, **options: Any) -> "xarray.Dataset":  # noqa: ANN401
+    """Open a file with xarray, by the options of its ``open_dataset``."""
     import xarray as xr
 
-    return xr.open_dataset(file, engine="netcdf4")
+    return xr.open_dataset(file, engine="netcdf4", **options)

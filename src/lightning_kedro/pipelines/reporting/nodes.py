@@ -18,6 +18,8 @@ from lightning_kedro.pipelines.reporting import (
     storm_series,
 )
 from lightning_kedro.pipelines.reporting.figures import render_png
+from lightning_kedro.pipelines.reporting.gridded import GriddedLightning
+from lightning_kedro.pipelines.reporting.gridded_nodes import rename_sources
 from lightning_kedro.pipelines.reporting.reported import (
     Drawing,
     ReportedResult,
@@ -109,6 +111,7 @@ def gather_report(
     storm_selection: ResultTable,
     selection: Mapping[str, Any],
     run_time: str,
+    gridded: GriddedLightning,
     *drawn: Drawing,
 ) -> tuple[Publication, ...]:
     """Write the report and put it together with the pictures: the same for every output.
@@ -119,6 +122,7 @@ def gather_report(
         storm_selection: The same of storms.
         selection: What the report is of.
         run_time: When this run began.
+        gridded: The grids of the window, if there are any.
         drawn: The pictures in the order of ``report.PICTURES``, and the chart of k.
 
     Returns:
@@ -128,12 +132,13 @@ def gather_report(
         PartialRunError: If a picture is of another result, or another run has read the result
             and it has been replaced since.
     """
-    check_drawings(reported, drawn)
+    drawings = rename_sources(reported, gridded, drawn)
+    check_drawings(reported, drawings)
     if reported.selected_at != run_time:
         selected = Selection.from_plain(selection)
         storms = storm_selection.find_result(selected, {"storm_flashes": STORM_FLASH_COLUMNS})
         stored = k_selection.read_identity(selected)
         check_stands(reported, stored, "" if storms is None else storms.identity)
-    *pictures, chart = (one.content for one in drawn)
-    publication = report.gather_publication(reported, pictures, chart)
-    return (publication,) * (len(drawn) + 1)
+    *pictures, chart = (one.content for one in drawings)
+    publication = report.gather_publication(reported, pictures, chart, has_grids=bool(gridded))
+    return (publication,) * (len(drawings) + 1)

@@ -4,6 +4,13 @@ from typing import Final
 
 from kedro.pipeline import Node, Pipeline
 
+from lightning_kedro.pipelines.reporting.gridded_nodes import (
+    animate_fed,
+    map_density_parts,
+    map_fed,
+    map_fed_parts,
+    select_grids,
+)
 from lightning_kedro.pipelines.reporting.nodes import (
     animate_clusters,
     gather_report,
@@ -18,6 +25,8 @@ from lightning_kedro.pipelines.reporting.nodes import (
 
 _REPORTED: Final = "reported_result"
 
+_GRIDS: Final = "reported_grids"
+
 _SELECTED: Final = ("k_selection", "storm_selection", "params:selection", "params:run_time")
 
 _DRAWN: Final = (
@@ -26,6 +35,10 @@ _DRAWN: Final = (
     "drawn_cluster_animation",
     "drawn_storm_series",
     "drawn_density_map",
+    "drawn_density_panels",
+    "drawn_flash_extent_density",
+    "drawn_flash_extent_panels",
+    "drawn_flash_extent_animation",
     "drawn_flash_rate",
     "drawn_k_evaluation",
     "drawn_k_evaluation_chart",
@@ -38,6 +51,10 @@ _PUBLISHED: Final = (
     "cluster_animation",
     "storm_series_picture",
     "density_map",
+    "density_panels",
+    "flash_extent_density",
+    "flash_extent_panels",
+    "flash_extent_animation",
     "k_evaluation",
     "k_evaluation_chart",
     "flash_rate",
@@ -57,14 +74,32 @@ def create_pipeline() -> Pipeline:
             Node(map_clusters, _REPORTED, "drawn_cluster_map", name="cluster_map"),
             Node(animate_clusters, _REPORTED, "drawn_cluster_animation", name="cluster_animation"),
             Node(map_density, _REPORTED, "drawn_density_map", name="density_map"),
+            Node(map_density_parts, _REPORTED, "drawn_density_panels", name="density_panels"),
+            *_list_grid_nodes(),
             Node(plot_k_evaluation, _REPORTED, evaluated, name="k_evaluation"),
             Node(plot_flash_rate, _REPORTED, "drawn_flash_rate", name="flash_rate"),
             Node(
                 gather_report,
-                [_REPORTED, *_SELECTED, *_DRAWN],
+                [_REPORTED, *_SELECTED, _GRIDS, *_DRAWN],
                 list(_PUBLISHED),
                 name="report",
             ),
         ],
         tags="reporting",
     )
+
+
+def _list_grid_nodes() -> list[Node]:
+    """The nodes that draw the window's grids."""
+    drawn = {
+        "flash_extent_density": map_fed,
+        "flash_extent_panels": map_fed_parts,
+        "flash_extent_animation": animate_fed,
+    }
+    return [
+        Node(select_grids, [_REPORTED, "grids"], _GRIDS, name="select_grids"),
+        *(
+            Node(draw, [_REPORTED, _GRIDS], f"drawn_{name}", name=name)
+            for name, draw in drawn.items()
+        ),
+    ]

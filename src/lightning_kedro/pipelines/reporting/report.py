@@ -31,6 +31,10 @@ _CAPTIONS: Final = {
     "cluster_animation": "Flashes by cluster in order of time; older ones fade. Light: storms.",
     "storm_series": "Flashes per minute of the largest storms. Triangles: lightning jumps.",
     "density_map": "Flashes per 1,000 km² in bins of equal area, logarithmic. Shaded: not seen.",
+    "density_panels": "Flashes per 1,000 km² and hour, part by part, on one scale.",
+    "flash_extent_density": "Flash extent density: of each cell the most flashes in any 5 minutes.",
+    "flash_extent_panels": "The same part by part, on the same scale.",
+    "flash_extent_animation": "Flash extent density in order of time.",
     "flash_rate": "Flashes per minute. Hatched: no data, which is not the same as no lightning.",
     "k_evaluation": "Which number of clusters was chosen, and what the evaluators say.",
 }
@@ -39,6 +43,9 @@ _SCRIPTS: Final = ("basemap.js", "chart.js", "storms.js", "map.js", "report.js",
 
 PICTURES: Final = tuple(_CAPTIONS)
 """The pictures in the order in which the report shows them."""
+
+OF_GRIDS: Final = ("flash_extent_density", "flash_extent_panels", "flash_extent_animation")
+"""What the report leaves out where the pipeline ``grids`` has not made any of the window."""
 
 CHART: Final = "k_evaluation.json"
 PAGE: Final = "report.html"
@@ -74,7 +81,7 @@ def embed_pictures(pictures: Mapping[str, bytes]) -> list[Picture]:
 
 
 def gather_publication(
-    reported: ReportedResult, pictures: Sequence[bytes], chart: bytes
+    reported: ReportedResult, pictures: Sequence[bytes], chart: bytes, *, has_grids: bool = False
 ) -> Publication:
     """Put a report together.
 
@@ -82,9 +89,11 @@ def gather_publication(
         reported: The result.
         pictures: The pictures' files, in the order of ``PICTURES``.
         chart: The chart of k as JSON.
+        has_grids: Whether there are grids of the window to be shown.
     """
     named = dict(zip(PICTURES, pictures, strict=True))
-    page = write_html(reported, named)
+    hidden = () if has_grids else OF_GRIDS
+    page = write_html(reported, {name: named[name] for name in named if name not in hidden})
     files = {f"{name}.{find_kind(content)}": content for name, content in named.items()}
     files |= {CHART: chart, PAGE: page.encode("utf-8")}
     selection = reported.window.selection
