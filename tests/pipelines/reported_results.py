@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from lightning_kedro.exceptions import NoResultError
-from lightning_kedro.pipelines.reporting import nodes
+from lightning_kedro.pipelines.reporting import gridded_nodes, nodes
 from lightning_kedro.pipelines.reporting.cluster_map import ClusteredWindow
 from lightning_kedro.pipelines.reporting.reported import Drawing, ReportedResult, prepare
 from lightning_kedro.pipelines.reporting.window import Window
@@ -253,15 +253,20 @@ def drop_granules(tables: Tables, lost: Any) -> Tables:
     return replace(tables, clustered_flashes=kept, granules=tables.granules[~lost])
 
 
-def draw_all(tables: Tables) -> dict[str, bytes]:
-    """Every picture, by name."""
+def draw_all(tables: Tables, grids: Mapping[str, Any] | None = None) -> dict[str, bytes]:
+    """Every picture, by name; ``grids`` is what the entry of that name loads."""
     reported = tables.reported
+    gridded = gridded_nodes.select_grids(reported, grids or {})
     return {
         "cluster_map": nodes.map_clusters(reported).content,
         "storm_map": nodes.map_storms(reported).content,
         "cluster_animation": nodes.animate_clusters(reported).content,
         "storm_series": nodes.plot_storm_series(reported).content,
         "density_map": nodes.map_density(reported).content,
+        "density_panels": gridded_nodes.map_density_parts(reported).content,
+        "flash_extent_density": gridded_nodes.map_fed(reported, gridded).content,
+        "flash_extent_panels": gridded_nodes.map_fed_parts(reported, gridded).content,
+        "flash_extent_animation": gridded_nodes.animate_fed(reported, gridded).content,
         "flash_rate": nodes.plot_flash_rate(reported).content,
         "k_evaluation": nodes.plot_k_evaluation(reported)[0].content,
     }
@@ -272,7 +277,8 @@ def gather(tables: Tables) -> Publication:
     reported = tables.reported
     _, chart = nodes.plot_k_evaluation(reported)
     drawn = [Drawing(reported.source, content) for content in draw_all(tables).values()]
-    return nodes.gather_report(reported, None, None, {}, "", *drawn, chart)[-1]
+    gridded = gridded_nodes.select_grids(reported, {})
+    return nodes.gather_report(reported, None, None, {}, "", gridded, *drawn, chart)[-1]
 
 
 _GATHERED: list[tuple[Tables, Publication]] = []

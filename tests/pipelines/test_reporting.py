@@ -75,9 +75,10 @@ def test_every_picture_is_drawn_and_says_what_it_is(n: int, k: int) -> None:
     for name, content in pictures.items():
         image = open_picture(content)
         assert image.size[0] * 2 == image.size[1] * 3, name
-        if name != "cluster_animation":
+        if not name.endswith("animation"):
             assert "simulated" in image.info["Title"], name
-            nothing = n == 0 or (n == 1 and name == "k_evaluation") or "storm" in name
+            unknown = "storm" in name or "extent" in name  # nobody has looked for them
+            nothing = n == 0 or (n == 1 and name == "k_evaluation") or unknown
             assert ("No " in image.info["Description"]) == nothing, name
         colours = image.convert("RGB").getcolors(1 << 20)
         assert colours is not None

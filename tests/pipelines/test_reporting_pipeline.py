@@ -33,6 +33,10 @@ FILES = {
     "cluster_animation.gif",
     "cluster_map.png",
     "density_map.png",
+    "density_panels.png",
+    "flash_extent_animation.gif",
+    "flash_extent_density.png",
+    "flash_extent_panels.png",
     "flash_rate.png",
     "k_evaluation.json",
     "k_evaluation.png",
@@ -60,6 +64,7 @@ def make_catalog(
     # Shared with the processes of ParallelRunner by pickling, which a handle can bear.
     catalog["k_selection"] = HandleDataset(Handle([tables, *others]))
     catalog["storm_selection"] = HandleDataset(Handle([tables, *others]))
+    catalog["grids"] = HandleDataset({})
     catalog["params:selection"] = MemoryDataset(tables.selection.to_plain())
     catalog["params:run_time"] = MemoryDataset("2024-07-20T00:00:00")
     return catalog
@@ -77,7 +82,7 @@ def read(folder: Path) -> dict[str, bytes]:
 
 def test_pipeline_takes_the_result_and_the_selection_only() -> None:
     """What it takes does not grow with the history: no table is read as a whole."""
-    taken = {"k_selection", "storm_selection", "params:selection", "params:run_time"}
+    taken = {"k_selection", "storm_selection", "grids", "params:selection", "params:run_time"}
     assert create_pipeline().inputs() == taken
 
 

@@ -18,6 +18,10 @@ FILES = {
     "cluster_animation.gif",
     "cluster_map.png",
     "density_map.png",
+    "density_panels.png",
+    "flash_extent_animation.gif",
+    "flash_extent_density.png",
+    "flash_extent_panels.png",
     "flash_rate.png",
     "k_evaluation.json",
     "k_evaluation.png",
@@ -89,7 +93,7 @@ def test_reporting_again_changes_no_byte_and_uses_no_network(
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     project.succeed("--env", "sample", "--pipelines", "reporting", "--params", MINUTES)
     after = {path.name: path.read_bytes() for path in reports(project).glob("*.[pg]*")}
-    assert len(before) == 7
+    assert len(before) == 11
     assert before == after
 
 
@@ -160,9 +164,14 @@ def test_nodes_and_entries_of_reporting_have_their_names() -> None:
         "cluster_animation",
         "cluster_map",
         "density_map",
+        "density_panels",
+        "flash_extent_animation",
+        "flash_extent_density",
+        "flash_extent_panels",
         "flash_rate",
         "k_evaluation",
         "report",
+        "select_grids",
         "select_result",
         "storm_map",
         "storm_series",

@@ -23,6 +23,7 @@ from lightning_kedro.exceptions import PartialRunError
 from lightning_kedro.pipelines.reporting import (
     animation,
     cluster_map,
+    gridded_nodes,
     interactive_storms,
     labels,
     nodes,
@@ -475,12 +476,12 @@ def test_pictures_of_other_storms_are_refused(stormy: Tables) -> None:
         stormy, lambda _: {"storm_selection": row.set_column(at, "eps_km", pa.array([7.0]))}
     )
     reported, handle = stormy.reported, Handle([other])
-    drawn = nodes.map_storms(other.reported)
+    drawn, none = nodes.map_storms(other.reported), gridded_nodes.select_grids(reported, {})
     with pytest.raises(PartialRunError, match=r"A picture was drawn of G18_.* with storms "):
-        nodes.gather_report(reported, handle, handle, {}, "", drawn)  # type: ignore[arg-type]
+        nodes.gather_report(reported, handle, handle, {}, "", none, drawn)  # type: ignore[arg-type]
     plain = stormy.selection.to_plain()
     with pytest.raises(PartialRunError, match="is not the result that is stored now"):
-        nodes.gather_report(reported, handle, handle, plain, "later")  # type: ignore[arg-type]
+        nodes.gather_report(reported, handle, handle, plain, "later", none)  # type: ignore[arg-type]
 
 
 def test_words_for_motion_and_time() -> None:

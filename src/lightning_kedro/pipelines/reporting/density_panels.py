@@ -16,8 +16,8 @@ from lightning_kedro.pipelines.reporting.field_map import Scale, bright
 from lightning_kedro.pipelines.reporting.figures import Words
 from lightning_kedro.pipelines.reporting.flash_rate import FlashRate
 from lightning_kedro.pipelines.reporting.frames import choose_frames, count_frames
-from lightning_kedro.pipelines.reporting.panels import choose_panels, draw_panels
-from lightning_kedro.pipelines.reporting.raster import Pixels, Values, paint_bins
+from lightning_kedro.pipelines.reporting.panels import Painted, choose_panels, draw_panels
+from lightning_kedro.pipelines.reporting.raster import Pixels, paint_bins
 from lightning_kedro.pipelines.reporting.window import Times, count_flashes, mark_simulated
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def draw_density_panels(clustered: ClusteredWindow, rate: FlashRate, words: Word
         fields.append(counts / covered if covered > _FEWEST_HOURS else None)
     scale = _make_scale(fields, 1000.0 / bins.area_km2 / float(hours.max(initial=1e-9)))
 
-    def paint(pixels: Pixels) -> list[Values | None]:
-        return [None if one is None else paint_bins(bins, one, pixels) for one in fields]
+    def paint(pixels: Pixels) -> Painted:
+        return Painted([None if one is None else paint_bins(bins, one, pixels) for one in fields])
 
     return draw_panels(edges, paint, scale, words, window, extent)
 

@@ -11,13 +11,18 @@ from lightning_kedro.pipelines.reporting.fed_map import describe_fed, make_raste
 from lightning_kedro.pipelines.reporting.field_map import Scale, add_scale
 from lightning_kedro.pipelines.reporting.figures import HEIGHT, WIDTH, Words, make_figure
 from lightning_kedro.pipelines.reporting.flash_rate import choose_ticks
-from lightning_kedro.pipelines.reporting.frames import count_frames, name_frames, name_step
+from lightning_kedro.pipelines.reporting.frames import (
+    choose_frames,
+    count_frames,
+    name_frames,
+    name_step,
+)
 from lightning_kedro.pipelines.reporting.gif import encode_gif, make_palette
 from lightning_kedro.pipelines.reporting.gridded import GriddedLightning
 from lightning_kedro.pipelines.reporting.maps import add_map
 from lightning_kedro.pipelines.reporting.outlines import add_outlines
 from lightning_kedro.pipelines.reporting.palette import DARK
-from lightning_kedro.pipelines.reporting.panels import lay_over
+from lightning_kedro.pipelines.reporting.panels import dim_outside, lay_over
 from lightning_kedro.pipelines.reporting.raster import Pixels
 
 if TYPE_CHECKING:
@@ -37,7 +42,9 @@ _BASE: Final = 0.08  # beneath the bars, of the highest: what shows a frame with
 
 def describe_fed_animation(clustered: ClusteredWindow, gridded: GriddedLightning) -> Words:
     """The animation's texts."""
-    step = f" {name_step(gridded.edges)}" if gridded else ""
+    edges = choose_frames(clustered.window.start, clustered.window.end)
+    is_usual = bool(gridded) and np.array_equal(edges, gridded.edges)
+    step = f" {name_step(edges)}" if is_usual else ""
     return describe_fed(f"Flash extent density{step}", clustered, gridded)
 
 
@@ -107,6 +114,7 @@ def _draw_frames(
     background = canvas.copy_from_bbox(figure.bbox)
     left, bottom, right, top = _find_box(axes)
     raster = make_raster(clustered, grid, Pixels(extent, right - left, top - bottom))
+    covered = raster.covered
     for frame in range(gridded.edges.size - 1 if beside else 1):
         canvas.restore_region(background)
         for artist in beside.show(frame) if beside else []:
@@ -115,7 +123,7 @@ def _draw_frames(
         high = picture.shape[0]
         box = (slice(high - top, high - bottom), slice(left, right))
         painted = raster.paint(*gridded.within(frame, frame + 1))
-        picture[box] = lay_over(picture[box], painted, scale)
+        picture[box] = lay_over(dim_outside(picture[box], covered), painted, scale)
         yield _to_image(picture)
 
 

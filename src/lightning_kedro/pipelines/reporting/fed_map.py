@@ -7,7 +7,7 @@ of different storms compare.
 """
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -19,11 +19,12 @@ from lightning_kedro.pipelines.reporting.field_map import Raster, Scale, bright,
 from lightning_kedro.pipelines.reporting.figures import DPI, HEIGHT, WIDTH, Words, make_figure
 from lightning_kedro.pipelines.reporting.gridded import MINUTES, GriddedLightning
 from lightning_kedro.pipelines.reporting.palette import DARK
-from lightning_kedro.pipelines.reporting.panels import choose_panels, draw_panels
-from lightning_kedro.pipelines.reporting.raster import CellRaster, Pixels, Values
+from lightning_kedro.pipelines.reporting.panels import Painted, choose_panels, draw_panels
+from lightning_kedro.pipelines.reporting.raster import CellRaster, Pixels
 from lightning_kedro.pipelines.reporting.window import mark_simulated
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from matplotlib.figure import Figure
 
 MAP_ASPECT: Final = MAP_BOX[2] * WIDTH / (MAP_BOX[3] * HEIGHT)
@@ -62,7 +63,7 @@ def describe_fed(what: str, clustered: ClusteredWindow, gridded: GriddedLightnin
     parts += [f"highest {name_value(float(gridded.value.max()))}"] if gridded.value.size else []
     lost = gridded.n_expected - gridded.n_granules
     parts += [f"{gridded.n_granules:,} of {gridded.n_expected:,} granules"] if lost > 0 else []
-    note = f"{explain_values(gridded)} · {clustered.credit}"
+    note = " · ".join([explain_values(gridded), *explain_shade(gridded), clustered.credit])
     empty = "" if gridded.value.size else "No flashes in the grids of this window"
     return Words(title, "   ·   ".join(parts), note, empty)
 
@@ -76,7 +77,8 @@ def name_cells(gridded: GriddedLightning) -> str:
     """What a cell of the grid is."""
     if isinstance(gridded.grid, LatLonGrid):
         return f"cells of {gridded.grid.degrees:g}°"
-    return "ABI fixed grid, 2 km"
+    is_conus = isinstance(gridded.grid, FixedGrid) and gridded.grid.sector == "conus"
+    return f"ABI fixed grid, 2 km{', CONUS sector alone' if is_conus else ''}"
 
 
 def explain_values(gridded: GriddedLightning) -> str:
@@ -86,6 +88,13 @@ def explain_values(gridded: GriddedLightning) -> str:
     return f"Of each cell the highest mean over {gridded.minutes:g} min, as flashes per 5 minutes"
 
 
+def explain_shade(gridded: GriddedLightning) -> list[str]:
+    """What is shaded besides what the satellite does not see; nothing if that is all."""
+    grid = gridded.grid
+    is_part = isinstance(grid, LatLonGrid) or (grid is not None and grid.sector != "full_disk")
+    return ["Shaded: not on the grid"] * is_part
+
+
 def draw_fed_map(clustered: ClusteredWindow, gridded: GriddedLightning, words: Words) -> "Figure":
     """Draw the highest flash extent density of the window."""
     if gridded.grid is None:
@@ -93,11 +102,24 @@ def draw_fed_map(clustered: ClusteredWindow, gridded: GriddedLightning, words: W
     extent = clustered.choose_extent(MAP_ASPECT)
     wide, high = MAP_BOX[2] * WIDTH * DPI, MAP_BOX[3] * HEIGHT * DPI
     pixels = Pixels(extent, round(wide), round(high))
-    painted = make_raster(clustered, gridded.grid, pixels).paint(
-        *gridded.within(0, gridded.edges.size - 1)
-    )
+    laid = make_raster(clustered, gridded.grid, pixels)
+    painted = laid.paint(*gridded.within(0, gridded.edges.size - 1))
     raster = Raster(pixels.x, pixels.lat, painted) if gridded.value.size else None
-    return draw_field_map(raster, make_scale(), words, clustered.window, extent)
+    figure = draw_field_map(raster, make_scale(), words, clustered.window, extent)
+    _shade_outside(figure.axes[0], pixels, laid.covered)
+    return figure
+
+
+def _shade_outside(axes: Any, pixels: Pixels, covered: "npt.NDArray[np.bool_]") -> None:  # noqa: ANN401
+    """Shade what the grid does not cover: nobody has counted there."""
+    if covered.all():
+        return
+    x, lat = (0.5 * (edges[1:] + edges[:-1]) for edges in (pixels.x, pixels.lat))
+    field = covered.astype(float)
+    look: dict[str, Any] = {"colors": [DARK.grid], "alpha": 0.55, "zorder": 3.5}
+    axes.contourf(x, lat, field, levels=[-0.5, 0.5], **look)
+    line: dict[str, Any] = {"colors": [DARK.quiet], "linewidths": 0.8, "linestyles": "dotted"}
+    axes.contour(x, lat, field, levels=[0.5], zorder=3.6, **line)
 
 
 def make_raster(
@@ -118,10 +140,11 @@ def draw_fed_panels(
     edges = choose_panels(gridded.edges)
     first = np.searchsorted(gridded.edges, edges)
 
-    def paint(pixels: Pixels) -> list[Values]:
-        raster = make_raster(clustered, grid, pixels)
-        return [
-            raster.paint(*gridded.within(int(start), int(end))) for start, end in pairwise(first)
+    def paint(pixels: Pixels) -> Painted:
+        laid = make_raster(clustered, grid, pixels)
+        fields = [
+            laid.paint(*gridded.within(int(start), int(end))) for start, end in pairwise(first)
         ]
+        return Painted(fields, laid.covered)
 
     return draw_panels(edges, paint, make_scale(), words, clustered.window, extent)

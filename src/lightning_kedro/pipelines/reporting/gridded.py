@@ -99,10 +99,18 @@ def read_gridded(grids: Mapping[str, Opener], window: Window) -> GriddedLightnin
         try:
             with grids[name](mask_and_scale=False) as opened:
                 if FED in opened and opened.sizes["time"]:
-                    return _read(opened, name, edges)
+                    return _read(opened, name, _coarsen(edges, opened))
         except (OSError, ValueError, KeyError) as error:
             logger.warning("The grids %s cannot be read and are left out: %s", name, error)
     return _make_empty(edges)
+
+
+def _coarsen(edges: Times, opened: "xr.Dataset") -> Times:
+    """Edges of frames that are no finer than the steps of a file."""
+    bounds = opened["time_bounds"].values.astype("datetime64[us]")
+    if np.diff(edges).max() >= (bounds[0, 1] - bounds[0, 0]):
+        return edges
+    return np.concatenate([edges[:1], bounds[:-1, 1], edges[-1:]])
 
 
 def _make_empty(edges: Times) -> GriddedLightning:
@@ -216,7 +224,8 @@ def _read_grid(opened: "xr.Dataset") -> FixedGrid | LatLonGrid:
     if "goes_imager_projection" in opened:
         lon = float(opened["goes_imager_projection"].attrs["longitude_of_projection_origin"])
         x, y = (opened[name].values for name in ("x", "y"))
-        return FixedGrid("", lon, float(x[0]), float(y[0]), x.size, y.size)
+        sector = str(opened.attrs.get("scene_id", "")).lower().replace(" ", "_")
+        return FixedGrid(sector, lon, float(x[0]), float(y[0]), x.size, y.size)
     west, east = opened["lon_bounds"].values[0]
     south = float(opened["lat_bounds"].values[0, 0])
     sizes = opened.sizes

@@ -12,7 +12,7 @@ from lightning_kedro.pipelines.reporting.figures import DPI, HEIGHT, WIDTH, Word
 from lightning_kedro.pipelines.reporting.frames import name_frames
 from lightning_kedro.pipelines.reporting.maps import Extent, add_map
 from lightning_kedro.pipelines.reporting.outlines import add_outlines
-from lightning_kedro.pipelines.reporting.palette import DARK
+from lightning_kedro.pipelines.reporting.palette import DARK, mix
 from lightning_kedro.pipelines.reporting.raster import Pixels, Values
 from lightning_kedro.pipelines.reporting.window import Times, Window
 
@@ -30,6 +30,20 @@ _GAP: Final = 8  # pixels between maps
 _NAME: Final = 20  # pixels above a map, for its name
 _HOUR: Final = np.timedelta64(1, "h")
 _COLOURS: Final = 3
+_DIM: Final = 0.6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Painted:
+    """What small maps show.
+
+    Attributes:
+        fields: Values of the pixels for each part, shape (high, wide); None where nothing is known.
+        covered: Which pixels can have values at all, shape (high, wide); all if None.
+    """
+
+    fields: Sequence[Values | None]
+    covered: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +104,7 @@ def choose_layout(count: int, extent: Extent) -> Layout:
 
 def draw_panels(
     edges: Times,
-    paint: Callable[[Pixels], Sequence[Values | None]],
+    paint: Callable[[Pixels], Painted],
     scale: Scale,
     words: Words,
     window: Window,
@@ -100,7 +114,7 @@ def draw_panels(
 
     Args:
         edges: Edges of the parts, shape (p + 1,).
-        paint: Gives the values of a map's pixels for each part; None where nothing is known.
+        paint: Gives the values of a map's pixels.
         scale: Their colours.
         words: The picture's texts.
         window: What it is of.
@@ -109,9 +123,10 @@ def draw_panels(
     figure = make_figure(words, DARK, left=AREA[0])
     layout = choose_layout(edges.size - 1, extent)
     ground = draw_ground(window, extent, layout.wide, layout.high)
-    values = paint(Pixels(extent, layout.wide, layout.high))
+    painted_all = paint(Pixels(extent, layout.wide, layout.high))
+    ground = dim_outside(ground, painted_all.covered)
     names = name_frames(edges)
-    for number, (painted, (date, clock)) in enumerate(zip(values, names, strict=True)):
+    for number, (painted, (date, clock)) in enumerate(zip(painted_all.fields, names, strict=True)):
         left, bottom = layout.place(number)
         figure.figimage(lay_over(ground, painted, scale), left, bottom, origin="upper")
         _name_panel(figure, layout, number, _name(names, number, date, clock))
@@ -163,6 +178,22 @@ def draw_ground(window: Window, extent: Extent, wide: int, high: int) -> npt.NDA
         text.remove()  # there is no room for names
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[:high, :wide, :_COLOURS].copy()
+
+
+def dim_outside(
+    ground: npt.NDArray[np.uint8], covered: npt.NDArray[np.bool_] | None
+) -> npt.NDArray[np.uint8]:
+    """A map with what is not covered dimmed: nobody has counted there.
+
+    Args:
+        ground: The map, RGB, from north to south.
+        covered: Which pixels are covered, from south to north; all if None.
+    """
+    if covered is None:
+        return ground
+    shade = np.array(mix(DARK.grid), np.float64)
+    dimmed = (_DIM * shade + (1.0 - _DIM) * ground).astype(np.uint8)
+    return np.where(covered[::-1, :, None], ground, dimmed)
 
 
 def lay_over(

@@ -84,6 +84,11 @@ class CellRaster:
         )
         self._cell_of_pixel = np.where(known, grid.number(column, row), _NOWHERE)
 
+    @property
+    def covered(self) -> npt.NDArray[np.bool_]:
+        """Which pixels the grid covers, shape (rows, columns)."""
+        return (self._cell_of_pixel >= 0).reshape(self._pixels.rows, self._pixels.columns)
+
     def paint(self, cell: IntArray, value: npt.NDArray[np.float32]) -> Values:
         """Values of the pixels, shape (rows, columns); masked where there is nothing.
 
