@@ -15,6 +15,7 @@ from lightning_kedro.parameters import check_parameters
 from lightning_kedro.schemas import TABLES
 from lightning_kedro.store.database import connect
 from lightning_kedro.store.tables import create_table
+from lightning_kedro.store.macros import MACROS
 from lightning_kedro.store.views import VIEWS, renew_views
 from tests.conftest import PROJECT
 from tests.test_parameters import NOW, tree
@@ -75,11 +76,13 @@ def test_queries_of_the_documents_run(query: str, tmp_path: Path) -> None:
         connection.execute(query).fetchall()
 
 
-def test_every_view_is_in_the_documents() -> None:
+def test_every_view_and_macro_is_in_the_documents() -> None:
     page = (DOCS / "tables.md").read_text()
     listed = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
     assert [name for name in listed if name not in TABLES] == [*VIEWS]
-    assert set(VIEWS) <= set(re.findall(r"\bFROM (\w+)", " ".join(QUERIES)))
+    called = re.findall(r"^\| `(\w+)\(.*\)` \|", page, re.MULTILINE)
+    assert called == [*MACROS]
+    assert {*VIEWS, *MACROS} <= set(re.findall(r"\bFROM (\w+)", " ".join(QUERIES)))
 
 
 def exports() -> list[str]:

@@ -269,12 +269,7 @@ def test_report_has_the_pictures_of_grids_if_there_are_any(
     picture = gridded_nodes.map_density_parts(tables.reported)
     made = filled if has_grids else gridded_nodes.select_grids(tables.reported, {})
     of_grids = gridded_nodes.name_source(tables.reported, made)
-    sources = [
-        gridded_nodes.name_source(tables.reported, made)
-        if name in report.OF_GRIDS
-        else picture.source
-        for name in report.PICTURES
-    ]
+    sources = [of_grids if name in report.OF_GRIDS else picture.source for name in report.PICTURES]
     drawn = [Drawing(source, picture.content) for source in sources]
     chart = Drawing(picture.source, b"{}")
     (published, *_) = nodes.gather_report(

@@ -114,16 +114,16 @@ def _draw_frames(
     background = canvas.copy_from_bbox(figure.bbox)
     left, bottom, right, top = _find_box(axes)
     raster = make_raster(clustered, grid, Pixels(extent, right - left, top - bottom))
-    covered = raster.covered
+    high = round(figure.bbox.height)
+    box = (slice(high - top, high - bottom), slice(left, right))
+    ground = dim_outside(_take_pixels(canvas)[box], raster.covered)
     for frame in range(gridded.edges.size - 1 if beside else 1):
         canvas.restore_region(background)
         for artist in beside.show(frame) if beside else []:
             figure.draw_artist(artist)
         picture = _take_pixels(canvas)
-        high = picture.shape[0]
-        box = (slice(high - top, high - bottom), slice(left, right))
         painted = raster.paint(*gridded.within(frame, frame + 1))
-        picture[box] = lay_over(dim_outside(picture[box], covered), painted, scale)
+        picture[box] = lay_over(ground, painted, scale)
         yield _to_image(picture)
 
 
