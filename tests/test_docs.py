@@ -14,8 +14,8 @@ from lightning_kedro.commands.export import export, read_wanted
 from lightning_kedro.parameters import check_parameters
 from lightning_kedro.schemas import TABLES
 from lightning_kedro.store.database import connect
-from lightning_kedro.store.tables import create_table
 from lightning_kedro.store.macros import MACROS
+from lightning_kedro.store.tables import create_table
 from lightning_kedro.store.views import VIEWS, renew_views
 from tests.conftest import PROJECT
 from tests.test_parameters import NOW, tree

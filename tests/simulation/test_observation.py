@@ -229,39 +229,45 @@ def test_energies_and_areas_are_those_of_lightning(east: ObservedHour) -> None:
 
 
 @pytest.mark.parametrize(
-    ("platform", "hour", "counts", "sums"),
+    ("platform", "hour", "counts", "of_flashes", "of_parts"),
     [
         (
             "G16",
             datetime(2018, 7, 2, 4, tzinfo=UTC),
-            (18_048, 72_953, 138_559),
-            (336_383.6478870064, 13_686_819.318954919, -12_000_901.78380799, 121_142_569.48),
+            (18_048, 77_385, 201_194),
+            (336_383.6478870064, 10_043_762.310360834, 60_006_123.994),
+            (19_647_372.3941511, -17_400_921.728637956, 128_586_556.232),
         ),
         (
             "G18",
             NIGHT,
-            (4_281, 17_769, 33_957),
-            (78_220.16769090295, 4_524_715.983979845, -3_822_571.3489732747, 30_637_782.72),
+            (4_281, 18_836, 49_019),
+            (78_220.16769090295, 3_231_493.5903360825, 14_693_012.56),
+            (6_458_527.14634181, -5_514_425.972335612, 32_482_456.824),
         ),
         (
             "G19",
             datetime(2024, 7, 14, 22, tzinfo=UTC),
-            (44_418, 179_282, 340_074),
-            (609_592.0953735085, 27_475_892.240142692, -27_427_372.271793075, 321_128_028.368),
+            (44_418, 190_079, 491_519),
+            (609_592.0953735085, 20_122_007.727578796, 159_756_479.666),
+            (39_345_967.47592212, -39_555_716.110825054, 340_559_948.59),
         ),
     ],
 )
 def test_hours_are_those_that_were_always_simulated(
-    platform: str, hour: datetime, counts: tuple[int, ...], sums: tuple[float, ...]
+    platform: str,
+    hour: datetime,
+    counts: tuple[int, ...],
+    of_flashes: tuple[float, ...],
+    of_parts: tuple[float, ...],
 ) -> None:
     """Rows, and sums of degrees, km2 and s: a draw that is added or moved changes them all."""
     content = observe_hour(platform, hour, 60).content
     rows = (content.flashes, content.groups, content.events)
     assert tuple(len(level) for level in rows) == counts
-    found = (
-        content.flashes.lat.sum(dtype=float),
-        content.groups.area_km2.sum(),
-        content.events.lon.sum(),
-        content.groups.time_s.sum(),
-    )
-    assert found == pytest.approx(sums, rel=1e-9)
+    flashes = content.flashes
+    times = flashes.first_event_s.sum() + flashes.last_event_s.sum()
+    found = (flashes.lat.sum(dtype=float), flashes.area_km2.sum(), times)
+    assert found == pytest.approx(of_flashes, rel=1e-9)
+    parts = (content.groups.area_km2.sum(), content.events.lon.sum(), content.groups.time_s.sum())
+    assert parts == pytest.approx(of_parts, rel=1e-9)

@@ -2,8 +2,8 @@
 
 The hierarchy holds as in real granules: a flash's energy is the sum of its groups', a group's the
 sum of its events', centroids are weighted by energy, first and last groups stand at the flash's
-first and last times, and every parent is there. Groups and events are few, though: some four and
-eight a flash, where real ones have some 20 and 50.
+first and last times, and every parent is there. Events lie on adjacent pixels (``footprints``).
+Groups and events are few, though: some four and eleven a flash, where real ones have 20 and 50.
 """
 
 from dataclasses import dataclass, replace
@@ -13,9 +13,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_kedro.glm.field_of_view import pixel_area_km2, sees, wrap_lon
+from lightning_kedro.glm.field_of_view import field_of_view, pixel_area_km2, sees, wrap_lon
 from lightning_kedro.glm.granule import GRANULES_PER_HOUR
-from lightning_kedro.glm.satellites import PLATFORMS
+from lightning_kedro.glm.lightning_ellipsoid import Ellipsoid, lightning_ellipsoid
+from lightning_kedro.glm.satellites import PLATFORMS, FieldOfView
+from lightning_kedro.simulation.footprints import STRETCHES, Paths, lay_paths, place_pixels
 from lightning_kedro.simulation.granule_writer import Events, Flashes, GranuleContent, Groups
 from lightning_kedro.simulation.storms import (
     FRAME_S,
@@ -51,7 +53,16 @@ IDS_PER_GRANULE: Final = 728
 _ROW_IDS_PER_GRANULE: Final = 131_072
 _ROW_ID_BITS: Final = 0x7FFF_FFFF
 
+_LINK_S: Final = 0.25
+"""Groups of a flash are so far apart in time on the average: 330 ms is what links them."""
+
+_LIT: Final = 1.3
+"""Pixels that a flash's events light, by its area in pixels: in real granules, where places are
+rounded and pixels split in two, events of a flash are in 1.24 to 1.34 times as many squares of 28
+microradians as its area has pixels."""
+
 _TAG_OBSERVATION: Final = 3
+_TAG_PIXELS: Final = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -115,12 +126,35 @@ def observe_hour(platform: str, hour: datetime, seed: int) -> ObservedHour:
     # Real rows are in the order of closing, roughly: 61 to 70 % of steps go forward in time.
     jitter_s = 0.3 * rng.standard_normal(len(rows))
     rows = rows[np.lexsort((truth.first_event_s[rows] + jitter_s, truth.granule[rows]))]
-    return _record(rng, _take(truth, rows), pixel_km2[rows], key * GRANULES_PER_HOUR)
+    sky = _Sky(
+        field_of_view(platform, hour),
+        lightning_ellipsoid(hour),
+        key * GRANULES_PER_HOUR,
+        make_generator(seed, _TAG_PIXELS, key, PLATFORMS.index(platform)),
+    )
+    return _record(rng, _take(truth, rows), pixel_km2[rows], sky)
 
 
 def _take(truth: TrueFlashes, rows: Integers) -> TrueFlashes:
     """Some of the flashes, in a given order."""
     return TrueFlashes(**{name: getattr(truth, name)[rows] for name in TrueFlashes.__slots__})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sky:
+    """Where the satellite stands, and when.
+
+    Attributes:
+        view: Its place.
+        ellipsoid: The lightning ellipsoid.
+        first_granule: The hour's first granule, counted from year 1.
+        rng: Where draws of groups and events come from.
+    """
+
+    view: FieldOfView
+    ellipsoid: Ellipsoid
+    first_granule: int
+    rng: np.random.Generator
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,67 +165,96 @@ class _Centroids:
     lon: Floats
     energy_j: Floats
 
-    def split(self, rng: np.random.Generator, parent: Integers, spread_km: Floats) -> "_Centroids":
-        """Split each row into parts that have its energy and its energy-weighted centroid.
-
-        Args:
-            rng: Where draws come from.
-            parent: The row that each part belongs to, ascending, shape (parts,).
-            spread_km: Standard deviation of the parts' places (km), shape (parts,).
-
-        Returns:
-            The parts.
-        """
-        count = len(self.lat)
-        weight = rng.exponential(1.0, len(parent)) + 0.02
-        share = weight / np.bincount(parent, weight, count)[parent]
-        lat, lon = (
-            axis[parent] + _draw_offsets(rng, parent, share, spread_km)
-            for axis in (self.lat, self.lon)
-        )
-        return _Centroids(lat, lon, self.energy_j[parent] * share)
-
-
-def _draw_offsets(
-    rng: np.random.Generator, parent: Integers, share: Floats, spread_km: Floats
-) -> Floats:
-    """Draw offsets of parts (degrees) whose mean, weighted by their shares, is 0 in each parent."""
-    offset = rng.standard_normal(len(parent)) * spread_km / KM_PER_DEGREE
-    return offset - np.bincount(parent, share * offset)[parent]
-
 
 def _record(
-    rng: np.random.Generator, truth: TrueFlashes, pixel_km2: Floats, first_granule: int
+    rng: np.random.Generator, truth: TrueFlashes, pixel_km2: Floats, sky: "_Sky"
 ) -> ObservedHour:
-    """Make the rows of the flashes that were seen; ``first_granule`` counts from year 1."""
+    """Make the rows of the flashes that were seen."""
     count = len(truth.granule)
     centroids = _Centroids(
         truth.lat + rng.normal(0.0, 2.0, count) / KM_PER_DEGREE,
         truth.lon + rng.normal(0.0, 2.0, count) / KM_PER_DEGREE,
         np.minimum(truth.energy_j * rng.lognormal(0.0, 0.2, count), MAX_ENERGY_J),
     )
-    group_flash = np.repeat(np.arange(count), _draw_group_counts(rng, truth.size))
-    group_events = 1 + rng.poisson(0.9, len(group_flash))
-    event_group = np.repeat(np.arange(len(group_flash)), group_events)
-    pixels = _draw_pixels(rng, truth.size, group_flash, group_events)
+    counts = _draw_group_counts(rng, truth.size)
+    pixels = _draw_pixels(rng, truth.size, counts)
     area_km2 = np.minimum(pixels * pixel_km2, MAX_AREA_KM2)
+    flashes = _record_flashes(truth, centroids, area_km2, sky.first_granule)
 
-    flashes = _record_flashes(truth, centroids, area_km2, first_granule)
+    # From here on draws are of another generator: flashes are what they were before groups and
+    # events lay on pixels.
+    rng = sky.rng
+    counts = np.maximum(counts, _count_links(truth))
+    pixels = np.maximum(np.rint(_LIT * area_km2 / pixel_km2), 1.0).astype(np.int64)
+    paths = lay_paths(pixels, counts, rng.integers(0, len(STRETCHES), count))
+    group_flash = np.repeat(np.arange(count), counts)
+    parts = _spread_events(rng, centroids, paths, group_flash[paths.group], sky)
     granule = truth.granule[group_flash]
-    group_centroids = centroids.split(rng, group_flash, 0.35 * np.sqrt(area_km2)[group_flash])
-    group_id = _number_rows(granule, first_granule)
-    lit_km2 = group_events * pixel_km2[group_flash]
-    groups = _record_groups(rng, flashes, group_id, group_flash, group_centroids, lit_km2)
-    events = _record_events(
-        rng, groups, group_centroids, event_group, pixel_km2[group_flash], granule, first_granule
+    lit_km2 = np.bincount(paths.group, minlength=len(group_flash)) * pixel_km2[group_flash]
+    group_id = _number_rows(granule, sky.first_granule)
+    merged = _merge(parts, paths.group, len(group_flash))
+    groups = _record_groups(rng, flashes, group_id, group_flash, merged, lit_km2)
+    event_granule = granule[paths.group]
+    events = Events(
+        event_id=_number_rows(event_granule, sky.first_granule),
+        parent_group_id=groups.group_id[paths.group],
+        time_s=groups.time_s[paths.group],
+        lat=parts.lat,
+        lon=parts.lon,
+        energy_j=parts.energy_j,
     )
     return ObservedHour(
         content=GranuleContent(flashes, groups, events),
         flash_starts=_starts(truth.granule),
         group_starts=_starts(granule),
-        event_starts=_starts(granule[event_group]),
+        event_starts=_starts(event_granule),
         storm=truth.storm,
     )
+
+
+def _count_links(truth: TrueFlashes) -> Integers:
+    """The fewest groups that link a flash in time; what is closed for their number has enough."""
+    lasted_s = truth.last_event_s - truth.first_event_s
+    return 1 + np.ceil(lasted_s / _LINK_S).astype(np.int64)
+
+
+def _spread_events(
+    rng: np.random.Generator, centroids: _Centroids, paths: Paths, flash: Integers, sky: "_Sky"
+) -> _Centroids:
+    """Places and energies of events: on their pixels, about the centroid of their flash.
+
+    Args:
+        rng: Where draws come from.
+        centroids: The flashes.
+        paths: The events' pixels.
+        flash: Flash of each event, shape (events,).
+        sky: Where the satellite stands, and when.
+    """
+    count = len(centroids.lat)
+    weight = rng.exponential(1.0, len(flash)) + 0.02
+    share = weight / np.bincount(flash, weight, count)[flash]
+    steps = place_pixels(centroids.lat, centroids.lon, sky.view, sky.ellipsoid)
+    lat, lon = (
+        axis[flash]
+        + _center(step[flash, 0] * paths.column + step[flash, 1] * paths.row, share, flash)
+        for axis, step in zip((centroids.lat, centroids.lon), steps, strict=True)
+    )
+    return _Centroids(lat, lon, centroids.energy_j[flash] * share)
+
+
+def _center(offset: Floats, share: Floats, parent: Integers) -> Floats:
+    """Offsets whose mean, weighted by their shares, is 0 in each parent."""
+    return offset - np.bincount(parent, share * offset)[parent]
+
+
+def _merge(parts: _Centroids, parent: Integers, count: int) -> _Centroids:
+    """Energies and energy-weighted centroids of what parts belong to."""
+    energy_j = np.asarray(np.bincount(parent, parts.energy_j, count), np.float64)
+    lat, lon = (
+        np.bincount(parent, parts.energy_j * axis, count) / energy_j
+        for axis in (parts.lat, parts.lon)
+    )
+    return _Centroids(lat, lon, energy_j)
 
 
 def _record_flashes(
@@ -233,27 +296,6 @@ def _record_groups(
     )
 
 
-def _record_events(
-    rng: np.random.Generator,
-    groups: Groups,
-    centroids: _Centroids,
-    event_group: Integers,
-    pixel_km2: Floats,
-    granule: Integers,
-    first_granule: int,
-) -> Events:
-    """The events of groups, whose ``centroids``, ``pixel_km2`` and ``granule`` are given."""
-    parts = centroids.split(rng, event_group, 0.5 * np.sqrt(pixel_km2)[event_group])
-    return Events(
-        event_id=_number_rows(granule[event_group], first_granule),
-        parent_group_id=groups.group_id[event_group],
-        time_s=groups.time_s[event_group],
-        lat=parts.lat,
-        lon=parts.lon,
-        energy_j=parts.energy_j,
-    )
-
-
 def _draw_group_counts(rng: np.random.Generator, size: Floats) -> Integers:
     """How many groups flashes have: 1, 2 to 100, or exactly 101 where that closed them."""
     counts = np.clip(2 + rng.poisson(1.3 * np.exp(0.5 * size)), 2, CLOSING_GROUPS - 1)
@@ -261,14 +303,14 @@ def _draw_group_counts(rng: np.random.Generator, size: Floats) -> Integers:
     return np.where(size > _CLOSING_SIZE, CLOSING_GROUPS, counts).astype(np.int64)
 
 
-def _draw_pixels(
-    rng: np.random.Generator, size: Floats, group_flash: Integers, group_events: Integers
-) -> Integers:
-    """How many pixels flashes light up: no fewer than their largest group does."""
+def _draw_pixels(rng: np.random.Generator, size: Floats, group_counts: Integers) -> Integers:
+    """How many pixels flashes light up: no fewer than the largest of their groups is drawn with."""
+    flash = np.repeat(np.arange(len(size)), group_counts)
+    group_events = 1 + rng.poisson(0.9, len(flash))
     drawn = np.exp(1.4 + 0.7 * size + 0.3 * rng.standard_normal(len(size)))
     drawn = np.where(size < SINGLE_GROUP_SIZE, 1.0, np.rint(drawn))
     largest = np.ones(len(size), np.int64)
-    np.maximum.at(largest, group_flash, group_events)
+    np.maximum.at(largest, flash, group_events)
     return np.maximum(drawn.astype(np.int64), largest)
 
 
@@ -279,7 +321,7 @@ def _spread_times(rng: np.random.Generator, flashes: Flashes, group_flash: Integ
     step = np.arange(len(group_flash)) - first[group_flash]
     last_step = count[group_flash] - 1
     inner = (step > 0) & (step < last_step)
-    fraction = (step + inner * rng.uniform(-0.4, 0.4, len(step))) / np.maximum(last_step, 1)
+    fraction = (step + inner * rng.uniform(-0.15, 0.15, len(step))) / np.maximum(last_step, 1)
     lasted_s = (flashes.last_event_s - flashes.first_event_s)[group_flash]
     return flashes.first_event_s[group_flash] + np.rint(fraction * lasted_s / FRAME_S) * FRAME_S
 
