@@ -46,6 +46,7 @@ def test_words_say_how_much_was_observed(made: Climatology) -> None:
     assert words.note.startswith(
         "An hour of UTC counts at a grid point (0.05°) with 2 flashes within 15 km"
     )
+    assert climatology_maps.name_hours(3 / 180) == "1 min"
     density = climatology_maps.describe_density(made, window)
     assert density.note.startswith("Less than a year: a rate, not what a year brings")
 

@@ -52,7 +52,9 @@ def describe_climatology(what: str, made: Climatology, window: Window, note: str
     share = min(made.most_observed / hours, 1.0)
     observed = f"{hours:,.0f} h observed"
     if share < _ENOUGH:
-        observed = f"{made.most_observed:,.1f} of {hours:,.0f} h observed ({name_share(share)})"
+        observed = (
+            f"{name_hours(made.most_observed)} of {hours:,.0f} h observed ({name_share(share)})"
+        )
     credit = SIMULATED_CREDIT if made.is_simulated else CREDIT
     return Words(
         mark_simulated(f"{what}, {window.satellites}", simulated=made.is_simulated),
@@ -60,6 +62,11 @@ def describe_climatology(what: str, made: Climatology, window: Window, note: str
         f"{note} · {credit}" if note else credit,
         "" if made.flash_total else "No flashes in this window",
     )
+
+
+def name_hours(hours: float) -> str:
+    """A number of hours, or of minutes where they are few: ``20.0``, ``1 min``."""
+    return f"{hours:,.1f}" if hours >= 1.0 else f"{60.0 * hours:.0f} min"
 
 
 def choose_map(selection: Selection) -> Extent:
