@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from lightning_kedro.analysis.sphere import FloatArray
 from lightning_kedro.pipelines.reporting.cluster_map import ClusteredWindow
@@ -197,12 +198,15 @@ def add_flashes(
     half = (extent.east - extent.west) / 2.0
     inside = (np.abs(x) <= half) & (clustered.lat >= extent.south) & (clustered.lat <= extent.north)
     scale = _GRAIN / (2.0 * half)
-    order = np.lexsort((clustered.time, storms.labels >= 0))[::-1]
-    order = order[inside[order]]
-    cells = [np.floor(value[order] * scale).astype(np.int64) for value in (clustered.lat, x)]
-    dots = np.column_stack([*cells, storms.labels[order]])
-    _, latest = np.unique(dots, axis=0, return_index=True)
-    shown = order[np.sort(latest)[::-1]]
+    inside = np.flatnonzero(inside)
+    keys = (clustered.time[inside], storms.labels[inside] >= 0)
+    order = inside[np.lexsort(keys)[::-1]]
+    row, column = (
+        np.floor(value[order] * scale).astype(np.int64) for value in (clustered.lat, x)
+    )
+    # As numbers: of rows np.unique would compare the bytes.
+    dots = (row * 4 * _GRAIN + column) * (len(storms) + 1) + storms.labels[order]
+    shown = order[~pd.Series(dots).duplicated().to_numpy()][::-1]
     lone = storms.labels[shown] < 0
     base = 5.0 * np.sqrt(_SPARSE / max(shown.size, 1))
     sizes = np.where(lone, np.clip(base / 4.0, *_LONE_SIZES), np.clip(base, *_SIZES))

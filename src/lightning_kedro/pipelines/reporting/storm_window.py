@@ -82,7 +82,7 @@ class Minutes:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class StormWindow:
     """A window's storms.
 
@@ -160,8 +160,9 @@ class StormWindow:
 
 def _list_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a frame."""
-    rows: list[dict[str, Any]] = frame.to_dict("records")  # type: ignore[assignment]
-    return rows
+    names = [*frame.columns]  # ``to_dict`` takes ten times as long for a few rows
+    values = zip(*(frame[name].tolist() for name in names), strict=True)
+    return [dict(zip(names, row, strict=True)) for row in values]
 
 
 def read_storms(result: "Result | None", clustered_flashes: "pa.Table") -> StormWindow:
