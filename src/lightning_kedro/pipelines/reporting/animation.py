@@ -1,8 +1,8 @@
 """The animation: flashes frame by frame over one map, in the colors of their clusters.
 
 Matplotlib draws the map once and of every frame the storms' lines alone; flashes and texts are set
-in the picture itself, and Pillow encodes the frames with one palette (``gif``). Matplotlib's own ``PillowWriter`` is no help: it lets Pillow choose a palette
-from the pixels of each frame.
+in the picture itself, and Pillow encodes the frames with one palette (``gif``). Matplotlib's own
+``PillowWriter`` is no help: it lets Pillow choose a palette from the pixels of each frame.
 """
 
 from collections.abc import Sequence

@@ -1,26 +1,28 @@
 """What changes beside the map from frame to frame: clock, ranked list, bar of time.
 
-Pillow draws it: a text takes it a twentieth of the time that Matplotlib takes, and in a day's frames
-there are four hundred.
+Pillow draws it: a text takes it a twentieth of the time that Matplotlib takes, and the frames of a
+day have four hundred.
 """
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from lightning_kedro.analysis.sphere import FloatArray
 from lightning_kedro.pipelines.reporting.cluster_map import ClusteredWindow
 from lightning_kedro.pipelines.reporting.frames import name_frames
 from lightning_kedro.pipelines.reporting.palette import DARK
 from lightning_kedro.pipelines.reporting.window import Times
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from matplotlib.figure import Figure
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
     from PIL.ImageFont import FreeTypeFont
-    from matplotlib.figure import Figure
+
+    from lightning_kedro.analysis.sphere import FloatArray
 
 Counts = npt.NDArray[np.int64]
 

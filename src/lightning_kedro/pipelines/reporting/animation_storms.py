@@ -13,7 +13,7 @@ from lightning_kedro.pipelines.reporting.palette import DARK
 from lightning_kedro.pipelines.reporting.storm_scene import move_to_map
 from lightning_kedro.pipelines.reporting.storm_shapes import (
     StormShape,
-    follow_track,
+    shape_storms,
     trace_outlines,
 )
 from lightning_kedro.pipelines.reporting.storm_window import FIRST_ALGORITHM, StormWindow
@@ -58,18 +58,10 @@ class StormLines:
         self._outlines: list[list[FloatArray]] = [[] for _ in range(n_frames)]
         self._tracks: list[list[FloatArray]] = [[] for _ in range(n_frames)]
         self._jumps: list[list[FloatArray]] = [[] for _ in range(n_frames)]
-        centers = storms.storms[["lon", "lat"]].to_numpy(float)
         frame = count_frames(clustered.time, edges)
-        shapes = [
-            StormShape(track, track, times)
-            for track, times in (
-                follow_track(storms, storm, center)
-                for storm, center in enumerate(centers[:_MOST_STORMS])
-            )
-        ]
+        shapes = shape_storms(storms, clustered.lat, clustered.lon)[:_MOST_STORMS]
         self._trace_storms(clustered, storms.labels, shapes, frame)
-        for storm, shape in enumerate(shapes):
-            self._place_jumps(storms, storm, shape)
+        self._place_jumps(storms, shapes)
         self._add_artists()
 
     def _add_artists(self) -> None:
@@ -110,14 +102,14 @@ class StormLines:
             if len(way) > 1:
                 self._tracks[index].append(move_to_map(way, self._extent))
 
-    def _place_jumps(self, storms: StormWindow, storm: int, shape: StormShape) -> None:
-        """Put a storm's jumps into their frames."""
-        jumps = storms.list_jumps(FIRST_ALGORITHM, slice(storm, storm + 1))
+    def _place_jumps(self, storms: StormWindow, shapes: list[StormShape]) -> None:
+        """Put the storms' jumps into their frames."""
+        jumps = storms.list_jumps(FIRST_ALGORITHM, slice(len(shapes)))
         moments = np.array([jump["jump_time"] for jump in jumps], dtype="datetime64[us]")
         frames = count_frames(moments, self._edges).tolist()
-        for moment, index in zip(moments, frames, strict=True):
-            place = move_to_map(shape.place_at(moment)[None], self._extent)[0]
-            self._jumps[index].append(place)
+        for jump, moment, index in zip(jumps, moments, frames, strict=True):
+            place = shapes[jump["storm"]].place_at(moment)[None]
+            self._jumps[index].append(move_to_map(place, self._extent)[0])
 
     def show(self, index: int) -> None:
         """Take the lines of a frame."""

@@ -78,15 +78,12 @@ def _make_axes(axis: str, domain: tuple[float, float], unit: str) -> dict[str, A
     Kedro-Viz gives its theme to the first axes only: the others need colors for both themes.
     """
     look = {"gridcolor": CHART_GRID, "zerolinecolor": CHART_GRID, "color": CHART_TEXT}
-    small = {"tickfont": {"size": 10}}
-    font = {"font": {"size": 11}}
-    x = {"anchor": f"y{axis}", "domain": [*domain], **small, "title": {"text": "k", **font}}
-    y = {"anchor": f"x{axis}", "domain": [0.0, 1.0], **small}
-    title = {**font, "standoff": 4, "text": unit}
-    return {
-        f"xaxis{axis}": {**x, **look},
-        f"yaxis{axis}": {**y, "title": title, "nticks": 6, **look},
-    }
+    font = {"size": 11}
+    x: dict[str, Any] = {"anchor": f"y{axis}", "domain": [*domain], "tickfont": {"size": 10}}
+    x |= {"title": {"text": "k", "font": font}}
+    y: dict[str, Any] = {"anchor": f"x{axis}", "domain": [0.0, 1.0], "tickfont": {"size": 10}}
+    y |= {"title": {"font": font, "standoff": 4, "text": unit}, "nticks": 6}
+    return {f"xaxis{axis}": x | look, f"yaxis{axis}": y | look}
 
 
 def _mark_choice(axis: str, k: int) -> dict[str, Any]:

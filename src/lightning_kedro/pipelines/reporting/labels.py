@@ -200,4 +200,4 @@ def _overlap(
     (x, y), (other_x, other_y), (wide, high) = tries.T, others.T, reach.T
     near = np.abs(x[:, None] - other_x) < wide
     near &= np.abs(y[:, None] - other_y) < high
-    return np.count_nonzero(near, axis=1)
+    return np.asarray(np.count_nonzero(near, axis=1), dtype=np.int64)

@@ -42,6 +42,9 @@ class Scene:
         storms: Its storms.
         shapes: Outlines and tracks of the storms with the most flashes.
         kin: Lines from storm to storm where they parted or met, shape (2, 2) each.
+        jumps: Which storm's lightning jumped, and where it was, longitude and latitude, degrees.
+        boxes: Longitude of the first point, and west, south, east and north of each outline, shape
+            (m, 5), degrees.
         n_numbered: How many storms have numbers.
     """
 
@@ -49,6 +52,8 @@ class Scene:
     storms: StormWindow
     shapes: Sequence[StormShape]
     kin: Sequence[FloatArray]
+    jumps: Sequence[tuple[int, FloatArray]]
+    boxes: FloatArray
     n_numbered: int
 
     @classmethod
@@ -59,8 +64,12 @@ class Scene:
         shapes: Sequence[StormShape],
         n_numbered: int,
     ) -> "Scene":
-        """Link the storms with their kin."""
-        return cls(clustered, storms, shapes, link_kin(storms, shapes), n_numbered)
+        """Find what all maps show: lines between kin, places of jumps, the outlines' boxes."""
+        jumps = place_jumps(storms, shapes)
+        lines = [shape.outline for shape in shapes]
+        ends = [(line[0, 0], *line.min(axis=0), *line.max(axis=0)) for line in lines]
+        boxes = np.array(ends).reshape(-1, 5)
+        return cls(clustered, storms, shapes, link_kin(storms, shapes), jumps, boxes, n_numbered)
 
     def draw(self, axes: Any, extent: Extent, weight: float, *, is_far: bool = False) -> None:  # noqa: ANN401
         """Draw everything that an extent shows.
@@ -74,7 +83,7 @@ class Scene:
         """
         axes.apply_aspect()
         add_flashes(axes, self.clustered, self.storms, extent)
-        seen = [rank for rank, shape in enumerate(self.shapes) if is_seen(shape.outline, extent)]
+        seen = np.flatnonzero(are_seen(self.boxes, extent)).tolist()
         self._add_outlines(axes, extent, seen, weight)
         self._add_tracks(axes, extent, seen, weight)
         self._add_jumps(axes, extent, weight, self.n_numbered if is_far else len(self.shapes))
@@ -108,7 +117,9 @@ class Scene:
                 add_head(axes, track, 3.5 + 3.5 * weight if strong else 3.0 + 2.0 * weight)
 
     def _add_jumps(self, axes: Any, extent: Extent, weight: float, n_storms: int) -> None:  # noqa: ANN401
-        places = [move_to_map(place[None], extent)[0] for place in place_jumps(self, n_storms)]
+        places = [
+            move_to_map(place[None], extent)[0] for storm, place in self.jumps if storm < n_storms
+        ]
         if places:
             x, y = np.array(places).T
             look: dict[str, Any] = {"marker": "^", "s": 15.0 * weight**2, "c": LIGHT.accent}
@@ -133,10 +144,10 @@ class Scene:
             add_numbers(axes, places, ranks, avoided, LIGHT, is_far=True)
 
 
-def place_jumps(scene: Scene, n_storms: int) -> list[FloatArray]:
-    """Where the first storms were when their lightning jumped, longitude and latitude, degrees."""
-    jumps = scene.storms.list_jumps(FIRST_ALGORITHM, slice(n_storms))
-    return [scene.shapes[jump["storm"]].place_at(jump["jump_time"]) for jump in jumps]
+def place_jumps(storms: StormWindow, shapes: Sequence[StormShape]) -> list[tuple[int, FloatArray]]:
+    """Which storms' lightning jumped, and where they were, longitude and latitude, degrees."""
+    jumps = storms.list_jumps(FIRST_ALGORITHM, slice(len(shapes)))
+    return [(jump["storm"], shapes[jump["storm"]].place_at(jump["jump_time"])) for jump in jumps]
 
 
 def move_to_map(places: FloatArray, extent: Extent) -> FloatArray:
@@ -145,12 +156,21 @@ def move_to_map(places: FloatArray, extent: Extent) -> FloatArray:
     return np.asarray(places + np.array([shift, 0.0]))
 
 
-def is_seen(line: FloatArray, extent: Extent) -> bool:
-    """Whether a line's box touches an extent."""
-    x, y = move_to_map(line, extent).T
+def are_seen(boxes: FloatArray, extent: Extent) -> npt.NDArray[np.bool_]:
+    """Whether lines' boxes touch an extent, each where ``move_to_map`` moves its line.
+
+    Args:
+        boxes: Longitude of the first point, west, south, east and north, shape (m, 5), degrees.
+        extent: What a map shows.
+
+    Returns:
+        Shape (m,).
+    """
+    first, west, south, east, north = boxes.T
+    shift = extent.unwind(first) - first - extent.middle
     half = (extent.east - extent.west) / 2.0
-    beside = x.min() > half or x.max() < -half
-    return not (beside or y.min() > extent.north or y.max() < extent.south)
+    beside = (west + shift > half) | (east + shift < -half)
+    return np.asarray(~(beside | (south > extent.north) | (north < extent.south)))
 
 
 def is_inside(place: FloatArray, extent: Extent) -> bool:
@@ -198,12 +218,9 @@ def add_flashes(
     half = (extent.east - extent.west) / 2.0
     inside = (np.abs(x) <= half) & (clustered.lat >= extent.south) & (clustered.lat <= extent.north)
     scale = _GRAIN / (2.0 * half)
-    inside = np.flatnonzero(inside)
-    keys = (clustered.time[inside], storms.labels[inside] >= 0)
-    order = inside[np.lexsort(keys)[::-1]]
-    row, column = (
-        np.floor(value[order] * scale).astype(np.int64) for value in (clustered.lat, x)
-    )
+    (shown,) = np.nonzero(inside)
+    order = shown[np.lexsort((clustered.time[shown], storms.labels[shown] >= 0))[::-1]]
+    row, column = (np.floor(value[order] * scale).astype(np.int64) for value in (clustered.lat, x))
     # As numbers: of rows np.unique would compare the bytes.
     dots = (row * 4 * _GRAIN + column) * (len(storms) + 1) + storms.labels[order]
     shown = order[~pd.Series(dots).duplicated().to_numpy()][::-1]

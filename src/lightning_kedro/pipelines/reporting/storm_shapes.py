@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -55,38 +54,64 @@ class StormShape:
         return np.concatenate([np.interp(at, known, column) for column in self.track.T])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Shapes:
+    """The shapes of many storms as a few arrays, for the way from node to node.
+
+    Attributes:
+        outline: The outlines' points, one storm after the other, shape (p, 2).
+        outline_ends: Where each outline ends among them, shape (m,).
+        track: The tracks' points, shape (t, 2).
+        times: Their times, shape (t,).
+        track_ends: Where each track ends among them, shape (m,).
+    """
+
+    outline: FloatArray
+    outline_ends: npt.NDArray[np.int64]
+    track: FloatArray
+    times: Times
+    track_ends: npt.NDArray[np.int64]
+
+    @classmethod
+    def join(cls, shapes: Sequence[StormShape]) -> "Shapes":
+        """Put shapes one after the other."""
+        outlines = [shape.outline for shape in shapes] or [np.empty((0, 2))]
+        tracks = [shape.track for shape in shapes] or [np.empty((0, 2))]
+        times = [shape.times for shape in shapes] or [np.empty(0, dtype="datetime64[us]")]
+        return cls(
+            np.concatenate(outlines),
+            np.cumsum([len(shape.outline) for shape in shapes], dtype=np.int64),
+            np.concatenate(tracks),
+            np.concatenate(times),
+            np.cumsum([len(shape.track) for shape in shapes], dtype=np.int64),
+        )
+
+    def split(self) -> list[StormShape]:
+        """The shapes, one a storm."""
+        edges = (self.outline_ends[:-1], self.track_ends[:-1], self.track_ends[:-1])
+        arrays = (self.outline, self.track, self.times)
+        parts = [np.split(array, at) for array, at in zip(arrays, edges, strict=True)]
+        return [StormShape(*part) for part in zip(*parts, strict=True)][: self.track_ends.size]
+
+
 def shape_storms(storms: StormWindow, lat: FloatArray32, lon: FloatArray32) -> list[StormShape]:
     """Shape the storms with the most flashes, ``MOST_SHAPES`` of them at most.
 
-    Several pictures and the report show the same shapes: they are kept as long as the storms are.
-
     Args:
-        storms: The storms.
+        storms: The storms; where their shapes are known already, these are taken.
         lat: Latitudes of the window's flashes, shape (n,), degrees.
         lon: Longitudes of the window's flashes, shape (n,), degrees.
     """
-    known = _KNOWN.get(storms)
-    if known is None or known[0] is not lat or known[1] is not lon:
-        known = _KNOWN[storms] = (lat, lon, _shape_storms(storms, lat, lon))
-    return [*known[2]]
-
-
-_KNOWN: Final[
-    WeakKeyDictionary[StormWindow, tuple[FloatArray32, FloatArray32, list[StormShape]]]
-] = WeakKeyDictionary()
-"""The shapes of storms with the flashes that they were made of; neither ever changes."""
-
-
-def _shape_storms(storms: StormWindow, lat: FloatArray32, lon: FloatArray32) -> list[StormShape]:
-    """Trace outlines and follow tracks."""
+    if storms.shapes is not None:
+        return storms.shapes.split()
     count = min(len(storms), MOST_SHAPES)
+    if not count:
+        return []
     centers = storms.storms[["lon", "lat"]].to_numpy(float)[:count]
     shown = np.flatnonzero((storms.labels >= 0) & (storms.labels < count))
     outlines = trace_outlines(lat[shown], lon[shown], storms.labels[shown], centers)
     tracks = [follow_track(storms, storm, center) for storm, center in enumerate(centers)]
-    return [
-        StormShape(outline, *track) for outline, track in zip(outlines, tracks, strict=True)
-    ]
+    return [StormShape(outline, *track) for outline, track in zip(outlines, tracks, strict=True)]
 
 
 def trace_outline(lat: FloatArray32, lon: FloatArray32, center: FloatArray) -> FloatArray:

@@ -15,6 +15,7 @@ from lightning_kedro.pipelines.reporting.window import Times
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from lightning_kedro.pipelines.reporting.storm_shapes import Shapes
     from lightning_kedro.results import Result
 
 FLASH_COLUMNS: Final = ("time", "lat", "lon", "storm")
@@ -82,7 +83,7 @@ class Minutes:
         )
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class StormWindow:
     """A window's storms.
 
@@ -96,6 +97,7 @@ class StormWindow:
         row: The row of ``storm_selection``; empty without one.
         identity: What names this result of storms; "" without one.
         missing: Why there is no result of storms to show, and what to do; "" if there is one.
+        shapes: Their outlines and tracks where these are made for several pictures; else None.
     """
 
     storms: pd.DataFrame
@@ -106,6 +108,7 @@ class StormWindow:
     row: Mapping[str, Any] = field(default_factory=dict)
     identity: str = ""
     missing: str = ""
+    shapes: "Shapes | None" = None
 
     def __len__(self) -> int:
         """Number of storms."""
@@ -179,9 +182,8 @@ def read_storms(result: "Result | None", clustered_flashes: "pa.Table") -> Storm
     if not _are_same(flashes, clustered_flashes):
         return StormWindow.make_empty(n_flashes, _OTHER_FLASHES)
     storms = result.tables["storms"].to_pandas().sort_values("storm", ignore_index=True)
-    numbers = dict(zip(storms["storm_id"], storms["storm"], strict=True))
     series, jumps = (
-        _number(result.tables[name], numbers, time)
+        _number(result.tables[name], result.tables["storms"], time)
         for name, time in (("storm_series", "minute"), ("lightning_jumps", "jump_time"))
     )
     labels = flashes.column("storm").fill_null(-1).to_numpy().astype(np.int32)
@@ -199,10 +201,13 @@ def _are_same(flashes: "pa.Table", others: "pa.Table") -> bool:
     )
 
 
-def _number(table: "pa.Table", numbers: Mapping[str, int], time: str) -> pd.DataFrame:
+def _number(table: "pa.Table", storms: "pa.Table", time: str) -> pd.DataFrame:
     """Rows with the number of their storm in place of its identifier, in order of it and time."""
-    frame = table.to_pandas()
-    storm = frame.pop("storm_id").map(numbers).astype("int64")
+    import pyarrow.compute as pc
+
+    at = pc.index_in(table.column("storm_id"), value_set=storms.column("storm_id"))
+    storm = pc.take(storms.column("storm"), at).to_numpy().astype(np.int64)
+    frame = table.drop_columns("storm_id").to_pandas()
     frame.insert(0, "storm", storm)
     ordered: pd.DataFrame = frame.sort_values(["storm", time], kind="stable", ignore_index=True)
     return ordered
