@@ -21,7 +21,13 @@ from lightning_kedro.pipelines.reporting.animation_parts import (
 )
 from lightning_kedro.pipelines.reporting.animation_storms import EXPLAINED_LINES, StormLines
 from lightning_kedro.pipelines.reporting.cluster_map import ClusteredWindow
-from lightning_kedro.pipelines.reporting.figures import HEIGHT, WIDTH, Words, make_figure
+from lightning_kedro.pipelines.reporting.figures import (
+    HEIGHT,
+    WIDTH,
+    Words,
+    make_canvas,
+    make_figure,
+)
 from lightning_kedro.pipelines.reporting.frames import choose_frames, count_frames, name_step
 from lightning_kedro.pipelines.reporting.gif import choose_fades, encode_gif, make_palette
 from lightning_kedro.pipelines.reporting.labels import label_clusters
@@ -112,7 +118,7 @@ class Stage:
         figure = make_figure(words, DARK)
         figure.set_dpi(DPI)
         self._figure = figure
-        self._canvas = _make_canvas(figure)
+        self._canvas = make_canvas(figure)
         extent = clustered.choose_extent(MAP_ASPECT)
         axes = add_map(figure, MAP_BOX, extent, DARK)
         add_outlines(axes, clustered.window, extent, DARK)
@@ -164,13 +170,6 @@ class Stage:
         for part in self._parts:
             part.draw(picture, index)
         return picture.convert("RGB")
-
-
-def _make_canvas(figure: "Figure") -> Any:  # noqa: ANN401  (half of it has no types)
-    """A canvas to draw a figure on, in memory."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    return FigureCanvasAgg(figure)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ def make_figure(words: Words, theme: Theme, left: float = 0.06) -> "Figure":
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI, facecolor=theme.page)
+    make_canvas(figure)  # else one is made whenever a text is measured
     look: dict[str, Any] = {"va": "center"}
     title = figure.text(left, 0.945, words.title, size=22, weight="bold", color=theme.text, **look)
     subtitle = figure.text(left, 0.898, words.subtitle, size=12.5, color=theme.quiet, **look)
@@ -71,6 +72,13 @@ def make_figure(words: Words, theme: Theme, left: float = 0.06) -> "Figure":
     return figure
 
 
+def make_canvas(figure: "Figure") -> Any:  # noqa: ANN401  (half of it has no types)
+    """A canvas to draw a figure on, in memory."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    return FigureCanvasAgg(figure)
+
+
 def _fit(text: Any, pixels: float) -> None:  # noqa: ANN401
     """Write a line so small that it is no longer than it may be."""
     while (length := text.get_window_extent().width) > pixels:  # hinted: not in proportion
@@ -87,11 +95,10 @@ def render_png(figure: "Figure", words: Words) -> bytes:
     Returns:
         A PNG file, 1440 x 960 pixels, the same bytes for the same figure.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL.Image import fromarray
     from PIL.PngImagePlugin import PngInfo
 
-    canvas: Any = FigureCanvasAgg(figure)
+    canvas: Any = figure.canvas
     canvas.draw()
     about = PngInfo()
     about.add_text("Title", words.title)
