@@ -13,10 +13,11 @@ from lightning_kedro.glm.field_of_view import field_of_view, sees
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from lightning_kedro.glm.orbital_slot import Segment
     from lightning_kedro.pipelines.reporting.maps import Extent
     from lightning_kedro.pipelines.reporting.palette import Theme
     from lightning_kedro.pipelines.reporting.window import Window
-    from lightning_kedro.selection import Region, Segment
+    from lightning_kedro.selection import Region
 
 _COLUMNS: Final = 361
 _ROWS: Final = 241
@@ -114,7 +115,7 @@ def measure_depth(free: "npt.NDArray[np.bool_]") -> "npt.NDArray[np.int64]":
     Returns:
         Squared distances in cells, shape (rows, columns).
     """
-    n_rows, n_columns = free.shape
+    n_rows = len(free)
     free = np.pad(free, 1)
     up = np.zeros(free.shape, dtype=np.int64)
     down = np.zeros(free.shape, dtype=np.int64)
