@@ -1,4 +1,4 @@
-"""How long pictures and report take and how large they are: ``python -m tests.benchmarks.reporting``.
+"""How long pictures and report take, and how large they are.
 
 By picture, of made-up results; ``--against PATH`` compares whole runs of the pipeline ``reporting``
 with those of another checkout (a former commit), in pairs, on one database: of the simulated hour,

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image, ImageSequence
+from plotly.io import from_json, templates
 from tests.pipelines.reported_results import (
     START,
     Handle,
@@ -35,6 +36,7 @@ from lightning_kedro.pipelines.reporting import (
     flash_rate,
     frames,
     gif,
+    k_chart,
     k_evaluation,
     labels,
     maps,
@@ -560,6 +562,18 @@ def test_plotly_chart_says_the_same_as_the_picture() -> None:
     assert {shape["x0"] for shape in plain["layout"]["shapes"]} == {4}
     title = plain["layout"]["title"]["text"].replace("<br>", " ")
     assert "k = 4 because the silhouette is highest" in title
+    figure = from_json(chart.content.decode("utf-8"))
+    assert figure.layout.template == templates["plotly_white"], "and Plotly knows every name"
+
+
+def test_chart_leaves_out_what_is_not_known_and_is_safe_in_a_page() -> None:
+    tables = make_tables()
+    curve = tables.elbow_curve.copy()
+    curve.loc[0, "rms_distance_km"] = np.nan
+    evaluation = replace(tables, elbow_curve=curve).reported.evaluation
+    chart = k_chart.chart_evaluation(evaluation, Words("</script>", "&"))
+    assert "<" not in chart
+    assert json.loads(chart)["data"][0]["y"][0] is None
 
 
 @pytest.mark.parametrize(

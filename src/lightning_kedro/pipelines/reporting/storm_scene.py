@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from lightning_kedro.analysis.sphere import FloatArray
 from lightning_kedro.pipelines.reporting.cluster_map import ClusteredWindow
@@ -214,6 +213,8 @@ def add_flashes(
 
     Flashes of a storm that fall on one dot are drawn once, with the time of the latest.
     """
+    import pandas as pd
+
     x = extent.unwind(clustered.lon) - extent.middle
     half = (extent.east - extent.west) / 2.0
     inside = (np.abs(x) <= half) & (clustered.lat >= extent.south) & (clustered.lat <= extent.north)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from lightning_kedro.analysis.sphere import FloatArray
 from lightning_kedro.pipelines.reporting.palette import separate_colors
 from lightning_kedro.pipelines.reporting.window import Times
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
     from lightning_kedro.pipelines.reporting.storm_shapes import Shapes
@@ -74,7 +74,7 @@ class Minutes:
         return Minutes(*(getattr(self, name)[start:stop] for name in self.__dataclass_fields__))
 
     @classmethod
-    def read(cls, series: pd.DataFrame) -> Self:
+    def read(cls, series: "pd.DataFrame") -> Self:
         """Take the columns of the rows of ``storm_series``."""
         return cls(
             series["storm"].to_numpy(np.int64),
@@ -100,9 +100,9 @@ class StormWindow:
         shapes: Their outlines and tracks where these are made for several pictures; else None.
     """
 
-    storms: pd.DataFrame
+    storms: "pd.DataFrame"
     minutes: Minutes
-    jumps: pd.DataFrame
+    jumps: "pd.DataFrame"
     labels: npt.NDArray[np.int32]
     colours: npt.NDArray[np.int64]
     row: Mapping[str, Any] = field(default_factory=dict)
@@ -117,6 +117,8 @@ class StormWindow:
     @classmethod
     def make_empty(cls, n_flashes: int, missing: str) -> Self:
         """No result of storms for so many flashes, and why."""
+        import pandas as pd
+
         storms, series, jumps = (pd.DataFrame(columns=list(some)) for some in _NO_ROWS.values())
         return cls(
             storms,
@@ -161,7 +163,7 @@ class StormWindow:
         return np.bincount(first.to_numpy(np.int64), minlength=len(self))
 
 
-def _list_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def _list_rows(frame: "pd.DataFrame") -> list[dict[str, Any]]:
     """The rows of a frame."""
     names = [*frame.columns]  # ``to_dict`` takes ten times as long for a few rows
     values = zip(*(frame[name].tolist() for name in names), strict=True)
@@ -201,7 +203,7 @@ def _are_same(flashes: "pa.Table", others: "pa.Table") -> bool:
     )
 
 
-def _number(table: "pa.Table", storms: "pa.Table", time: str) -> pd.DataFrame:
+def _number(table: "pa.Table", storms: "pa.Table", time: str) -> "pd.DataFrame":
     """Rows with the number of their storm in place of its identifier, in order of it and time."""
     import pyarrow.compute as pc
 
