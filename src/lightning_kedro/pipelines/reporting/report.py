@@ -117,7 +117,7 @@ def shrink(picture: bytes) -> bytes:
 
     target = io.BytesIO()
     with Image.open(io.BytesIO(picture)) as image:
-        image.convert("RGB").reduce(4).save(target, "PNG", optimize=True)
+        image.convert("RGB").reduce(4).save(target, "PNG")
     return target.getvalue()
 
 
