@@ -12,6 +12,7 @@ from lightning_kedro.pipelines.reporting import (
     cluster_map,
     density_map,
     flash_rate,
+    k_chart,
     k_evaluation,
     report,
     storm_map,
@@ -101,7 +102,7 @@ def plot_k_evaluation(reported: ReportedResult) -> tuple[Drawing, Drawing]:
     evaluation = reported.evaluation
     words = k_evaluation.describe_evaluation(evaluation)
     picture = render_png(k_evaluation.draw_evaluation(evaluation, words), words)
-    chart = k_evaluation.chart_evaluation(evaluation, words).to_json()
+    chart = k_chart.chart_evaluation(evaluation, words)
     return Drawing(reported.source, picture), Drawing(reported.source, chart.encode("utf-8"))
 
 

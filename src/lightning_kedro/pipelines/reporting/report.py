@@ -39,7 +39,7 @@ _CAPTIONS: Final = {
     "k_evaluation": "Which number of clusters was chosen, and what the evaluators say.",
 }
 
-_SCRIPTS: Final = ("basemap.js", "chart.js", "storms.js", "map.js", "report.js", "pictures.js")
+SCRIPTS: Final = ("basemap.js", "chart.js", "storms.js", "map.js", "report.js", "pictures.js")
 
 PICTURES: Final = tuple(_CAPTIONS)
 """The pictures in the order in which the report shows them."""
@@ -126,7 +126,7 @@ def shrink(picture: bytes) -> bytes:
 
     target = io.BytesIO()
     with Image.open(io.BytesIO(picture)) as image:
-        image.convert("RGB").reduce(4).save(target, "PNG", optimize=True)
+        image.convert("RGB").reduce(4).save(target, "PNG")
     return target.getvalue()
 
 
@@ -164,7 +164,7 @@ def write_html(reported: ReportedResult, pictures: Mapping[str, bytes]) -> str:
         colours=[DARK.clusters[colour] for colour in clustered.colours],
         style=_trust(read_template("report.css")),
         map=_trust(read_template("map.html")),
-        script=_trust("\n".join(read_template(name) for name in _SCRIPTS)),
+        script=_trust("\n".join(read_template(name) for name in SCRIPTS)),
         data=_trust(collect_map_data(clustered, reported.storms, reported.rate.gaps)),
     )
 

@@ -1,7 +1,7 @@
 """A result as the pictures take it: read once, by the first node of reporting."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
@@ -10,6 +10,7 @@ from lightning_kedro.exceptions import PartialRunError
 from lightning_kedro.pipelines.reporting.cluster_map import ClusteredWindow, read_clustered
 from lightning_kedro.pipelines.reporting.flash_rate import FlashRate, measure_rate
 from lightning_kedro.pipelines.reporting.k_evaluation import Evaluation
+from lightning_kedro.pipelines.reporting.storm_shapes import Shapes, shape_storms
 from lightning_kedro.pipelines.reporting.storm_window import StormWindow, read_storms
 from lightning_kedro.pipelines.reporting.window import Window, is_simulated, pick_granules
 from lightning_kedro.results import Result
@@ -159,6 +160,8 @@ def prepare(result: Result, selected_at: str = "", storms: Result | None = None)
     clustered = read_clustered(
         flashes, to_frame(tables["cluster_centers"]), window, simulated=simulated
     )
+    found = read_storms(storms, flashes)
+    shapes = Shapes.join(shape_storms(found, clustered.lat, clustered.lon))
     return ReportedResult(
         clustered,
         _read_evaluation(result, window, simulated=simulated),
@@ -167,7 +170,7 @@ def prepare(result: Result, selected_at: str = "", storms: Result | None = None)
         granules,
         to_frame(tables["coverage"]),
         result.row,
-        read_storms(storms, flashes),
+        replace(found, shapes=shapes),
         result.identity,
         selected_at,
     )
