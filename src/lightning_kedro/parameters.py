@@ -28,15 +28,22 @@ from pydantic_core import ErrorDetails
 from lightning_kedro import __version__
 from lightning_kedro.exceptions import ParameterError
 from lightning_kedro.glm.levels import LEVEL_NAMES, complete_levels
-from lightning_kedro.glm.satellites import PLATFORMS, SLOTS, read_satellite
+from lightning_kedro.glm.satellites import CHOICES, read_satellite
 from lightning_kedro.grid_parameters import Grids
-from lightning_kedro.selection import DEFAULT_LABEL, Selection
+from lightning_kedro.selection import (
+    DEFAULT_LABEL,
+    KEEP,
+    ON_ELLIPSOID,
+    ON_GROUND,
+    Selection,
+    split_label,
+)
 from lightning_kedro.times import parse_utc
 
 if TYPE_CHECKING:  # mypy wants to see each choice; pydantic makes them of the table
     Satellite = str
 else:
-    Satellite = Literal[(*PLATFORMS, *SLOTS)]
+    Satellite = Literal[CHOICES]
 
 FIRST_TIME: Final = datetime(2017, 1, 1, tzinfo=UTC)
 """No window begins before the year of the first GLM data (GOES-16, 2017)."""
@@ -50,6 +57,9 @@ MOST_CELLS: Final = 10_000_000
 
 MOST_CERTIFIED: Final = 100_000_000
 """Of so many flashes the rounding of sums was looked at; they would take an hour or more."""
+
+HIGHEST_TOP_KM: Final = 25.0
+"""No cloud is higher (km)."""
 
 _NOWHERE: Final = (180.0, -180.0)
 """West and east of a box that begins and ends at the 180 degree meridian, eastward of it."""
@@ -145,10 +155,30 @@ class RegionBox(_Strict):
 
 
 class Preprocessing(_Strict):
-    """Which of the window's flashes are clustered."""
+    """Which of the window's flashes are clustered, and where they are put."""
 
     region: RegionBox = RegionBox()
     min_quality: Literal["all", "good"] = "all"
+    place: str = ON_ELLIPSOID
+    artifacts: Literal["keep", "leave_out"] = KEEP
+
+    @field_validator("place", mode="before")
+    @classmethod
+    def _read_place(cls, value: object) -> str:
+        """Take a name, or a height of cloud tops in km; 0 is the ground."""
+        if value in (ON_ELLIPSOID, ON_GROUND):
+            return str(value)
+        try:
+            height = float("nan" if isinstance(value, bool) else str(value))
+        except ValueError:
+            height = float("nan")
+        if not 0.0 <= height <= HIGHEST_TOP_KM:
+            message = (
+                f"must be {ON_ELLIPSOID}, {ON_GROUND}, or the height of cloud tops in km, "
+                f"0 to {HIGHEST_TOP_KM:g}"
+            )
+            raise ValueError(message)
+        return f"{height:.6g}" if height else ON_GROUND
 
 
 def _read_k(value: object) -> object:
@@ -181,6 +211,12 @@ class Clustering(_Strict):
     def _check_label(cls, value: str) -> str:
         if not value.isprintable() or value != value.strip():
             message = "must be printable text without spaces at its ends"
+            raise ValueError(message)
+        if split_label(value)[0] != value:
+            message = (
+                "must not end like what preprocessing.place and preprocessing.artifacts add to "
+                "labels: @ground, @10km, @no-sun"
+            )
             raise ValueError(message)
         return value
 
@@ -294,7 +330,7 @@ def name_intermediates(checked: Mapping[str, Any]) -> dict[str, str]:
         A name by pipeline, which can be that of a folder.
     """
     selection = Selection.from_plain(checked["selection"])
-    ingested = replace(selection, region=None, min_quality="all", label=DEFAULT_LABEL)
+    ingested = Selection(selection.segments)
     fitted = {name: value for name, value in checked["clustering"].items() if name not in _CHOSEN}
     unlabelled = replace(selection, label=DEFAULT_LABEL)
     granules = [checked["archive"], checked["ingestion"]["levels"]]

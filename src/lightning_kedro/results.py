@@ -36,7 +36,10 @@ STORM_TABLES: Final = (
 )
 """The tables of a result of storms; the last has a row for each and is saved last."""
 
-KINDS: Final = (RESULT_TABLES, STORM_TABLES)
+SKY_TABLES: Final = ("flash_artifacts", "flash_matches", "sky_selection")
+"""The tables of how the flashes of a selection were seen; the last has a row for each."""
+
+KINDS: Final = (RESULT_TABLES, STORM_TABLES, SKY_TABLES)
 """The kinds of results, by their tables."""
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 from lightning_kedro import __version__
 from lightning_kedro.exceptions import NoFlashesError, NoResultError, ParameterError, StorageError
 from lightning_kedro.glm.orbital_slot import Segment, find_segments
-from lightning_kedro.glm.satellites import PLATFORMS, SLOTS
+from lightning_kedro.glm.satellites import BOTH, PLATFORMS, SLOTS
 from lightning_kedro.granules.series import arrow_schema
 from lightning_kedro.results import RESULT_TABLES, STORM_TABLES
 from lightning_kedro.schemas import RESULT_KEY, TABLES
@@ -224,7 +224,7 @@ def _read_selection(row: dict[str, Any]) -> Selection:
         )
         raise NoResultError(message)
     start, end = (row[side].replace(tzinfo=UTC) for side in ("window_start", "window_end"))
-    if "+" in row["platform"] and row["satellite"] in SLOTS:
+    if "+" in row["platform"] and row["satellite"] in (*SLOTS, BOTH):
         segments = find_segments(row["satellite"], start, end)
     else:
         segments = tuple(Segment(name, start, end) for name in row["platform"].split("+"))
