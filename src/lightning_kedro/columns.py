@@ -16,7 +16,9 @@ class Column:
 
 
 COLUMNS: Final = {
-    "platform": Column("VARCHAR", "satellite; several, joined by +, where a slot changed hands or both are merged"),
+    "platform": Column(
+        "VARCHAR", "satellite; several, joined by +: a slot changed hands, or both are merged"
+    ),
     "granule_start": Column("TIMESTAMP", "start of the granule, UTC; with platform its key"),
     "granule_end": Column("TIMESTAMP", "end of the granule, UTC, exclusive"),
     "created": Column(
@@ -202,7 +204,7 @@ COLUMNS: Final = {
     "split_flashes": Column("INTEGER", "storms.split_flashes"),
     "place": Column("VARCHAR", "preprocessing.place: ellipsoid, ground, or km above the ground"),
     "artifacts": Column("VARCHAR", "preprocessing.artifacts: keep or leave_out"),
-    "sun_glint": Column("BOOLEAN", "whether it may be the Sun's glint: glint angle up to 10 degrees"),
+    "sun_glint": Column("BOOLEAN", "whether it may be the Sun's glint: glint_deg up to 10"),
     "stray_sunlight": Column(
         "BOOLEAN", "whether it may be sunlight past the Earth's rim, about the satellite's midnight"
     ),
@@ -216,15 +218,15 @@ COLUMNS: Final = {
         "DOUBLE", "angle between the line of sight and the mirror image of the Sun; 180 at night"
     ),
     "from_sun_deg": Column("DOUBLE", "angle between flash and Sun, as the satellite sees them"),
-    "other_platform": Column("VARCHAR", "satellite of the flash that is the same and does not count"),
+    "other_platform": Column("VARCHAR", "satellite of the same flash that does not count"),
     "other_granule_start": Column("TIMESTAMP", "start of that flash's granule, UTC"),
     "other_flash_id": Column("INTEGER", "flash_id of that flash"),
     "distance_km": Column("DOUBLE", "distance between the two centroids in km"),
-    "time_residual_s": Column("DOUBLE", "first event: GOES-West's time less GOES-East's, seconds"),
-    "time_end_residual_s": Column("DOUBLE", "last event: GOES-West's time less GOES-East's, seconds"),
+    "time_residual_s": Column("DOUBLE", "first event: GOES-West's less GOES-East's, seconds"),
+    "time_end_residual_s": Column("DOUBLE", "last event: GOES-West's less GOES-East's, seconds"),
     "lat_residual_deg": Column("DOUBLE", "GOES-West's latitude less GOES-East's, degrees"),
     "lon_residual_deg": Column("DOUBLE", "GOES-West's longitude less GOES-East's, degrees"),
-    "energy_ratio": Column("DOUBLE", "GOES-West's energy by GOES-East's; null where one is missing"),
+    "energy_ratio": Column("DOUBLE", "GOES-West's energy by GOES-East's; null if one is missing"),
     "n_sun_glint": Column("BIGINT", "flashes that may be the Sun's glint"),
     "n_stray_sunlight": Column("BIGINT", "flashes that may be stray sunlight"),
     "n_wrapped_area": Column("BIGINT", "flashes whose area has wrapped, as far as that shows"),
@@ -234,11 +236,11 @@ COLUMNS: Final = {
     "n_detector_line": Column("BIGINT", "flashes on lines of the detector that stand out"),
     "n_late": Column("BIGINT", "flashes of before 2018-10-15, whose times are some 130 ms late"),
     "n_left_out": Column("BIGINT", "flashes left out as the Sun may have made them"),
-    "n_unmoved": Column("BIGINT", "flashes with no place on the ground, left where the files put them"),
+    "n_unmoved": Column("BIGINT", "flashes at the rim with no place on the ground, not moved"),
     "n_east": Column("BIGINT", "flashes of GOES-East in the window; null of one satellite"),
     "n_west": Column("BIGINT", "flashes of GOES-West in the window; null of one satellite"),
-    "n_east_overlap": Column("BIGINT", "those of GOES-East that GOES-West's field of view holds too"),
-    "n_west_overlap": Column("BIGINT", "those of GOES-West that GOES-East's field of view holds too"),
+    "n_east_overlap": Column("BIGINT", "those of GOES-East in GOES-West's field of view"),
+    "n_west_overlap": Column("BIGINT", "those of GOES-West in GOES-East's field of view"),
     "n_matched": Column("BIGINT", "flashes that both satellites saw, which count once"),
     "matched_share": Column(
         "DOUBLE", "0 to 1: share of the flashes in both fields of view that both satellites saw"

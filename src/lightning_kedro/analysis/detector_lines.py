@@ -9,6 +9,7 @@ row has the most flashes of five neighboring ones with a chance of at most 1 in 
 there are. A line has them in so many blocks that this cannot be chance.
 """
 
+from math import comb
 from typing import Final
 
 import numpy as np
@@ -30,6 +31,9 @@ BESIDE: Final = 2
 
 CHANCE: Final = 1e-7
 """A line is one that chance gives less often than this: some 2,700 are looked at in a window."""
+
+_FEWEST_BLOCKS: Final = 11
+"""In fewer blocks all of them are not enough for ``CHANCE``."""
 
 _EDGE_RAD: Final = 0.16
 _STEP_RAD: Final = 1e-5
@@ -79,8 +83,6 @@ def _stand_out(line: IntArray, along: IntArray) -> BoolArray:
         line: The line that each is on, shape (n,).
         along: Its place along the line, shape (n,).
     """
-    from scipy.special import bdtrc  # scipy.stats takes a second to import
-
     if line.size == 0:
         return np.zeros(0, np.bool_)
     block = along // BLOCK_PIXELS
@@ -88,14 +90,26 @@ def _stand_out(line: IntArray, along: IntArray) -> BoolArray:
     np.add.at(counts, (line + BESIDE, block), 1)
     own = counts[BESIDE:-BESIDE]
     beside = np.stack(
-        [
-            counts[BESIDE + by : len(counts) - BESIDE + by]
-            for by in range(-BESIDE, BESIDE + 1)
-            if by
-        ]
+        [counts[BESIDE + by : len(counts) - BESIDE + by] for by in range(-BESIDE, BESIDE + 1) if by]
     )
     most = own > beside.max(axis=0)
     n_blocks = (own + beside.sum(axis=0) > 0).sum(axis=1)
     n_most = most.sum(axis=1)
-    chance = np.where(n_most > 0, bdtrc(n_most - 1.0, n_blocks, 1.0 / (1 + 2 * BESIDE)), 1.0)
-    return np.asarray((chance < CHANCE)[line] & most[line, block])
+    stands_out = np.zeros(len(own), np.bool_)
+    for number in np.flatnonzero(n_most >= _FEWEST_BLOCKS):
+        stands_out[number] = measure_chance(int(n_most[number]), int(n_blocks[number])) < CHANCE
+    return np.asarray(stands_out[line] & most[line, block])
+
+
+def measure_chance(n_most: int, n_blocks: int) -> float:
+    """How likely a row has most flashes in so many blocks or more: the tail of a binomial law.
+
+    Args:
+        n_most: Blocks in which it has most.
+        n_blocks: Blocks with any flash.
+    """
+    share = 1.0 / (1 + 2 * BESIDE)
+    return sum(
+        comb(n_blocks, k) * share**k * (1.0 - share) ** (n_blocks - k)
+        for k in range(n_most, n_blocks + 1)
+    )

@@ -4,8 +4,8 @@ The files place a flash where its line of sight meets the lightning ellipsoid, a
 the height of cloud tops. If the cloud is so high, the place beneath it on the ground has the files'
 latitude and longitude, to within 60 m. Images that are drawn without regard to the height of clouds
 (the imager's fixed grid, on the ground's ellipsoid) have the same cloud farther from the satellite:
-where the line of sight, followed through the cloud, meets the ground. And where the top of the cloud
-is known to be lower than the lightning ellipsoid, its place is between the two.
+where the line of sight, followed through the cloud, meets the ground. Where the top of the cloud is
+known to be lower than the lightning ellipsoid, its place is between the two.
 """
 
 import numpy as np

@@ -20,6 +20,7 @@ from lightning_kedro.granules.level_rows import COUNTS, TABLE_OF
 from lightning_kedro.granules.ports import LoadedStore
 from lightning_kedro.selection import Region, Selection
 from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS, connect, database_exists
+from lightning_kedro.store.group_areas import read_largest_areas
 from lightning_kedro.store.migration import is_ours
 from lightning_kedro.store.tables import TableHandle, open_table, read_where, table_columns
 
@@ -59,20 +60,6 @@ _OF_GOOD_FLASHES: Final = """
     )
 """
 """Groups and events go by the flag of their flash."""
-
-
-_LARGEST_AREAS: Final = """
-    SELECT platform, granule_start, parent_flash_id AS flash_id, max(area_km2) AS area_km2
-    FROM {source} WHERE granule_start >= $first AND granule_start < $last
-        AND platform IN (SELECT unnest($platforms::VARCHAR[])) AND parent_flash_id IS NOT NULL
-    GROUP BY ALL
-"""
-
-_NO_GROUPS: Final = """(
-    SELECT '' AS platform, NULL::TIMESTAMP AS granule_start, NULL::INTEGER AS parent_flash_id,
-           NULL::DOUBLE AS area_km2 LIMIT 0
-)"""
-"""Where the table has not been asked for."""
 
 
 def read_stored(
@@ -266,26 +253,9 @@ class GroupTable(PlacedTable):
     name = "groups"
     order = "time, platform, granule_start, group_id"
 
-
     def read_largest_areas(self, selection: Selection) -> pa.Table:
-        """The area of the largest group of each flash of a window, as far as groups were read.
-
-        Returns:
-            ``platform``, ``granule_start``, ``flash_id`` and ``area_km2``; no rows if there is no
-            such table.
-        """
-        first, last = selection.start - MAX_LENGTH, selection.end + MAX_LENGTH
-        with connect(self.path, read_only=True, timeout=self.lock_timeout) as connection:
-            present = is_ours("groups", table_columns(connection, "groups"))
-            source = "main.groups" if present else _NO_GROUPS
-            return connection.sql(
-                _LARGEST_AREAS.format(source=source),
-                params={
-                    "first": first.replace(tzinfo=None),
-                    "last": last.replace(tzinfo=None),
-                    "platforms": sorted({part.platform for part in selection.segments}),
-                },
-            ).to_arrow_table()
+        """The largest group of each flash of a window; see ``group_areas``."""
+        return read_largest_areas(self.path, selection, self.lock_timeout)
 
 
 class EventTable(PlacedTable):

@@ -1,7 +1,7 @@
 """Results in the database: replaced as a whole, read as a whole."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lightning_kedro.exceptions import NoResultError
 from lightning_kedro.results import RESULT_TABLES, Result, find_kind
@@ -70,6 +70,14 @@ class ResultTable(TableHandle):
                 return None
             kind = find_kind(self.table) or RESULT_TABLES
             return _read_kind(connection, selection, kind, columns or {})
+
+    def find_row(self, selection: Selection) -> dict[str, Any] | None:
+        """Read the row of a result; None if there is none, or no such table yet."""
+        with connect(self.path, read_only=True, timeout=self.lock_timeout) as connection:
+            if not check_table(connection, self.table):
+                return None
+            rows = read_key(connection, self.table, selection).to_pylist()
+        return rows[0] if rows else None
 
     def read_identity(self, selection: Selection) -> str | None:
         """What names the result that is stored now of a selection; None if there is none."""

@@ -9,6 +9,7 @@ from lightning_kedro.results import SKY_TABLES, Result
 from lightning_kedro.selected_flashes import check_flashes
 from lightning_kedro.selection import Selection
 from lightning_kedro.sky import see_flashes
+from lightning_kedro.sky_words import describe_counts
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,6 @@ def inspect_sky(
     result = tables.collect_result(
         selected, seen, largest, {"satellite": satellite, "run_time": run_time}
     )
-    for sentence in tables.describe_counts(result.row):
+    for sentence in describe_counts(result.row):
         logger.info("%s", sentence)
     return (result,) * len(SKY_TABLES)

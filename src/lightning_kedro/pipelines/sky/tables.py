@@ -1,6 +1,6 @@
 """The tables of how flashes were seen: artifacts, matches, and one row that counts them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +15,7 @@ from lightning_kedro.analysis.matching import MATCH_KM, MATCH_SECONDS
 from lightning_kedro.analysis.sphere import FloatArray
 from lightning_kedro.glm.field_of_view import pixel_area_km2, sees
 from lightning_kedro.glm.lightning_ellipsoid import LOWERED_SINCE
+from lightning_kedro.glm.orbital_slot import Segment
 from lightning_kedro.results import SKY_TABLES, Result, make_table
 from lightning_kedro.selected_flashes import FLASH_COLUMNS, fingerprint_flashes
 from lightning_kedro.selection import Selection
@@ -210,7 +211,7 @@ def _count_sides(
         return dict.fromkeys(_OF_BOTH)
     east, west = (table.filter(find_inside(table, selection)) for table in (both.left, both.right))
     overlaps = [
-        int(_see_others(table, side, selection).sum())
+        int(_see_others(table, side).sum())
         for table, side in ((east, selection.sides[1]), (west, selection.sides[0]))
     ]
     n = len(both.matches)
@@ -241,7 +242,7 @@ _OF_BOTH: Final = (
 )
 
 
-def _see_others(table: "pa.Table", side: Any, selection: Selection) -> npt.NDArray[np.bool_]:  # noqa: ANN401
+def _see_others(table: "pa.Table", side: Sequence[Segment]) -> npt.NDArray[np.bool_]:
     """Which flashes of one satellite the field of view of the other slot's holds too."""
     times = table.column("time").to_numpy().astype("datetime64[us]")
     lat, lon = _take(table, "lat"), _take(table, "lon")
@@ -253,43 +254,6 @@ def _see_others(table: "pa.Table", side: Any, selection: Selection) -> npt.NDArr
         mine = (times >= start) & (times < end)
         seen[mine] = sees(segment.platform, lat[mine], lon[mine], segment.start)
     return seen
-
-
-def describe_counts(row: Mapping[str, Any]) -> Iterator[str]:
-    """What a row of ``sky_selection`` says, a sentence for each count that is not zero."""
-    n = row["n_flashes"]
-    if row["n_matched"] is not None:
-        yield describe_both(row)
-    for name, text in ARTIFACT_WORDS.items():
-        if row[name]:
-            yield f"{row[name]:,} of {n:,} flashes {text}."
-    if row["n_left_out"]:
-        yield (
-            f"{row['n_left_out']:,} flashes that the Sun may have made are left out "
-            f"(preprocessing.artifacts: leave_out); they stay in the table flashes."
-        )
-
-
-ARTIFACT_WORDS: Final = {
-    "n_sun_glint": "may be the Sun's glint on water",
-    "n_stray_sunlight": "may be sunlight that comes past the Earth's rim",
-    "n_wrapped_area": "have an area that has wrapped at 10,000 km² and is not known",
-    "n_detector_line": "lie on rows or columns of the detector that stand out",
-    "n_late": "are of before 15 October 2018, when times were some 130 ms late",
-}
-"""What each count of ``sky_selection`` means."""
-
-
-def describe_both(row: Mapping[str, Any]) -> str:
-    """What both satellites saw, in a sentence."""
-    share = row["matched_share"]
-    told = "" if share is None else f", {100.0 * share:.1f} % of those that both could see"
-    apart = row["median_distance_km"]
-    residual = "" if apart is None else f"; half of the pairs are within {apart:.1f} km"
-    return (
-        f"GOES-East saw {row['n_east']:,} flashes and GOES-West {row['n_west']:,}: "
-        f"{row['n_matched']:,} are the same and count once{told}{residual}."
-    )
 
 
 def name_flashes(table: "pa.Table") -> dict[str, Any]:
