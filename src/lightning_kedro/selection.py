@@ -110,8 +110,8 @@ class Selection:
             region=None if None in sides.values() else Region(**sides),
             min_quality=preprocessing["min_quality"],
             label=parameters["clustering"]["label"],
-            place=preprocessing["place"],
-            artifacts=preprocessing["artifacts"],
+            place=preprocessing.get("place", ON_ELLIPSOID),
+            artifacts=preprocessing.get("artifacts", KEEP),
         )
 
     @classmethod

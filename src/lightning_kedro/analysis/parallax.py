@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from lightning_kedro.analysis.grids.fixed_grid import locate, project
 from lightning_kedro.analysis.sphere import FloatArray
-from lightning_kedro.glm.lightning_ellipsoid import GRS80, Ellipsoid
+from lightning_kedro.glm.lightning_ellipsoid import Ellipsoid, raise_ground
 
 
 def follow_to_ground(
@@ -37,7 +37,5 @@ def follow_to_ground(
         the disc, where a line of sight passes by the Earth, NaN.
     """
     x, y = project(lat, lon, satellite_lon, ellipsoid)
-    # The surface at a height above an ellipsoid is an ellipsoid too, to within a decimeter.
-    raised = Ellipsoid(GRS80.equatorial_km + height_km, GRS80.polar_km + height_km)
-    ground_lat, ground_lon = locate(x, y, satellite_lon, raised)
+    ground_lat, ground_lon = locate(x, y, satellite_lon, raise_ground(height_km))
     return ground_lat, np.asarray(np.mod(ground_lon + 180.0, 360.0) - 180.0)

@@ -11,7 +11,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from lightning_kedro.analysis.artifacts import SunAngles
 from lightning_kedro.analysis.grids.building import NO_STEP, GridBuilder, Lightning, Steps
+from lightning_kedro.analysis.grids.view import see_grid
 from lightning_kedro.analysis.grids.window import FinishedStep, GriddedWindow
 from lightning_kedro.exceptions import ArchiveError, CorruptGranuleError
 from lightning_kedro.glm.field_of_view import field_of_view
@@ -25,7 +27,7 @@ from lightning_kedro.granules.creations import rank_creations
 from lightning_kedro.granules.ports import GranuleReader, RawGranules
 from lightning_kedro.granules.record import HourReport, StoredGranule
 from lightning_kedro.pipelines.grids.options import GridOptions
-from lightning_kedro.selection import Region, Selection
+from lightning_kedro.selection import LEAVE_OUT, Region, Selection
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +61,9 @@ def describe_window(
     grid, steps = options.make_grid(selection), options.make_steps(selection)
     work = _Gridding(granules.reader, report.wanted, selection, options, steps)
     facts = _describe(selection, options, report.wanted)
-    return GriddedWindow(options.name(selection), grid, steps, options.products, facts, work.run)
+    name = options.name(selection)
+    seen = see_grid(grid, selection.segments)
+    return GriddedWindow(name, grid, steps, options.products, facts, work.run, seen)
 
 
 def _describe(
@@ -80,6 +84,8 @@ def _describe(
         "simulated": "true" if any(item.name.is_simulated for item in granules) else "false",
         "region": selection.key.region,
         "min_quality": selection.min_quality,
+        "place": selection.place,
+        "artifacts": selection.artifacts,
         "time_of": options.time_of,
         "split_pixels": options.split_pixels,
         "lightning_ellipsoid": f"equatorial and polar radius {', then '.join(ellipsoids)}",
@@ -172,6 +178,10 @@ class _Gridding:
             chosen &= flashes.quality_flag == 0
         if self.selection.region is not None:
             chosen &= _is_within(flashes, self.selection.region)
+        if self.selection.artifacts == LEAVE_OUT:
+            view = field_of_view(name.platform, name.start)
+            sun = SunAngles.measure(flashes.time, flashes.lat, flashes.lon, view.subpoint_lon)
+            chosen &= ~(sun.may_glint | sun.may_stray)
         return np.where(chosen, self.steps.number(times), NO_STEP)
 
 
