@@ -127,7 +127,7 @@ def _choose(left: IntArray, right: IntArray, rank: IntArray, n: int, m: int) -> 
         n: Number of flashes of the first satellite.
         m: Of the second.
     """
-    open_, chosen = np.arange(left.size), []
+    open_, chosen = np.arange(left.size), [np.empty(0, np.int64)]
     for _ in range(ROUNDS):
         if open_.size == 0:
             break
