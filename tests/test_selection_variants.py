@@ -30,7 +30,9 @@ def test_both_slots_are_east_and_west_of_that_time() -> None:
     assert selection.key.platform == "G16+G18"
     assert selection.name == "G16+G18_20240714T2200_20240714T2300"
     assert (selection.start.hour, selection.end.hour) == (22, 23)
-    assert str(selection).startswith("the window 2024-07-14T22:00:00 to 2024-07-14T23:00:00 of G16+")
+    assert str(selection).startswith(
+        "the window 2024-07-14T22:00:00 to 2024-07-14T23:00:00 of G16+"
+    )
 
 
 @pytest.mark.parametrize("text", ["both", "BOTH", "goes-both"])

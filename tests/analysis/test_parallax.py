@@ -40,7 +40,10 @@ def follow(points: Floats, satellite_lon: float, height_m: float) -> tuple[Float
     for _ in range(60):
         middle = (low + high) / 2.0
         height = TO_LON_LAT.transform(*(satellite + middle[:, None] * along).T)[2]
-        low, high = np.where(height > height_m, middle, low), np.where(height > height_m, high, middle)
+        low, high = (
+            np.where(height > height_m, middle, low),
+            np.where(height > height_m, high, middle),
+        )
     lon, lat, _ = TO_LON_LAT.transform(*(satellite + low[:, None] * along).T)
     return lat, lon
 
