@@ -103,7 +103,7 @@ def test_labels_that_only_look_so_are_labels() -> None:
 
 @pytest.mark.parametrize("label", ["mine@ground", "x@10km", "x@no-sun", "x@ground+no-sun"])
 def test_label_that_means_a_variant_is_refused(label: str) -> None:
-    with pytest.raises(ParameterError, match="must not end like what preprocessing.place"):
+    with pytest.raises(ParameterError, match="must not end like what preprocessing"):
         check(clustering={"label": label})
 
 

@@ -66,7 +66,7 @@ class Tables:
 
 @dataclass(frozen=True)
 class Handle:
-    """What ``k_selection``, ``storm_selection`` and ``sky_selection`` load: results by selection."""
+    """What ``k_selection`` and the tables like it load: results by selection."""
 
     tables: Sequence[Tables]
 

