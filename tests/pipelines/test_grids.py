@@ -269,12 +269,15 @@ def test_both_slots_have_no_grid_together() -> None:
 
 
 def test_places_on_the_ground_lie_farther_from_the_satellite() -> None:
-    """Both centroids and extents move: by 14 km and more toward the edge of the view."""
+    """Both centroids and extents move: by 14 km and more toward the edge of the view.
+
+    Where a line of sight passes by the Earth, at the very rim, pixels are left out.
+    """
     granules = Granules({NAME: make_granule()})
     changes = {"grids": {**DEGREES, "degrees": 0.1, "step_minutes": 0}}
     (files,) = run(granules, **changes)
     (ground,) = run(granules, **changes, preprocessing={"place": "ground"})
-    for name, share in (("flash_centroids", 0.0), ("energy", 0.001), ("flash_extent", 0.1)):
+    for name, share in (("flash_centroids", 0.0), ("energy", 0.01), ("flash_extent", 0.1)):
         before, after = (one.sums.take(name).sum() for one in (files, ground))
         assert after == pytest.approx(before, rel=share), name
     lit = [set(one.sums.cell[one.sums.take("flash_centroids") > 0]) for one in (files, ground)]

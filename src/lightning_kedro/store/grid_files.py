@@ -86,8 +86,8 @@ def _write_file(path: Path, window: GriddedWindow) -> int:
         counts = file.createVariable("granule_count", "i4", ("time",))
         counts.long_name = "granules that could be read, of one every 20 s"
         counts.units = "1"
-        if window.seen is not None:
-            _write_view(file, window.seen, dimensions)
+        if window.see is not None:
+            _write_view(file, window.see(), dimensions)
         variables = {
             name: _create_variable(file, PRODUCTS[name], window, dimensions)
             for name in window.products
@@ -284,7 +284,7 @@ def _create_variable(
             "units": units,
             "grid_mapping": "goes_imager_projection" if is_fixed else "crs",
             "cell_methods": product.cell_methods,
-            **({} if window.seen is None else {"ancillary_variables": FIELD_OF_VIEW}),
+            **({} if window.see is None else {"ancillary_variables": FIELD_OF_VIEW}),
             "comment": f"{product.comment} Where nothing was seen it is 0, the fill value.",
         }
     )

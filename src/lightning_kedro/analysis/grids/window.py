@@ -39,7 +39,7 @@ class GriddedWindow:
         facts: What the file says of itself besides, by name of the attribute: text and numbers.
         make: Makes the steps, in order: granules are read while it goes on, so that memory holds
             only those steps that are not finished.
-        seen: Which cells are in the field of view, shape (rows, columns); None if nobody knows.
+        see: Tells which cells are in the field of view, shape (rows, columns); None if nobody can.
     """
 
     name: str
@@ -48,7 +48,7 @@ class GriddedWindow:
     products: tuple[str, ...]
     facts: Mapping[str, Any]
     make: Callable[[], Iterator[FinishedStep]]
-    seen: npt.NDArray[np.bool_] | None = None
+    see: Callable[[], npt.NDArray[np.bool_]] | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """The same: nothing in it changes."""

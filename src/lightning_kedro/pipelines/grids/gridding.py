@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -62,8 +63,8 @@ def describe_window(
     work = _Gridding(granules.reader, report.wanted, selection, options, steps)
     facts = _describe(selection, options, report.wanted)
     name = options.name(selection)
-    seen = see_grid(grid, selection.segments)
-    return GriddedWindow(name, grid, steps, options.products, facts, work.run, seen)
+    see = partial(see_grid, grid, selection.segments)
+    return GriddedWindow(name, grid, steps, options.products, facts, work.run, see)
 
 
 def _describe(
