@@ -13,7 +13,7 @@ Tolerances: the LCFA joins groups to a flash up to 330 ms apart (Goodman et al. 
 10.1016/j.atmosres.2013.01.006). 50 km is this project's choice, and generous: both satellites put a
 flash on the same lightning ellipsoid; a cloud top that is 5 km lower moves it by up to some 15 km
 in each, in opposite directions, and each sees other parts of a long flash. By groups matched in
-stereo, cloud tops are 0.7 km below the lightning ellipsoid on average, with a scatter of some km
+stereo, cloud tops are 0.7 km below the lightning ellipsoid on average, each known to 4 km
 (Mach and Virts 2021, "A Technique for Determining Three-Dimensional Storm Cloud-Top Locations Using
 Stereo Optical Lightning Pulses Observed from Orbit", J. Atmos. Oceanic Technol.).
 """
