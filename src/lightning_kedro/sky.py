@@ -157,7 +157,7 @@ def find_satellite_lons(table: "pa.Table") -> FloatArray:
     """
     times = _take_times(table, "time")
     lon = np.zeros(table.num_rows)
-    codes, platforms = _code_platforms(table)
+    codes, platforms = code_platforms(table)
     for number, platform in enumerate(platforms):
         mine = codes == number
         for stay in SATELLITES[platform].stays:
@@ -234,12 +234,12 @@ def _keep_pairs(both: BothSides, is_left: BoolArray, kept: BoolArray) -> BothSid
 
 def _find_left(table: "pa.Table", selection: Selection) -> BoolArray:
     """Which flashes are of the first slot, GOES-East, shape (n,)."""
-    codes, platforms = _code_platforms(table)
+    codes, platforms = code_platforms(table)
     first = {segment.platform for segment in selection.sides[0]}
     return np.asarray(np.array([name in first for name in platforms], np.bool_)[codes], np.bool_)
 
 
-def _code_platforms(table: "pa.Table") -> tuple[npt.NDArray[np.int32], list[str]]:
+def code_platforms(table: "pa.Table") -> tuple[npt.NDArray[np.int32], list[str]]:
     """The platform of each flash as a number, shape (n,), and the platforms by number."""
     import pyarrow as pa
 

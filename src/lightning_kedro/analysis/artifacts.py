@@ -45,6 +45,10 @@ SMALLEST_SHARE: Final = 0.25
 granules at hand the smallest has 0.45 of it."""
 
 
+_BLOCK: Final = 1 << 16
+"""So many flashes are looked at together: memory for vectors does not grow with the window."""
+
+
 @dataclass(frozen=True, slots=True)
 class SunAngles:
     """Where the Sun stands for n flashes, degrees, each array of shape (n,).
@@ -76,16 +80,12 @@ class SunAngles:
             satellite_lon: Longitude of the satellite above the equator, degrees east, or shape
                 (n,).
         """
-        sun = find_sun(times)
-        upward, ground = _stand(lat, lon)
-        satellite = np.radians(np.broadcast_to(np.asarray(satellite_lon, float), len(sun)))
-        zero = np.zeros_like(satellite)
-        above = np.stack([np.cos(satellite), np.sin(satellite), zero], axis=-1)
-        view = _scale(ORBIT_RADIUS_KM * above - ground)
-        height = (sun * upward).sum(axis=-1)
-        mirrored = 2.0 * height[:, None] * upward - sun
-        glint = np.where(height > 0.0, _angle(mirrored, view), 180.0)
-        return cls(glint, _angle(-view, sun), _angle(-above, sun))
+        given = [np.broadcast_to(np.asarray(one), len(times)) for one in (lat, lon, satellite_lon)]
+        angles = np.empty((3, len(times)))
+        for first in range(0, len(times), _BLOCK):
+            rows = slice(first, first + _BLOCK)
+            angles[:, rows] = _measure(times[rows], *(one[rows] for one in given))
+        return cls(*angles)
 
     @property
     def may_glint(self) -> BoolArray:
@@ -118,6 +118,20 @@ def find_wrapped_areas(
     # Rounding: areas of flashes and groups are packed in steps of 0.15 km2 each.
     within_group = area_km2 < largest_group_km2 - 1.0
     return np.asarray((area_km2 < SMALLEST_SHARE * pixel_km2) | within_group)
+
+
+def _measure(
+    times: npt.NDArray[np.datetime64], lat: FloatArray, lon: FloatArray, satellite_lon: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The angles of ``SunAngles``, of a block of flashes."""
+    sun = find_sun(times)
+    upward, ground = _stand(lat, lon)
+    above = to_unit_vectors(np.zeros(len(sun)), satellite_lon)
+    view = _scale(ORBIT_RADIUS_KM * above - ground)
+    height = (sun * upward).sum(axis=-1)
+    mirrored = 2.0 * height[:, None] * upward - sun
+    glint = np.where(height > 0.0, _angle(mirrored, view), 180.0)
+    return glint, _angle(-view, sun), _angle(-above, sun)
 
 
 def _stand(lat: npt.ArrayLike, lon: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:

@@ -19,7 +19,13 @@ from lightning_kedro.glm.orbital_slot import Segment
 from lightning_kedro.results import SKY_TABLES, Result, make_table
 from lightning_kedro.selected_flashes import FLASH_COLUMNS, fingerprint_flashes
 from lightning_kedro.selection import Selection
-from lightning_kedro.sky import BothSides, SeenFlashes, find_inside, find_satellite_lons
+from lightning_kedro.sky import (
+    BothSides,
+    SeenFlashes,
+    code_platforms,
+    find_inside,
+    find_satellite_lons,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -86,10 +92,10 @@ def find_flags(seen: SeenFlashes, largest: "pa.Table") -> Flags:
     lat, lon, area = (_take(table, name) for name in ("lat", "lon", "area_km2"))
     largest_km2 = _join_areas(table, largest)
     satellite_lon = find_satellite_lons(table)
-    platforms = table.column("platform").to_numpy(zero_copy_only=False)
+    codes, platforms = code_platforms(table)
     pixel = np.full(table.num_rows, np.nan)
-    for platform in set(platforms.tolist()):
-        mine = platforms == platform
+    for number, platform in enumerate(platforms):
+        mine = codes == number
         pixel[mine] = pixel_area_km2(platform, lat[mine], lon[mine])
     return Flags(
         sun.may_glint,
