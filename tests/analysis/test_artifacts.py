@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from lightning_kedro.analysis import artifacts
 from lightning_kedro.analysis.artifacts import (
     EARTH_DISC_DEG,
     GLINT_DEG,
@@ -96,6 +97,16 @@ def test_sunlight_passes_no_rim_at_a_solstice() -> None:
     times = np.arange("2018-06-21", "2018-06-22", np.timedelta64(5, "m"), "datetime64[us]")
     lat = np.full(times.size, -50.0)
     assert not SunAngles.measure(times, lat, np.full(times.size, -75.0), -75.0).may_stray.any()
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = np.arange("2024-05-24T17:00", "2024-05-24T17:20", np.timedelta64(1, "m"), "M8[us]")
+    places = (np.linspace(-40, 40, 20), np.linspace(-120, -30, 20))
+    whole = SunAngles.measure(times, *places, EAST)
+    monkeypatch.setattr(artifacts, "_BLOCK", 7)
+    parts = SunAngles.measure(times, *places, np.full(20, EAST))
+    for name in SunAngles.__slots__:
+        assert np.array_equal(getattr(whole, name), getattr(parts, name)), name
 
 
 def test_areas_that_cannot_be_true_have_wrapped() -> None:

@@ -92,7 +92,7 @@ def test_titles_and_fields_of_view_are_those_of_both() -> None:
 
 def test_page_says_where_flashes_are_put() -> None:
     tables = make_tables(n=50)
-    assert "6 km high at the poles and 14 km at the equator" in write_page(tables)
+    assert "6 km high at the poles and 14 km at the equator" in write_page(tables, {})
     ground = replace(tables.selection, place="ground")
-    page = write_page(replace(tables, selection=ground))
+    page = write_page(replace(tables, selection=ground), {})
     assert "where their lines of sight meet the ground" in page
