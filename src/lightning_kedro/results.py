@@ -43,6 +43,10 @@ KINDS: Final = (RESULT_TABLES, STORM_TABLES, SKY_TABLES)
 """The kinds of results, by their tables."""
 
 
+MAKERS: Final = {RESULT_TABLES: "clustering", STORM_TABLES: "storms", SKY_TABLES: "sky"}
+"""The pipeline that makes each kind of result."""
+
+
 def find_kind(table: str) -> tuple[str, ...] | None:
     """All tables of the kind of result that is committed with a table; None for other tables."""
     return next((kind for kind in KINDS if kind[-1] == table), None)

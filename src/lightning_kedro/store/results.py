@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from lightning_kedro.exceptions import NoResultError
-from lightning_kedro.results import RESULT_TABLES, Result, find_kind
+from lightning_kedro.results import MAKERS, RESULT_TABLES, Result, find_kind
 from lightning_kedro.schemas import RESULT_KEY, TABLES
 from lightning_kedro.selection import Selection
 from lightning_kedro.store.database import connect, transaction
@@ -40,7 +40,7 @@ class ResultTable(TableHandle):
             result = read_result(connection, selection, find_kind(self.table) or RESULT_TABLES)
             others = [] if result else _describe_others(connection, self.table, selection)
         if result is None:
-            maker = "clustering" if self.table == RESULT_TABLES[-1] else "storms"
+            maker = MAKERS[find_kind(self.table) or RESULT_TABLES]
             message = (
                 f"There is no result of {selection} yet: run `kedro run --pipelines {maker}` "
                 f"with the same parameters first. The last report is left as it is."
