@@ -81,6 +81,13 @@ def test_variants_never_replace_one_another(place: Any, artifacts: str, variant:
     assert (selection.cloud_top_km is None) == (place == "ellipsoid")
 
 
+def test_variants_are_named_in_messages() -> None:
+    selection = select(preprocessing={"place": "10", "artifacts": "leave_out"})
+    assert str(selection).endswith(
+        "of G18, preprocessing.place 10, preprocessing.artifacts leave_out"
+    )
+
+
 def test_variants_have_intermediates_of_their_own() -> None:
     plain, ground = check(), check(preprocessing={"place": "ground"})
     first, second = name_intermediates(plain), name_intermediates(ground)
