@@ -59,5 +59,6 @@ def describe_place(place: str) -> str:
         "Flashes are where GLM's files put them: beneath their light if cloud tops are at the "
         "lightning ellipsoid, 6 km high at the poles and 14 km at the equator (16 km before 15 "
         "October 2018). A flash whose cloud is a kilometer lower is farther from the point below "
-        "the satellite, by 1 km where that stands 45° high and by 2.7 km where it stands 20° high."
+        "the satellite, by 1 km where the satellite stands 45° high, and by 2.7 km where it "
+        "stands 20° high."
     )

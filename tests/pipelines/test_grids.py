@@ -289,6 +289,20 @@ def test_places_on_the_ground_lie_farther_from_the_satellite() -> None:
     assert np.array_equal(fixed[0].sums, fixed[1].sums), "angles are the same wherever one looks"
 
 
+def test_region_of_grids_is_that_of_the_new_places() -> None:
+    """A box that begins at the northernmost centroid holds none but those moved into it."""
+    granules = Granules({NAME: make_granule()})
+    lat = content(COUNT).flashes.lat
+    north = float(lat.max()) + 1e-4
+    region = {"west": -180, "south": north, "east": 180, "north": min(north + 5, 90)}
+    counts = [
+        sum(count_flashes(run(granules, grids=DEGREES, preprocessing={"region": region, **given})))
+        for given in ({}, {"place": "ground"})
+    ]
+    assert counts[0] == 0
+    assert counts[1] > 0
+
+
 def test_flashes_of_the_sun_are_left_out_of_grids_if_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     granules = Granules({NAME: make_granule()})
     kept = sum(count_flashes(run(granules, grids=DEGREES)))
