@@ -2,11 +2,11 @@
 
 from kedro.pipeline import Pipeline
 
-from lightning_kedro.pipelines import clustering, grids, ingestion, reporting, storms
+from lightning_kedro.pipelines import clustering, grids, ingestion, reporting, sky, storms
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """``ingestion``, ``storms``, ``clustering``, ``reporting``; ``__default__`` runs them all.
+    """``ingestion``, ``sky``, ``storms``, ``clustering``, ``reporting``; ``__default__``: all.
 
     ``grids`` reads three times as much of each granule and is run for itself. ``overview`` is the
     same as ``__default__`` with each pipeline folded into a box of its own, for Kedro-Viz: the names
@@ -14,6 +14,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     """
     pipelines = {
         "ingestion": ingestion.create_pipeline(),
+        "sky": sky.create_pipeline(),
         "storms": storms.create_pipeline(),
         "clustering": clustering.create_pipeline(),
         "reporting": reporting.create_pipeline(),
