@@ -2,11 +2,19 @@
 
 from kedro.pipeline import Pipeline
 
-from lightning_kedro.pipelines import climatology, clustering, grids, ingestion, reporting, storms
+from lightning_kedro.pipelines import (
+    climatology,
+    clustering,
+    grids,
+    ingestion,
+    reporting,
+    sky,
+    storms,
+)
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """``ingestion``, ``storms``, ``clustering``, ``reporting``; ``__default__`` runs them all.
+    """``ingestion``, ``sky``, ``storms``, ``clustering``, ``reporting``; ``__default__``: all.
 
     ``grids`` reads three times as much of each granule and is run for itself; so is
     ``climatology``, whose windows are months and years. ``overview`` is the same as
@@ -15,6 +23,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     """
     pipelines = {
         "ingestion": ingestion.create_pipeline(),
+        "sky": sky.create_pipeline(),
         "storms": storms.create_pipeline(),
         "clustering": clustering.create_pipeline(),
         "reporting": reporting.create_pipeline(),

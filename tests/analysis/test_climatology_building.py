@@ -1,6 +1,8 @@
 """Sums over hours: what counts, what was observed, and what time of the day it was."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -153,3 +155,21 @@ def test_window_without_a_whole_hour_is_refused() -> None:
         ParameterError, match="Parameter window: there is no whole hour of UTC from"
     ):
         keep_whole_hours(short)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"segments": ("G19", "G18")}, "Parameter satellite: a climatology is of one slot, since"),
+        ({"place": "ground"}, "Parameter preprocessing: a climatology takes flashes as the files"),
+        ({"artifacts": "leave_out"}, "Parameter preprocessing: a climatology takes flashes as the"),
+    ],
+)
+def test_flashes_that_the_table_does_not_have_are_refused(
+    changed: dict[str, Any], words: str
+) -> None:
+    if "segments" in changed:
+        end = START + timedelta(days=1)
+        changed = {"segments": tuple(Segment(name, START, end) for name in changed["segments"])}
+    with pytest.raises(ParameterError, match=words):
+        keep_whole_hours(replace(select(), **changed))

@@ -65,6 +65,7 @@ def make_catalog(
     catalog["k_selection"] = HandleDataset(Handle([tables, *others]))
     catalog["storm_selection"] = HandleDataset(Handle([tables, *others]))
     catalog["grids"] = HandleDataset({})
+    catalog["sky_selection"] = HandleDataset(Handle([tables, *others]))
     catalog["params:selection"] = MemoryDataset(tables.selection.to_plain())
     catalog["params:run_time"] = MemoryDataset("2024-07-20T00:00:00")
     return catalog
@@ -82,8 +83,8 @@ def read(folder: Path) -> dict[str, bytes]:
 
 def test_pipeline_takes_the_result_and_the_selection_only() -> None:
     """What it takes does not grow with the history: no table is read as a whole."""
-    taken = {"k_selection", "storm_selection", "grids", "params:selection", "params:run_time"}
-    assert create_pipeline().inputs() == taken
+    taken = {"k_selection", "storm_selection", "sky_selection", "grids"}
+    assert create_pipeline().inputs() == taken | {"params:selection", "params:run_time"}
 
 
 def test_reporting_imports_nothing_of_clustering() -> None:

@@ -20,8 +20,9 @@ def keep_whole_hours(selection: Selection) -> Selection:
     """The whole hours of a window: those that it cuts cannot be thunder hours.
 
     Raises:
-        ParameterError: If there is none.
+        ParameterError: If there is none, or flashes are wanted otherwise than the table has them.
     """
+    _check_flashes(selection)
     parts = [
         replace(part, start=_ceil_hour(part.start), end=floor_hour(part.end))
         for part in selection.segments
@@ -35,6 +36,26 @@ def keep_whole_hours(selection: Selection) -> Selection:
         )
         raise ParameterError(message)
     return replace(selection, segments=tuple(parts))
+
+
+def _check_flashes(selection: Selection) -> None:
+    """Refuse what would need more than the table of flashes.
+
+    Raises:
+        ParameterError: If it is asked for.
+    """
+    if selection.is_merged:
+        message = (
+            "Parameter satellite: a climatology is of one slot, since flashes of both would have "
+            "to be matched over years: choose east or west, one run for each."
+        )
+        raise ParameterError(message)
+    if selection.variant:
+        message = (
+            "Parameter preprocessing: a climatology takes flashes as the files have them: leave "
+            "preprocessing.place at ellipsoid and preprocessing.artifacts at keep."
+        )
+        raise ParameterError(message)
 
 
 def _ceil_hour(time: datetime) -> datetime:

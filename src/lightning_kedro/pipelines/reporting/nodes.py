@@ -39,8 +39,11 @@ def select_result(
     storm_selection: ResultTable,
     selection: Mapping[str, Any],
     run_time: str,
+    sky_selection: ResultTable | None = None,
 ) -> ReportedResult:
     """Read the result of the run's selection, with its storms and what its window is covered by.
+
+    How its flashes were seen is read too, where the pipeline ``sky`` has looked at that.
 
     Raises:
         NoResultError: If there is none: the last report is left as it is. Without storms the
@@ -49,7 +52,8 @@ def select_result(
     selected = Selection.from_plain(selection)
     result = k_selection.read_result(selected)
     storms = storm_selection.find_result(selected, {"storm_flashes": STORM_FLASH_COLUMNS})
-    return prepare(result, run_time, storms)
+    sky = None if sky_selection is None else sky_selection.find_row(selected)
+    return prepare(result, run_time, storms, sky)
 
 
 def map_clusters(reported: ReportedResult) -> Drawing:

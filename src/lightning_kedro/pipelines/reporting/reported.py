@@ -38,6 +38,10 @@ class ResultTable(Protocol):
         """The tables of a result, of some only some columns; None if there is none."""
         ...
 
+    def find_row(self, selection: Selection) -> Mapping[str, Any] | None:
+        """The row of a result alone; None if there is none."""
+        ...
+
     def read_identity(self, selection: Selection) -> str | None:
         """What names the result that is stored now of a selection; None if there is none."""
         ...
@@ -58,6 +62,7 @@ class ReportedResult:
         storms: The storms of the same flashes, or why there are none.
         identity: What names this very result.
         selected_at: When the run that read it began, ISO 8601; "" if that does not matter.
+        sky: The row of ``sky_selection``: how the same flashes were seen; None if nobody looked.
     """
 
     clustered: ClusteredWindow
@@ -70,6 +75,7 @@ class ReportedResult:
     storms: StormWindow
     identity: str
     selected_at: str = ""
+    sky: Mapping[str, Any] | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """The result itself: it never changes."""
@@ -142,13 +148,19 @@ def check_stands(reported: ReportedResult, stored: str | None, storms: str) -> N
         raise PartialRunError(message)
 
 
-def prepare(result: Result, selected_at: str = "", storms: Result | None = None) -> ReportedResult:
+def prepare(
+    result: Result,
+    selected_at: str = "",
+    storms: Result | None = None,
+    sky: Mapping[str, Any] | None = None,
+) -> ReportedResult:
     """Make of a result's tables what the pictures take.
 
     Args:
         result: The result.
         selected_at: When the run began.
         storms: The storms of the same selection, if they have been looked for.
+        sky: The row of ``sky_selection`` of the same selection, if there is one.
     """
     tables = result.tables
     selection = result.selection
@@ -173,6 +185,7 @@ def prepare(result: Result, selected_at: str = "", storms: Result | None = None)
         replace(found, shapes=shapes),
         result.identity,
         selected_at,
+        sky,
     )
 
 
