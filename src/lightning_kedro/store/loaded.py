@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-MAX_PLACES: Final = 4
-"""How many hours with gaps a summary names."""
+MAX_PLACES: Final = 4  # hours with gaps that a summary names
 
 _READ_STORED: Final = """
     SELECT platform, granule_start, created, file_bytes, file_name, status, reason,
@@ -53,7 +52,6 @@ _SUM_GRANULES: Final = """
         AND date_trunc('hour', granule_start) = asked.hour
     WHERE granule_start >= ? AND granule_start < ?
 """
-
 
 _OF_GOOD_FLASHES: Final = """
     (platform, granule_start, parent_flash_id) IN (
