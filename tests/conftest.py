@@ -1,5 +1,6 @@
 """Factories and fixtures: archives on disk and behind S3, and a project to run them in."""
 
+import gc
 import io
 import logging
 import shutil
@@ -49,6 +50,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.name in WHOLE_RUNS:
             item.add_marker("no_cover")
+
+
+def pytest_sessionfinish() -> None:
+    gc.unfreeze()  # a run in this process froze what was there, pytest's own references included
 
 
 def real_granule_paths() -> list[Path]:

@@ -18,8 +18,8 @@ def register_pipelines() -> dict[str, Pipeline]:
 
     ``grids`` reads three times as much of each granule and is run for itself; so is
     ``climatology``, whose windows are months and years. ``overview`` is the same as
-    ``__default__`` with each pipeline folded into a box of its own, for Kedro-Viz: the names of
-    nodes are the public face, and a namespace, which is what Kedro-Viz folds by, is part of them.
+    ``__default__`` with each pipeline folded into a box of its own, for Kedro-Viz. It folds by
+    namespaces, which are part of a node's name: those of the others are the public face and stay.
     """
     pipelines = {
         "ingestion": ingestion.create_pipeline(),

@@ -100,12 +100,12 @@ class Pen:
 
 
 def _load_font(pixels: float) -> "FreeTypeFont":
-    """Matplotlib's bold font, without the library of shaping that not every Pillow has."""
+    """Matplotlib's bold font."""
     from matplotlib.font_manager import FontProperties, findfont
-    from PIL.ImageFont import Layout, truetype
 
-    path = findfont(FontProperties(weight="bold"))
-    return truetype(path, pixels, layout_engine=Layout.BASIC)
+    from lightning_kedro.pipelines.reporting.lettering import load_font
+
+    return load_font(findfont(FontProperties(weight="bold")), pixels)
 
 
 def _take_pencil(picture: "Image") -> "ImageDraw":

@@ -46,7 +46,7 @@ class StormLines:
 
     def __init__(
         self,
-        axes: Any,  # noqa: ANN401  (cartopy has no types)
+        axes: Any,  # noqa: ANN401  (Matplotlib's axes have no types)
         clustered: ClusteredWindow,
         storms: StormWindow,
         edges: Times,

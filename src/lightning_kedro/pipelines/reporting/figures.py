@@ -74,9 +74,9 @@ def make_figure(words: Words, theme: Theme, left: float = 0.06) -> "Figure":
 
 def make_canvas(figure: "Figure") -> Any:  # noqa: ANN401  (half of it has no types)
     """A canvas to draw a figure on, in memory."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from lightning_kedro.pipelines.reporting.lettering import LetteringCanvas
 
-    return FigureCanvasAgg(figure)
+    return LetteringCanvas(figure)
 
 
 def _fit(text: Any, pixels: float) -> None:  # noqa: ANN401

@@ -30,7 +30,7 @@ _NAME_PADDING: Final = 2.0  # points between a name and the numbers near it
 
 
 def label_clusters(
-    axes: Any,  # noqa: ANN401  (cartopy has no types)
+    axes: Any,  # noqa: ANN401  (Matplotlib's axes have no types)
     clustered: "ClusteredWindow",
     extent: "Extent",
     theme: Theme,

@@ -154,7 +154,7 @@ def _add_view(
     figure.text(right, top + 0.005, f"{motion}{mark}", color=LIGHT.quiet, va="bottom", **look)
 
 
-def _add_scale(axes: Any, extent: Extent) -> None:  # noqa: ANN401  (cartopy has no types)
+def _add_scale(axes: Any, extent: Extent) -> None:  # noqa: ANN401  (Matplotlib's axes have no types)
     """A bar of a round length in the lower left corner."""
     from matplotlib.patheffects import withStroke
 

@@ -204,7 +204,7 @@ def _make_head() -> "Path":
 
 
 def add_flashes(
-    axes: Any,  # noqa: ANN401  (cartopy has no types)
+    axes: Any,  # noqa: ANN401  (Matplotlib's axes have no types)
     clustered: ClusteredWindow,
     storms: StormWindow,
     extent: Extent,
