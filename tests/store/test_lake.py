@@ -1,6 +1,7 @@
 """A lake holds what a database on one machine holds, whoever is killed or comes first."""
 
 import pickle
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -35,6 +36,7 @@ from lightning_kedro.datasets.lake import (
 )
 from lightning_kedro.exceptions import (
     ArchiveError,
+    ClusterError,
     NoFlashesError,
     ParameterError,
     StorageError,
@@ -523,6 +525,12 @@ def test_what_cannot_be_is_said(
 ) -> None:
     with pytest.raises(kind, match=words):
         act(lake)
+
+
+def test_lack_of_deltalake_is_said(lake: LakeIngestion, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "deltalake", None)
+    with pytest.raises(ClusterError, match=r"needs Dask and deltalake: `pip install -e"):
+        LoadedLakeDataset(lake=lake.url).load().among([ArchiveHour("G17", HOUR)], ("flash",))
 
 
 def test_handle_is_saved_and_loaded(lake: LakeIngestion) -> None:

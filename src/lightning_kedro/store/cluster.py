@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import uuid4
 
 from lightning_kedro.exceptions import ClusterError
+from lightning_kedro.store.lake.log import LACKING
 from lightning_kedro.store.workers import count_cores
 
 if TYPE_CHECKING:
@@ -85,11 +86,7 @@ def open_cluster() -> Iterator["Client"]:
         _quieten(dask.config)
         from distributed import Client
     except ImportError as error:
-        message = (
-            'The environment dask needs Dask and deltalake: `pip install -e ".[dask]" -c '
-            "constraints.txt`, here and on every worker."
-        )
-        raise ClusterError(message) from error
+        raise ClusterError(LACKING) from error
     address = dask.config.get("scheduler-address", None)
     try:
         client = _connect(Client, address)

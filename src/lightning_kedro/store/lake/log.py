@@ -19,13 +19,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lightning_kedro import __version__
-from lightning_kedro.exceptions import StorageError, TableError, printable
+from lightning_kedro.exceptions import ClusterError, StorageError, TableError, printable
 from lightning_kedro.granules.series import arrow_schema
 from lightning_kedro.store.lake.places import Place
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
     from pyarrow.dataset import Dataset
+
+LACKING: Final = (
+    'The environment dask needs Dask and deltalake: `pip install -e ".[dask]" -c constraints.txt`, '
+    "here and on every worker."
+)
+"""What to say where the extra is not installed."""
 
 LAKE_TABLES: Final = ("flashes", "granules", "coverage")
 """The tables of a lake, in the order in which they are committed."""
@@ -80,9 +86,16 @@ class LakeTable:
         self.name = name
 
     def open(self) -> "DeltaTable | None":
-        """The table as its log has it now; None if nobody has made it yet."""
-        from deltalake import DeltaTable
-        from deltalake.exceptions import TableNotFoundError
+        """The table as its log has it now; None if nobody has made it yet.
+
+        Raises:
+            ClusterError: If deltalake is not installed.
+        """
+        try:
+            from deltalake import DeltaTable
+            from deltalake.exceptions import TableNotFoundError
+        except ImportError as error:
+            raise ClusterError(LACKING) from error
 
         with self.explain("read"):
             try:
@@ -141,7 +154,8 @@ class LakeTable:
         wanted = pa.array({day for _, day in days}, pa.date32())
         near = listed.filter(pc.is_in(listed["date"], value_set=wanted))
         pairs = zip(near["platform"].to_pylist(), near["date"].to_pylist(), strict=True)
-        return near.filter(pa.array([pair in {*days} for pair in pairs], pa.bool_()))
+        asked = {*days}
+        return near.filter(pa.array([pair in asked for pair in pairs], pa.bool_()))
 
     def list_platforms(self, delta: "DeltaTable") -> set[str]:
         """The satellites of which there is anything."""
