@@ -99,7 +99,7 @@ def test_exports_in_the_documents_can_be_asked_for(options: str) -> None:
     asked = export.make_context("export", options.split()).params
     wanted = ("window", "satellite", "region", "min_quality", "label")
     read_wanted(**{name: asked[name] for name in wanted}, now=NOW)
-    assert asked["path"].suffix in {".parquet", ".geojson", ".csv"}
+    assert Path(asked["path"]).suffix in {".parquet", ".geojson", ".csv"}
 
 
 def commands() -> list[str]:

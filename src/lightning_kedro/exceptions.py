@@ -80,6 +80,10 @@ class IncompleteRunError(LightningKedroError):
     """A run did what it could, but something is missing that the caller should know of."""
 
 
+class ClusterError(LightningKedroError):
+    """Workers of a cluster cannot be reached, or did not come to an end: the caller runs again."""
+
+
 class CorruptGranuleError(LightningKedroError):
     """A granule's file cannot be trusted; the message is the reason stored with its key.
 

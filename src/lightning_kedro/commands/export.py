@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -10,7 +11,7 @@ from lightning_kedro.commands.errors import plain_errors
 from lightning_kedro.exceptions import ParameterError
 
 if TYPE_CHECKING:
-    from lightning_kedro.store.export import Wanted
+    from lightning_kedro.store.export import Exported, Wanted
 
 EXPORTED: Final = (
     *("flashes", "clustered_flashes", "cluster_centers", "storms", "storm_flashes"),
@@ -26,9 +27,9 @@ _SIDES: Final = ("west", "south", "east", "north")
 @click.option(
     "--to",
     "path",
-    type=click.Path(path_type=Path),
+    metavar="FILE",
     required=True,
-    help="File to write; its suffix is the format: .parquet (GeoParquet), .geojson or .csv.",
+    help="File or URL to write; its suffix is the format: .parquet (GeoParquet), .geojson or .csv.",
 )
 @click.option(
     "--window",
@@ -40,7 +41,7 @@ _SIDES: Final = ("west", "south", "east", "north")
 @click.option("--min-quality", type=click.Choice(["all", "good"]), help="good: flag 0 only.")
 @click.option("--label", help="clustering.label of the result.")
 @click.option("--env", "-e", default=None, help="Kedro environment whose database to read.")
-def export(table: str, path: Path, env: str | None, **options: Any) -> None:  # noqa: ANN401
+def export(table: str, path: str, env: str | None, **options: Any) -> None:  # noqa: ANN401
     """Write TABLE to a file, for GIS, geopandas and spreadsheets.
 
     Flashes are those of any window that is loaded. Clusters and storms are those of a result, the
@@ -48,16 +49,45 @@ def export(table: str, path: Path, env: str | None, **options: Any) -> None:  # 
     are points, a storm is the outline of its flashes; longitudes and latitudes are OGC:CRS84.
     """
     from lightning_kedro.commands.catalog import open_catalog
-    from lightning_kedro.store.export import export_table
 
     with plain_errors():
         wanted = read_wanted(**options)
         with open_catalog(env) as catalog:
-            database = catalog.get(table).database  # type: ignore[union-attr]
-        done = export_table(database, table, wanted, path)
+            database = _find_database(catalog.get(table), table)
+        done = _export(database, table, wanted, path)
     click.echo(f"Wrote {describe(done.n_rows, table, done.about)} to {path}.")
     if done.simulated:
         click.echo("They are simulated, and the column simulated says so.")
+
+
+def _find_database(entry: Any, table: str) -> Path:  # noqa: ANN401  (a catalog entry)
+    """The DuckDB file of a catalog entry.
+
+    Raises:
+        ParameterError: If it is a table of a lake.
+    """
+    if hasattr(entry, "lake"):
+        message = (
+            f"The {table} of this environment are a Delta table in the lake {entry.lake}: read "
+            f"them with DuckDB, as docs/how-to/cluster.md shows."
+        )
+        raise ParameterError(message)
+    database: Path = entry.database
+    return database
+
+
+def _export(database: Path, table: str, wanted: "Wanted", to: str) -> "Exported":
+    """Write rows to a path, or to a URL by way of a file on this machine."""
+    from lightning_kedro.store.export import export_table
+    from lightning_kedro.store.uploads import is_url, upload_file
+
+    if not is_url(to):
+        return export_table(database, table, wanted, Path(to))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / to.rpartition("/")[2]
+        done = export_table(database, table, wanted, path)
+        upload_file(path, to)
+    return done
 
 
 def read_wanted(

@@ -18,7 +18,8 @@ def prune(older_than_days: int, env: str | None, *, dry_run: bool) -> None:
     """Drop old granules and CSV files. The database is never touched.
 
     What is loaded stays loaded: a later run neither fetches nor reads it again. A run that is
-    under way is waited for, for half a minute.
+    under way is waited for, for half a minute. With --env dask also what the lake has had for so
+    many days without naming it any more; no row that counts is ever dropped.
     """
     from kedro.framework.project import pipelines
 
@@ -29,5 +30,12 @@ def prune(older_than_days: int, env: str | None, *, dry_run: bool) -> None:
     with plain_errors():
         with open_catalog(env) as catalog:
             folders = find_folders(catalog, pipelines["ingestion"].datasets())
+            sweep = getattr(catalog.get("flashes"), "sweep", None)  # a table of a lake has it
         pruned = prune_hours(folders, older_than_days=older_than_days, dry_run=dry_run)
-    click.echo(f"{'Would drop' if dry_run else 'Dropped'} {pruned}.")
+        swept = None
+        if sweep is not None:
+            swept = len(sweep(older_than_days=older_than_days, dry_run=dry_run))
+    verb = "Would drop" if dry_run else "Dropped"
+    click.echo(f"{verb} {pruned}.")
+    if swept is not None:
+        click.echo(f"{verb} {swept} objects that the lake no longer names.")

@@ -150,11 +150,7 @@ class DuckDBTableDataset(AbstractDataset[Any, Any]):
         """The first rows, for Kedro-Viz, which goes by the name of the type that is returned."""
         with open_table(self._path, self._table, timeout=self._lock_timeout) as connection:
             query = f"SELECT * FROM main.{self._table} LIMIT {int(nrows)}"  # noqa: S608
-            rows = connection.sql(query).to_arrow_table()
-        data = [[_show(value) for value in row.values()] for row in rows.to_pylist()]
-        return TablePreview(
-            {"columns": rows.column_names, "index": [*range(len(data))], "data": data}
-        )
+            return show_rows(connection.sql(query).to_arrow_table())
 
     def _exists(self) -> bool:
         if not database_exists(self._path):
@@ -168,6 +164,12 @@ class DuckDBTableDataset(AbstractDataset[Any, Any]):
             "table": self._table,
             "replace_by": list(self._replace_by),
         }
+
+
+def show_rows(rows: "pa.Table") -> TablePreview:
+    """Rows as Kedro-Viz shows them."""
+    data = [[_show(value) for value in row.values()] for row in rows.to_pylist()]
+    return TablePreview({"columns": rows.column_names, "index": [*range(len(data))], "data": data})
 
 
 def _show(value: object) -> object:

@@ -52,12 +52,18 @@ class GranuleArchiveDataset(AbstractDataset[None, GranuleArchive]):
         """
         self._root = root
         self._max_concurrency = max_concurrency
-        self._fs_args = {**(fs_args or {}), **(credentials or {})}
+        self._fs_args = dict(fs_args or {})
+        self._credentials = dict(credentials or {})
         self.metadata = metadata
 
     def load(self) -> GranuleArchive:
         """The handle."""
-        storage = Storage(self._root, self._fs_args, max_concurrency=self._max_concurrency)
+        storage = Storage(
+            self._root,
+            self._fs_args,
+            credentials=self._credentials,
+            max_concurrency=self._max_concurrency,
+        )
         return GranuleArchive(storage, prepare=prepare_workers)
 
     def save(self, data: None) -> NoReturn:  # noqa: ARG002

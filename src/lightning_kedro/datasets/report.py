@@ -16,6 +16,7 @@ from lightning_kedro.store.database import database_exists
 from lightning_kedro.store.files import write_atomic
 from lightning_kedro.store.reports import finish_publication, publish
 from lightning_kedro.store.results import ResultTable
+from lightning_kedro.store.uploads import upload_report
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -50,6 +51,7 @@ class ReportDataset(AbstractDataset[str | Publication, str]):
         *,
         path: str,
         database: str | None = None,
+        published: str | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         """Describe the report; nothing is opened.
@@ -58,9 +60,11 @@ class ReportDataset(AbstractDataset[str | Publication, str]):
             path: The file of the latest report; its folder is that of all reports.
             database: The DuckDB file with the results, by which runs at the same time see whose
                 report stands.
+            published: An fsspec URL to which each report is copied when it is published here.
             metadata: For plugins such as Kedro-Viz.
         """
         self._path = Path(path)
+        self._published = published
         self._database = None if database is None else Path(database)
         self.metadata = metadata
 
@@ -78,10 +82,13 @@ class ReportDataset(AbstractDataset[str | Publication, str]):
         """Publish a report with all its pictures; or write a page as it is, in place of the latest.
 
         Raises:
-            StorageError: If the disk is full or the folder cannot be written to, or others keep it.
+            StorageError: If the disk is full or the folder cannot be written to, or others keep it;
+                or if the report, which stands here then, cannot be copied.
         """
         if isinstance(data, Publication):
             publish(self.folder, data, partial(self._find_stored, data))
+            if self._published is not None:
+                upload_report(self.folder, data.name, self._published)
             return
         with write_atomic(self._path) as file:
             file.write_bytes(data.encode("utf-8"))

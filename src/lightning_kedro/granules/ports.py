@@ -24,6 +24,14 @@ class GranuleReader(ABC):
     ) -> Generator[tuple[StoredGranule, Content], None, None]:
         """Granules with their content, in order; what cannot be had comes as its error."""
 
+    def without_secrets(self) -> "GranuleReader":
+        """The same means without this user's credentials, for workers that have their own.
+
+        Raises:
+            ArchiveError: If credentials cannot be left out.
+        """
+        return self
+
 
 class GranuleSource(GranuleReader):
     """Where granules come from: one root, laid out like NOAA's buckets.

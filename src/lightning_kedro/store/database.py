@@ -99,6 +99,16 @@ def connect(
         connection.close()
 
 
+@contextmanager
+def connect_in_memory() -> Iterator["duckdb.DuckDBPyConnection"]:
+    """Open a database that is gone with the connection."""
+    import duckdb
+
+    with duckdb.connect(":memory:", config=dict(_CONFIG)) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+
+
 def _open(path: Path, *, read_only: bool, timeout: float) -> "duckdb.DuckDBPyConnection":
     """Connect to a file, made if it is to be written; wait while another process has it."""
     import duckdb

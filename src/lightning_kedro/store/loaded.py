@@ -376,25 +376,37 @@ class LoadedGranules(LoadedStore):
 
     def summarise(self, hours: Sequence[ArchiveHour]) -> CoverageSummary:
         """Sum up those of some hours that were looked at in full."""
-        asked = pa.Table.from_pylist(
-            [
-                {"platform": hour.platform, "hour": hour.hour.replace(tzinfo=None)}
-                for hour in hours
-                if hour.part == "whole"
-            ]
-        )
-        first, last = min(hour.hour for hour in hours), max(hour.hour for hour in hours) + HOUR
         with open_table(self.path, "coverage", timeout=self.lock_timeout) as connection:
-            connection.register("asked", asked)
-            rows = connection.execute(
-                "SELECT hour, expected, found, missing, corrupt FROM main.coverage "
-                "SEMI JOIN asked USING (platform, hour) ORDER BY hour"
-            ).fetchall()
-            (file_bytes,) = connection.execute(
-                _SUM_GRANULES, [first.replace(tzinfo=None), last.replace(tzinfo=None)]
-            ).fetchall()[0]
-        expected, found, missing, corrupt = (sum(row[at] for row in rows) for at in range(1, 5))
-        places = [f"{row[0]:%Y-%m-%d %H:00}" for row in rows if row[3] or row[4]]
-        shown = ", ".join(places[:MAX_PLACES]) + (" ..." if len(places) > MAX_PLACES else "")
-        gaps = f"{missing} missing and {corrupt} corrupt in {shown}" if places else ""
-        return CoverageSummary(expected, found, file_bytes, gaps)
+            return sum_up(connection, hours)
+
+
+def sum_up(
+    connection: "duckdb.DuckDBPyConnection", hours: Sequence[ArchiveHour]
+) -> CoverageSummary:
+    """Sum up those of some hours that were looked at in full.
+
+    Args:
+        connection: An open database with the tables ``coverage`` and ``granules``.
+        hours: The hours.
+    """
+    asked = pa.Table.from_pylist(
+        [
+            {"platform": hour.platform, "hour": hour.hour.replace(tzinfo=None)}
+            for hour in hours
+            if hour.part == "whole"
+        ]
+    )
+    first, last = min(hour.hour for hour in hours), max(hour.hour for hour in hours) + HOUR
+    connection.register("asked", asked)
+    rows = connection.execute(
+        "SELECT hour, expected, found, missing, corrupt FROM main.coverage "
+        "SEMI JOIN asked USING (platform, hour) ORDER BY hour"
+    ).fetchall()
+    (file_bytes,) = connection.execute(
+        _SUM_GRANULES, [first.replace(tzinfo=None), last.replace(tzinfo=None)]
+    ).fetchall()[0]
+    expected, found, missing, corrupt = (sum(row[at] for row in rows) for at in range(1, 5))
+    places = [f"{row[0]:%Y-%m-%d %H:00}" for row in rows if row[3] or row[4]]
+    shown = ", ".join(places[:MAX_PLACES]) + (" ..." if len(places) > MAX_PLACES else "")
+    gaps = f"{missing} missing and {corrupt} corrupt in {shown}" if places else ""
+    return CoverageSummary(expected, found, file_bytes, gaps)

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -24,6 +25,7 @@ from lightning_kedro.store.loaded import read_stored
 from lightning_kedro.store.loading_rows import find_folders, insert_rows
 from lightning_kedro.store.migration import is_ours
 from lightning_kedro.store.series_files import SelectedSeries, SeriesFolder, list_tables
+from lightning_kedro.store.settling import settle_records
 from lightning_kedro.store.tables import create_table, table_columns
 
 if TYPE_CHECKING:
@@ -42,39 +44,6 @@ HOURS_AT_ONCE: Final = 12
 
 ATTEMPTS: Final = 5
 """How often hours are looked at anew because another run has written them meanwhile."""
-
-_ADD_NOTES: Final = """
-    UPDATE main.granules SET reason = notes.text FROM notes
-    WHERE granules.platform = notes.platform AND granules.granule_start = notes.granule_start
-      AND granules.reason IS DISTINCT FROM notes.text
-"""
-"""Say of a granule that there is a better creation of it which cannot be read, and why."""
-
-_RECOUNT: Final = """
-    CREATE TEMP TABLE recounted AS
-    SELECT platform, hour, expected FROM asked
-    UNION ALL
-    SELECT platform, hour, expected FROM main.coverage
-    SEMI JOIN accepted ON accepted.platform = coverage.platform
-        AND date_trunc('hour', accepted.granule_start) = coverage.hour
-    ANTI JOIN asked ON asked.platform = coverage.platform AND asked.hour = coverage.hour
-"""
-"""The hours to count: those asked for, and those counted before that a late granule belongs to."""
-
-_COUNT_COVERAGE: Final = """
-    INSERT INTO main.coverage BY NAME
-    SELECT recounted.platform, recounted.hour, recounted.expected, $simulated::BOOLEAN AS simulated,
-           count(granule_start)::INTEGER AS found,
-           count(*) FILTER (status = 'corrupt')::INTEGER AS corrupt,
-           greatest(recounted.expected - count(granule_start), 0)::INTEGER AS missing
-    FROM recounted LEFT JOIN (
-        SELECT platform, granule_start, status FROM main.granules
-        WHERE granule_start >= $first AND granule_start < $last + INTERVAL 1 HOUR
-    ) AS granules
-      ON granules.platform = recounted.platform
-      AND date_trunc('hour', granule_start) = recounted.hour
-    GROUP BY recounted.platform, recounted.hour, recounted.expected
-"""
 
 _FIND_DIFFERENCES: Final = """
     SELECT DISTINCT accepted.platform, date_trunc('hour', granule_start)
@@ -180,22 +149,15 @@ def _replace_granules(
         levels = list_tables(settlement.accepted)
         for table in levels:  # nobody who does not ask for them needs to have tables of these names
             create_table(connection, table)
-        for name, rows in (
-            ("accepted", settlement.accepted),
-            ("notes", settlement.notes),
-            ("asked", loaded.coverage),
-        ):
-            connection.register(name, rows)
-        _delete_accepted(connection)
-        connection.execute(
-            "INSERT INTO main.granules BY NAME SELECT *, ?::BOOLEAN AS simulated FROM accepted",
-            [simulated],
+        settle_records(
+            connection,
+            settlement,
+            loaded.coverage,
+            simulated=simulated,
+            replace_rows=partial(
+                _replace_rows, connection, series, ("flashes", *levels), simulated=simulated
+            ),
         )
-        connection.execute(_ADD_NOTES)
-        _insert_rows(connection, series, simulated=simulated)
-        for table in ("flashes", *levels):
-            _check_rows(connection, series, table)
-        _count_coverage(connection, simulated=simulated)
     accepted = settlement.accepted
     logger.info("Loaded %d new granules", accepted.num_rows)
 
@@ -210,28 +172,29 @@ def _read_standing(
     return read_stored(connection, edges["min"], edges["max"] + timedelta(microseconds=1), levels)
 
 
-def _delete_accepted(connection: "duckdb.DuckDBPyConnection") -> None:
-    """Remove what stood for the starts of the accepted granules."""
-    present = [table for table in ROWS if is_ours(table, table_columns(connection, table))]
-    for table in (*present, "granules"):
-        connection.execute(
-            f"DELETE FROM main.{table} USING accepted "  # noqa: S608
-            f"WHERE {table}.platform = accepted.platform "
-            f"AND {table}.granule_start = accepted.granule_start"
-        )
+def _replace_rows(
+    connection: "duckdb.DuckDBPyConnection",
+    series: SelectedSeries,
+    tables: Sequence[str],
+    *,
+    simulated: bool,
+) -> None:
+    """Put the rows of the accepted granules in the place of what stood for their starts.
 
-
-def _count_coverage(connection: "duckdb.DuckDBPyConnection", *, simulated: bool) -> None:
-    """Count the granules of the hours asked for, and of those that a late granule came to."""
-    connection.execute(_RECOUNT)
-    connection.execute(
-        "DELETE FROM main.coverage "
-        "WHERE (platform, hour) IN (SELECT (platform, hour) FROM recounted)"
-    )
-    first, last = connection.execute("SELECT min(hour), max(hour) FROM recounted").fetchall()[0]
-    values = {"first": first, "last": last, "simulated": simulated}
-    connection.execute(_COUNT_COVERAGE, values)
-    connection.execute("DROP TABLE recounted")
+    Raises:
+        _ChangedHoursError: If another run has written an hour meanwhile.
+        _DamagedHoursError: If hours do not hold what their record tells of.
+    """
+    for table in ROWS:
+        if is_ours(table, table_columns(connection, table)):
+            connection.execute(
+                f"DELETE FROM main.{table} USING accepted "  # noqa: S608
+                f"WHERE {table}.platform = accepted.platform "
+                f"AND {table}.granule_start = accepted.granule_start"
+            )
+    _insert_rows(connection, series, simulated=simulated)
+    for table in tables:
+        _check_rows(connection, series, table)
 
 
 def _insert_rows(

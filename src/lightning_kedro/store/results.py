@@ -1,6 +1,6 @@
 """Results in the database: replaced as a whole, read as a whole."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from lightning_kedro.exceptions import NoResultError
@@ -37,7 +37,8 @@ class ResultTable(TableHandle):
             NoResultError: If there is no result of this selection.
         """
         with self.open() as connection, transaction(connection):
-            result = read_result(connection, selection, find_kind(self.table) or RESULT_TABLES)
+            kind = find_kind(self.table) or RESULT_TABLES
+            result = read_result(connection, selection, kind, self.read_window)
             others = [] if result else _describe_others(connection, self.table, selection)
         if result is None:
             maker = MAKERS[find_kind(self.table) or RESULT_TABLES]
@@ -49,6 +50,12 @@ class ResultTable(TableHandle):
                 message += f" Of this window there are results of {'; '.join(others)}."
             raise NoResultError(message)
         return result
+
+    def read_window(
+        self, connection: "duckdb.DuckDBPyConnection", selection: Selection
+    ) -> "dict[str, pa.Table]":
+        """The granules and the coverage of a result's window."""
+        return read_window(connection, selection)
 
     def find_result(
         self, selection: Selection, columns: Mapping[str, Sequence[str]] | None = None
@@ -107,15 +114,29 @@ def read_result(
     connection: "duckdb.DuckDBPyConnection",
     selection: Selection,
     kind: tuple[str, ...] = RESULT_TABLES,
+    read_about: Callable[..., Mapping[str, "pa.Table"]] | None = None,
 ) -> Result | None:
-    """Read a result of a kind; None if there is none. Call it inside a transaction."""
+    """Read a result of a kind; None if there is none. Call it inside a transaction.
+
+    Args:
+        connection: The open database.
+        selection: What it is of.
+        kind: Its tables.
+        read_about: Reads the granules and the coverage of its window; of the same database if None.
+    """
     result = _read_kind(connection, selection, kind, {})
     if result is None:
         return None
-    tables = dict(result.tables)
-    for handle in (GranuleTable, CoverageTable):
-        tables[handle.name] = _read_window(connection, handle, selection)
-    return Result(selection, tables, kind)
+    about = (read_about or read_window)(connection, selection)
+    return Result(selection, {**result.tables, **about}, kind)
+
+
+def read_window(
+    connection: "duckdb.DuckDBPyConnection", selection: Selection
+) -> "dict[str, pa.Table]":
+    """The granules and the coverage of a selection's window."""
+    handles = (GranuleTable, CoverageTable)
+    return {handle.name: _read_window(connection, handle, selection) for handle in handles}
 
 
 def _read_kind(

@@ -13,6 +13,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from lightning_kedro.exceptions import ArchiveError, UnlistableArchiveError, printable
 from lightning_kedro.glm.granule import PRODUCT, GranuleName, hour_prefix, parse_granule_name
@@ -38,6 +39,7 @@ from lightning_kedro.store.retry import (
     RefusedError,
     retry_with_backoff,
 )
+from lightning_kedro.store.secrets import drop_secrets
 
 __all__ = ["MAX_GRANULE_BYTES", "Storage", "run_concurrently"]
 
@@ -67,6 +69,7 @@ class Storage(GranuleSource):
     Args:
         root: fsspec URL or folder; ``{number}`` stands for the satellite's number.
         fs_args: Options for the file system, as in any Kedro dataset.
+        credentials: More such options, which never go to another machine.
         max_concurrency: How many requests may be under way at once.
         may_be_absent: Whether this project makes the root itself: then nothing may be there yet,
             which in an archive is an error.
@@ -84,15 +87,17 @@ class Storage(GranuleSource):
         root: str,
         fs_args: Mapping[str, Any] | None = None,
         *,
+        credentials: Mapping[str, Any] | None = None,
         max_concurrency: int = 32,
         may_be_absent: bool = False,
     ) -> None:
         """Remember the root; nothing is opened before the first use."""
         self.root = root
         self.max_concurrency = max_concurrency
-        self._fs_args = dict(fs_args or {})
-        max_seconds = self._fs_args.pop("max_request_seconds", None)
-        self._deadlines = Deadlines(max_concurrency, max_seconds)
+        self._fs_args = {**(fs_args or {}), **(credentials or {})}
+        self._credentials = frozenset(credentials or ())
+        self._max_seconds = self._fs_args.pop("max_request_seconds", None)
+        self._deadlines = Deadlines(max_concurrency, self._max_seconds)
         self._files: RemoteFiles | None = None
         self._is_connected = False
         self._listings = CircuitBreaker(MAX_FAILED_LISTINGS)
@@ -123,6 +128,28 @@ class Storage(GranuleSource):
     def __getstate__(self) -> dict[str, Any]:
         """Leave the open file system behind: another process opens its own."""
         return {**self.__dict__, "_files": None, "_is_connected": False}
+
+    def without_secrets(self) -> "Storage":
+        """The same archive for another machine, which has credentials of its own.
+
+        What the catalog has as ``credentials`` is left out but for ``anon``, and so is whatever is
+        called like a secret in ``fs_args``.
+
+        Raises:
+            ArchiveError: If the archive's address holds a password.
+        """
+        if urlsplit(self.root).password is not None:
+            message = (
+                f"The address of the archive at {urlsplit(self.root).hostname} holds a password, "
+                f"which would travel to the workers: leave it out, and give each worker "
+                f"credentials of its own in its environment."
+            )
+            raise ArchiveError(message)
+        hidden = self._credentials - {"anon"}
+        shown = {name: value for name, value in self._fs_args.items() if name not in hidden}
+        seconds = {"max_request_seconds": self._max_seconds}
+        options = {**drop_secrets(shown), **seconds}
+        return Storage(self.root, options, max_concurrency=self.max_concurrency)
 
     def locate(self, platform: str) -> str:
         """The root of a satellite, as the file system wants it: what holds ``GLM-L2-LCFA``."""

@@ -1,0 +1,199 @@
+"""Loading hours into a lake: the objects that workers have written begin to count.
+
+Each table is committed at once, however many hours there are: first ``flashes``, then ``granules``,
+then ``coverage``. Flashes are read of granules that are on record only, so that the commit of
+``granules`` is the moment from which the hours stand. A client that is killed before it leaves
+objects that nobody reads, and the next run, which still lacks the granules, names the same objects.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from datetime import time as clock
+from typing import TYPE_CHECKING, Final
+
+from lightning_kedro.exceptions import TableError
+from lightning_kedro.granules.bundle import LoadedHours
+from lightning_kedro.store.lake.log import LakeObject, LakeTable
+from lightning_kedro.store.lake.objects import MergeHour, WrittenHour, hour_of, join_records
+from lightning_kedro.store.lake.places import Place
+from lightning_kedro.store.lake.records import RECORDS, list_days, plan_changes
+from lightning_kedro.store.lake.series import LakeHours
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS: Final = 30
+"""How often a commit is planned anew because another client has come first."""
+
+LONGEST_PAUSE_SECONDS: Final = 0.5
+
+RunTasks = Callable[[Sequence[MergeHour]], list[WrittenHour]]
+"""Runs tasks where the flashes are: on workers."""
+
+Hour = tuple[str, datetime]
+
+
+def run_here(tasks: Sequence[MergeHour]) -> list[WrittenHour]:
+    """Run tasks one after the other in this process."""
+    return [task() for task in tasks]
+
+
+def commit_hours(
+    lake: Place, loaded: LoadedHours, *, simulated: bool, run_tasks: RunTasks = run_here
+) -> None:
+    """Load hours that have been written into the lake's tables.
+
+    Args:
+        lake: Where the lake is.
+        loaded: The granules, the objects that hold their flashes, and the hours to count.
+        simulated: Whether the granules are simulated.
+        run_tasks: Runs what has to be merged because another client has written the same hours.
+
+    Raises:
+        TableError: If other clients come first again and again, or a table is damaged.
+        StorageError: If storage refuses.
+    """
+    series = loaded.series
+    if not isinstance(series, LakeHours):
+        message = f"hours of a lake are loaded, not {type(series).__name__}"
+        raise TypeError(message)
+    hours = _commit_flashes(lake, series.hours, simulated=simulated, run_tasks=run_tasks)
+    _commit_records(lake, replace(loaded, granules=join_records(hours)), simulated=simulated)
+
+
+def list_hours(table: LakeTable, days: Sequence[tuple[str, date]]) -> dict[Hour, LakeObject]:
+    """The object of each hour of some days that the table ``flashes`` names now.
+
+    Raises:
+        TableError: If another program has changed the table.
+    """
+    delta = table.open()
+    return {} if delta is None else _list_current(table, delta, days)
+
+
+def _list_current(
+    table: LakeTable, delta: "DeltaTable", days: Sequence[tuple[str, date]]
+) -> dict[Hour, LakeObject]:
+    """The same of a table that is open."""
+    found: dict[Hour, LakeObject] = {}
+    for row in table.list_objects(delta, days).to_pylist():
+        one = LakeObject(
+            row["path"], row["platform"], row["date"], row["num_records"], row["size_bytes"]
+        )
+        hour = datetime.combine(one.date, clock(hour_of(one.path)))
+        found[one.platform, hour] = one
+    return found
+
+
+def _commit_flashes(
+    lake: Place, hours: Sequence[WrittenHour], *, simulated: bool, run_tasks: RunTasks
+) -> list[WrittenHour]:
+    """Commit the objects of hours.
+
+    Returns:
+        The hours as they count now: where another client had come first, merged with its version.
+    """
+    table = LakeTable(lake, "flashes")
+    written = [hour for hour in hours if hour.object is not None]
+    days = sorted({(hour.platform, hour.hour.date()) for hour in written})
+    others = [hour for hour in hours if hour.object is None]
+    for attempt in range(ATTEMPTS):
+        if not written:
+            return others
+        delta = table.open_or_make()
+        current = _list_current(table, delta, days)
+        written = _merge(lake, written, current, simulated=simulated, run_tasks=run_tasks)
+        news = [hour for hour in written if _path_of(hour, current) != _path(hour)]
+        if not news:
+            return [*written, *others]
+        added = [hour.object for hour in news if hour.object is not None]
+        former = (current.get((hour.platform, hour.hour)) for hour in news)
+        removed = {one.path: one for one in former if one is not None}
+        if table.commit(delta, added, removed):
+            rows = sum(one.n_rows for one in added) - sum(one.n_rows for one in removed.values())
+            logger.info(
+                "Committed %d hours to %s, %d more flashes", len(news), table.place.url, rows
+            )
+            return [*written, *others]
+        _pause(attempt)
+    raise TableError(_describe_rush(table))
+
+
+def _merge(
+    lake: Place,
+    written: Sequence[WrittenHour],
+    current: dict[Hour, LakeObject],
+    *,
+    simulated: bool,
+    run_tasks: RunTasks,
+) -> list[WrittenHour]:
+    """Merge the hours that another client has changed since ours were written."""
+    behind = {
+        (hour.platform, hour.hour): MergeHour(
+            lake,
+            _path(hour) or "",
+            _path_of(hour, current) or "",
+            hour.platform,
+            hour.hour,
+            simulated,
+        )
+        for hour in written
+        if _path_of(hour, current) not in (None, _path(hour), hour.former)
+    }
+    if not behind:
+        return [*written]
+    logger.info("Merging %d hours that another run has written meanwhile", len(behind))
+    merged = dict(zip(behind, run_tasks([*behind.values()]), strict=True))
+    return [merged.get((hour.platform, hour.hour), hour) for hour in written]
+
+
+def _path(hour: WrittenHour) -> str | None:
+    """The object that a client has written."""
+    return None if hour.object is None else hour.object.path
+
+
+def _path_of(hour: WrittenHour, current: dict[Hour, LakeObject]) -> str | None:
+    """The object that counts for an hour now."""
+    one = current.get((hour.platform, hour.hour))
+    return None if one is None else one.path
+
+
+def _commit_records(lake: Place, loaded: LoadedHours, *, simulated: bool) -> None:
+    """Commit the granules of hours, and the coverage that follows from them."""
+    tables = {name: LakeTable(lake, name) for name in RECORDS}
+    if not list_days(loaded):
+        return
+    for attempt in range(ATTEMPTS):
+        opened = {name: table.open_or_make() for name, table in tables.items()}
+        changes = plan_changes({**opened}, lake, loaded, loaded.granules, simulated=simulated)
+        for name, change in changes.items():
+            if not change.added:
+                continue
+            for path, content in change.contents.items():
+                tables[name].place.write(path, content)
+            if not tables[name].commit(opened[name], change.added, change.removed):
+                break
+        else:
+            return
+        _pause(attempt)
+    raise TableError(_describe_rush(tables["granules"]))
+
+
+def _pause(attempt: int) -> None:
+    """Let others come to their end: longer each time, and not all at once."""
+    longest = min(LONGEST_PAUSE_SECONDS, 0.02 * 2.0**attempt)
+    time.sleep(random.uniform(0.0, longest))  # noqa: S311
+
+
+def _describe_rush(table: LakeTable) -> str:
+    """What to say when others come first again and again."""
+    return (
+        f"Other runs keep changing {table.place.url}: {ATTEMPTS} commits came too late. Run again "
+        f"when they have ended; what was written is kept."
+    )
