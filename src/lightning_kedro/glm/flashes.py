@@ -7,7 +7,6 @@ read in ``lightning_kedro.glm.variables``.
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -18,6 +17,7 @@ from lightning_kedro.glm.fields import MAX_DURATION, MAX_FLASHES, MISSING_QUALIT
 from lightning_kedro.glm.granule import GranuleName
 from lightning_kedro.glm.hdf5 import OpenFile, read_text
 from lightning_kedro.glm.levels import LEVELS, list_bounds
+from lightning_kedro.glm.sparse_image import Source
 from lightning_kedro.glm.variables import open_granule, read_declared_count, read_level
 
 __all__ = [
@@ -70,11 +70,11 @@ class GranuleFlashes:
         return len(self.flash_id)
 
 
-def read_flashes(source: Path | bytes, name: GranuleName) -> GranuleFlashes:
+def read_flashes(source: Source, name: GranuleName) -> GranuleFlashes:
     """Read the flashes of a granule.
 
     Args:
-        source: The granule's file, or its bytes.
+        source: The granule's file, or its bytes as far as they are needed.
         name: What the file is called; what is inside must agree with it.
 
     Returns:

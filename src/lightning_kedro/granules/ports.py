@@ -5,7 +5,7 @@ other modules of this package know no more than this.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,6 +23,10 @@ class GranuleReader(ABC):
         self, granules: Sequence[StoredGranule]
     ) -> Generator[tuple[StoredGranule, Content], None, None]:
         """Granules with their content, in order; what cannot be had comes as its error."""
+
+    def choose_reader(self, levels: Collection[str]) -> "GranuleReader":  # noqa: ARG002
+        """The means to read granules of which only some levels are wanted: fewer bytes may do."""
+        return self
 
 
 class GranuleSource(GranuleReader):

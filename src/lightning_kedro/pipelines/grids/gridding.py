@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +20,7 @@ from lightning_kedro.glm.levels import read_events, read_groups
 from lightning_kedro.glm.lightning_ellipsoid import lightning_ellipsoid
 from lightning_kedro.glm.orbital_slot import Segment
 from lightning_kedro.glm.satellites import SATELLITES
+from lightning_kedro.glm.sparse_image import Source
 from lightning_kedro.granules.creations import rank_creations
 from lightning_kedro.granules.ports import GranuleReader, RawGranules
 from lightning_kedro.granules.record import HourReport, StoredGranule
@@ -148,7 +148,7 @@ class _Gridding:
                 counts[step] += 1
             return
 
-    def _read(self, name: GranuleName, content: Path | bytes, part: Segment) -> Lightning:
+    def _read(self, name: GranuleName, content: Source, part: Segment) -> Lightning:
         """Read a granule."""
         flashes = read_flashes(content, name)
         return Lightning(
