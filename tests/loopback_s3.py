@@ -1,5 +1,6 @@
 """An S3 on loopback that lists and serves a folder, and misbehaves on a seeded schedule."""
 
+import itertools
 import random
 import socket
 import struct
@@ -69,10 +70,8 @@ class Schedule:
     def next_fault(self, key: str) -> str | None:
         if self.denied:
             return "403"
-        if {
-            key.rsplit("/", 1)[-1].split(" ", maxsplit=1)[0],
-            key.split(" ", maxsplit=1)[0],
-        } & self.doomed:
+        first_word, file_name = key.split(" ", 1)[0], key.rsplit("/", 1)[-1].split(" ", 1)[0]
+        if {file_name, first_word} & self.doomed:
             return "503"
         share = self.list_share if key.startswith("LIST") else self.share
         with self._lock:
@@ -98,6 +97,7 @@ class LoopbackS3(ThreadingHTTPServer):
         self.bytes_sent = 0
         self.ranges = "honored"
         self.object_bytes = 0
+        self.range_numbers = itertools.count(1)
         self.before_range: Callable[[Path, int], None] | None = None
 
     @property
@@ -163,8 +163,8 @@ class _Handler(BaseHTTPRequestHandler):
         asked = self.headers.get("Range")
         if asked is not None:
             self.server.requests["RANGE"] += 1
-        if asked is not None and self.server.before_range is not None:
-            self.server.before_range(path, self.server.requests["RANGE"])
+            if self.server.before_range is not None:
+                self.server.before_range(path, next(self.server.range_numbers))
         fault = self.server.schedule.next_fault(key if asked is None else f"{key} {asked}")
         if fault is None and not path.is_file():
             self._answer(404, b"<Error><Code>NoSuchKey</Code><Message>No key</Message></Error>")

@@ -18,17 +18,15 @@ import tempfile
 import time
 import zlib
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import yaml
 from ingestion import BUSY, GRANULE_LENGTH, PROJECT, make_hour, name_of
 
-from lightning_kedro.glm.granule import floor_hour
-from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.granules.record import HourSeries, StoredGranule
-from lightning_kedro.granules.tasks import ReadHour
+from lightning_kedro.granules.series import read_series
 from lightning_kedro.store.storage import Storage
 
 LATENCY_S = 0.05
@@ -39,6 +37,7 @@ HEADER_BYTES = 450
 """S3 answers with some 450 bytes of headers, TCP and TLS not counted."""
 
 PIECE = 8 << 10
+REAL_COUNT = 30
 REAL = PROJECT.parent / "shared" / "granules"
 
 
@@ -138,15 +137,16 @@ def read(
     )
     storage.read(granules[0])  # connects
     ask_counts(endpoint)
-    hour = ArchiveHour(granules[0].name.platform, floor_hour(granules[0].name.start))
     began = time.perf_counter()
-    series = ReadHour(hour, tuple(granules), storage.choose_reader(("flash",)))()
+    series = read_series(storage.choose_reader(("flash",)).read_all(granules))
     return time.perf_counter() - began, ask_counts(endpoint), series
 
 
 def compare(label: str, paths: Sequence[Path], rounds: int) -> None:
     """Whole granules beside ranges, over each line."""
-    bodies = {f"noaa-goes16/{path.name}": path.read_bytes() for path in paths}
+    bodies = {
+        f"noaa-goes16/{number}/{path.name}": path.read_bytes() for number, path in enumerate(paths)
+    }
     granules = [
         StoredGranule(name_of(path), key, len(body))
         for path, (key, body) in zip(paths, bodies.items(), strict=True)
@@ -167,6 +167,15 @@ def compare(label: str, paths: Sequence[Path], rounds: int) -> None:
                 )
 
 
+def find_real() -> dict[tuple[str, datetime], list[Path]]:
+    """The real granules at hand by satellite and hour."""
+    found: dict[tuple[str, datetime], list[Path]] = {}
+    for path in sorted(REAL.glob("*.nc")):
+        name = name_of(path)
+        found.setdefault((name.platform, name.hour), []).append(path)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=int, default=20, help="of the simulated hour")
@@ -177,10 +186,15 @@ def main() -> None:
         count = timedelta(minutes=options.minutes) // GRANULE_LENGTH
         paths = sorted(make_hour(Path(name), BUSY.hour).glob("*.nc"))[:count]
         compare("A simulated hour (aim at 10 Mbit/s: at least 1.8)", paths, options.rounds)
-    for platform in ("G16", "G17"):
-        real = sorted(REAL.glob(f"*_{platform}_*.nc"))
-        if real:
-            compare(f"Real granules of {platform}, of several eras", real, options.rounds)
+    for (platform, hour), real in find_real().items():
+        if (platform, f"{hour:%Y%j}") in (
+            ("G16", "2018183"),
+            ("G17", "2019270"),
+            ("G19", "2025097"),
+        ):
+            paths = (REAL_COUNT * real)[:REAL_COUNT]
+            label = f"Real granules of {platform}, {hour:%Y-%m-%d %H:00}, {len(real)} of them"
+            compare(f"{label}, each several times", paths, options.rounds)
 
 
 if __name__ == "__main__":

@@ -60,13 +60,13 @@ def _list_stored(image: SparseImage) -> Iterator[Span]:
         for field in LEVELS["flash"].fields:
             variable = open_variable(file, field.variable)
             try:
-                yield from _locate(variable)
+                yield from _locate(variable, field.variable)
             except HDF5_ERRORS as error:
                 message = f"variable {field.variable} cannot be read"
                 raise explain_failure(message, error) from error
 
 
-def _locate(variable: Handle) -> list[Span]:
+def _locate(variable: Handle, name: str) -> list[Span]:
     """Where a variable's values are stored."""
     offset = variable.get_offset()
     if offset is not None:
@@ -78,5 +78,5 @@ def _locate(variable: Handle) -> list[Span]:
         return len(chunks) > MAX_CHUNKS or None  # HDF5 stops at anything else than None
 
     if variable.chunk_iter(add):
-        raise CorruptGranuleError(f"a variable has more than {MAX_CHUNKS} chunks")
+        raise CorruptGranuleError(f"variable {name} has more than {MAX_CHUNKS} chunks")
     return [(chunk.byte_offset, chunk.byte_offset + chunk.size) for chunk in chunks]

@@ -127,10 +127,11 @@ async def read_s3_range(file_system: Any, path: str, request: RangeRequest) -> R
         request.check_status(response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
         raise
     try:
-        version = request.check(answer.get("ContentRange"), answer.get("ETag"))
-        return RangeAnswer(await read_at_most(answer["Body"], request.limit), version)
+        version = request.check_headers(answer.get("ContentRange"), answer.get("ETag"))
+        content = await read_at_most(answer["Body"], request.limit)
     finally:
         answer["Body"].close()
+    return RangeAnswer(request.check_content(content), version)
 
 
 async def read_web_range(file_system: Any, url: str, request: RangeRequest) -> RangeAnswer:  # noqa: ANN401
@@ -147,8 +148,11 @@ async def read_web_range(file_system: Any, url: str, request: RangeRequest) -> R
     async with session.get(file_system.encode_url(url), headers=headers, **options) as response:
         request.check_status(response.status)
         file_system._raise_not_found_for_status(response, url)  # noqa: SLF001
-        version = request.check(response.headers.get("Content-Range"), response.headers.get("ETag"))
-        return RangeAnswer(await read_at_most(response.content, request.limit), version)
+        version = request.check_headers(
+            response.headers.get("Content-Range"), response.headers.get("ETag")
+        )
+        content = await read_at_most(response.content, request.limit)
+    return RangeAnswer(request.check_content(content), version)
 
 
 async def read_anything(file_system: Any, path: str, limit: int) -> bytes:  # noqa: ANN401

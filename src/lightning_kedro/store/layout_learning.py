@@ -16,7 +16,7 @@ from lightning_kedro.glm.sparse_image import Span, join_spans
 BLOCK_BYTES: Final = 512
 """What is learnt is learnt in blocks of this size."""
 
-GAP_BYTES: Final = 6 << 10
+GAP_BYTES: Final = 4 << 10
 """Bytes that are not needed are fetched where they are fewer than this between two that are: so
 much comes over a line of 10 Mbit/s in 5 ms, which is what one request more costs. With it a granule
 of any era takes three to six ranges, and a seventh to half of its bytes; with a third of it a tenth

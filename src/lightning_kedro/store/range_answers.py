@@ -31,7 +31,7 @@ class RangeAnswer:
     """A range that came.
 
     Attributes:
-        content: Its bytes: fewer or more than were asked for if the answer was cut, or too long.
+        content: Its bytes.
         version: The file's strong entity tag.
     """
 
@@ -52,7 +52,7 @@ class RangeRequest:
         >>> request = RangeRequest((0, 4_096), 300_000)
         >>> request.range
         'bytes=0-4095'
-        >>> request.check("bytes 0-4095/300000", '"5eb63bbb"')
+        >>> request.check_headers("bytes 0-4095/300000", '"5eb63bbb"')
         '"5eb63bbb"'
     """
 
@@ -81,7 +81,7 @@ class RangeRequest:
         if status in _UNUSABLE_STATUS:
             raise UnusableRangeError(_UNUSABLE_STATUS[status])
 
-    def check(self, content_range: str | None, tag: str | None) -> str:
+    def check_headers(self, content_range: str | None, tag: str | None) -> str:
         """Make sure that an answer is the range that was asked for, of the file that was listed.
 
         Args:
@@ -110,3 +110,16 @@ class RangeRequest:
         if self.version not in (None, tag):
             self.check_status(412)
         return tag
+
+    def check_content(self, content: bytes) -> bytes:
+        """Make sure that an answer is as long as its own headers say.
+
+        Raises:
+            UnusableRangeError: If not.
+        """
+        start, stop = self.span
+        if len(content) != stop - start:
+            came = "fewer" if len(content) < stop - start else "more"
+            message = f"{came} bytes came than the {stop - start} that the answer says"
+            raise UnusableRangeError(message)
+        return content
