@@ -90,7 +90,6 @@ def test_flashes_are_the_same_whatever_is_in_the_holes(granule: Granule, kind: s
     fill_holes(sparse, GARBAGE[kind])
     assert sparse.known_bytes < 0.4 * len(whole)
     assert_same(read_flashes(sparse, name), read_flashes(whole, name))
-    assert_same(read_granule(sparse, name, ()).flashes, read_flashes(whole, name))
 
 
 @every_granule
@@ -111,7 +110,7 @@ def test_any_hole_is_an_error_and_never_a_value(granule: Granule) -> None:
     read_flashes(full, name)
     touched = sorted({*full.touched})
     blocks = join_spans(touched)
-    for hole in touched[:: max(1, len(touched) // 10)]:
+    for hole in touched[:: max(1, len(touched) // 8)]:
         image = SparseImage(len(whole))
         for start, stop in blocks:
             for first, last in ((start, min(stop, hole[0])), (max(start, hole[1]), stop)):

@@ -96,7 +96,7 @@ class Fetcher:
                     if isinstance(content, ArchiveError):
                         logger.error("%s", content)
                     yield granule, content
-        if lot is not None:
+        if lot is not None and lot.granules > 1:
             logger.info(
                 "Of %d granules (%.1f MB) %.1f MB were fetched; %d of them as a whole",
                 lot.granules,

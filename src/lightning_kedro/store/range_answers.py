@@ -16,7 +16,7 @@ _STRONG_TAG: Final = re.compile(r'"[^"]+"')
 """An entity tag that two different contents never share; those that begin with W/ may."""
 
 _UNUSABLE_STATUS: Final = {
-    200: "the server sends all of it instead of a range",
+    200: "the server sends all instead of a range",
     412: "it was replaced meanwhile",
     416: "it is shorter than it was listed",
 }

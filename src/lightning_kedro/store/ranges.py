@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
+from lightning_kedro.exceptions import printable
 from lightning_kedro.glm.granule import GranuleName
 from lightning_kedro.glm.sparse_image import Span, SparseImage, join_spans
 from lightning_kedro.granules.record import StoredGranule
@@ -101,15 +102,16 @@ class RangedLot:
         self.granules += not granule.was_tried
         granule.was_tried = True
         if not (granule.is_whole or self.is_given_up):
+            why = "too much of it is needed, or in too many places"
             try:
                 if await self._complete(granule, requests):
                     self._succeeded += 1
                     self.fetched_bytes += granule.image.known_bytes
                     return granule.image
             except UnusableRangeError as error:
-                logger.debug("%s is fetched as a whole: %s", granule.place, error)
-            self._failed += 1
+                why = str(error)
             granule.is_whole = True
+            self._note_failure(granule, why)
         content = await requests.ask_whole()
         self.whole_granules += 1
         self.fetched_bytes += len(content)
@@ -159,6 +161,14 @@ class RangedLot:
         except UnusableRangeError:
             return
         self._layout.learn(image.size, image.touched)
+
+    def _note_failure(self, granule: "RangedGranule", why: str) -> None:
+        """Count a granule that is fetched as a whole; the first one is so in any case."""
+        was_given_up = self.is_given_up
+        self._failed += 1
+        if self.is_given_up and not was_given_up:
+            place = printable(granule.place)
+            logger.info("Granules are fetched as a whole from now on: of %s %s", place, why)
 
     def _is_decided(self) -> bool:
         """Whether it is known whether ranges are of use."""
