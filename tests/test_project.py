@@ -232,7 +232,8 @@ def test_options_without_a_verb_are_those_of_run(
     with pytest.raises(SystemExit, match="1"):
         main()
     assert capsys.readouterr().err == (
-        "Error: --env: there is no environment 'nowhere'. There are: base, home, local, sample, stream.\n"
+        "Error: --env: there is no environment 'nowhere'. There are: base, home, local, sample, "
+        "stream.\n"
     )
     (folder / "conf" / "nowhere").mkdir(parents=True)
     monkeypatch.setattr(sys, "argv", ["lightning-kedro", "--env", "nowhere", "--tags", "x"])

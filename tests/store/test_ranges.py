@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import pickle
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
@@ -361,7 +362,7 @@ def test_nothing_is_remembered_from_one_lot_to_the_next(
     server: LoopbackS3, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    reader = storage_of(server, "s3").choose_reader(LEVELS)
+    reader = pickle.loads(pickle.dumps(storage_of(server, "s3").choose_reader(LEVELS)))
     for _ in range(2):
         kinds = [type(content) for _, content in reader.read_all(list_granules(server))]
         assert (kinds.count(bytes), kinds.count(SparseImage)) == (1, COUNT - 1)

@@ -53,7 +53,7 @@ class RangedLot:
     Attributes:
         granules: How many were fetched.
         whole_granules: How many of them as a whole.
-        fetched_bytes: Bytes of all of them that were fetched and used.
+        fetched_bytes: Bytes of all of them that came.
     """
 
     def __init__(self) -> None:
@@ -166,6 +166,7 @@ class RangedLot:
         """Count a granule that is fetched as a whole; the first one is so in any case."""
         was_given_up = self.is_given_up
         self._failed += 1
+        self.fetched_bytes += granule.image.known_bytes
         if self.is_given_up and not was_given_up:
             place = printable(granule.place)
             logger.info("Granules are fetched as a whole from now on: of %s %s", place, why)
