@@ -110,7 +110,7 @@ def test_any_hole_is_an_error_and_never_a_value(granule: Granule) -> None:
     read_flashes(full, name)
     touched = sorted({*full.touched})
     blocks = join_spans(touched)
-    for hole in touched[:: max(1, len(touched) // 8)]:
+    for hole in touched[:: max(1, len(touched) // 6)]:
         image = SparseImage(len(whole))
         for start, stop in blocks:
             for first, last in ((start, min(stop, hole[0])), (max(start, hole[1]), stop)):
