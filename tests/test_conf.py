@@ -83,7 +83,7 @@ def test_overview_is_the_whole_job_folded_by_pipeline() -> None:
     pipelines = register_pipelines()
     overview, whole = pipelines["overview"], pipelines["__default__"]
     folds = {node.namespace for node in overview.nodes}
-    assert folds == {"ingestion", "storms", "clustering", "reporting"}
+    assert folds == {"ingestion", "sky", "storms", "clustering", "reporting"}
     assert {node.name.partition(".")[2] for node in overview.nodes} == {
         node.name for node in whole.nodes
     }

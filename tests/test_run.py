@@ -160,7 +160,7 @@ def test_running_again_changes_nothing(project: Project, real_archive: Path) -> 
     project.succeed(*command)
     second = everything(project)
     assert first.keys() == second.keys()
-    for table in ("k_selection", "storm_selection"):
+    for table in ("k_selection", "sky_selection", "storm_selection"):
         earlier, later = first[table].pop("run_time"), second[table].pop("run_time")
         assert (later >= earlier).all(), "only the time of the run differs"
     for table, rows in first.items():

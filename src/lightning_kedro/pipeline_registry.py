@@ -2,18 +2,19 @@
 
 from kedro.pipeline import Pipeline
 
-from lightning_kedro.pipelines import clustering, grids, ingestion, reporting, storms
+from lightning_kedro.pipelines import clustering, grids, ingestion, reporting, sky, storms
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """``ingestion``, ``storms``, ``clustering``, ``reporting``; ``__default__`` runs them all.
+    """``ingestion``, ``sky``, ``storms``, ``clustering``, ``reporting``; ``__default__``: all.
 
     ``grids`` reads three times as much of each granule and is run for itself. ``overview`` is the
-    same as ``__default__`` with each pipeline folded into a box of its own, for Kedro-Viz: the names
-    of nodes are the public face, and a namespace, which is what Kedro-Viz folds by, is part of them.
+    same as ``__default__`` with each pipeline folded into a box of its own, for Kedro-Viz. It folds
+    by namespaces, which are part of a node's name: those of the others are the public face and stay.
     """
     pipelines = {
         "ingestion": ingestion.create_pipeline(),
+        "sky": sky.create_pipeline(),
         "storms": storms.create_pipeline(),
         "clustering": clustering.create_pipeline(),
         "reporting": reporting.create_pipeline(),

@@ -21,6 +21,7 @@ from lightning_kedro.pipelines.reporting.palette import DARK
 from lightning_kedro.pipelines.reporting.reported import ReportedResult
 from lightning_kedro.pipelines.reporting.storm_findings import explain_jumps, gather_storms
 from lightning_kedro.publication import Fact, Publication
+from lightning_kedro.sky_words import describe_place
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -117,7 +118,7 @@ def shrink(picture: bytes) -> bytes:
 
     target = io.BytesIO()
     with Image.open(io.BytesIO(picture)) as image:
-        image.convert("RGB").reduce(4).save(target, "PNG", optimize=True)
+        image.convert("RGB").reduce(4).save(target, "PNG")
     return target.getvalue()
 
 
@@ -151,6 +152,7 @@ def write_html(reported: ReportedResult, pictures: Mapping[str, bytes]) -> str:
         pictures=embed_pictures(pictures),
         options=list_options(reported.row),
         origin=describe_origin(reported.row),
+        place=describe_place(reported.window.selection.place),
         name=reported.window.selection.name,
         colours=[DARK.clusters[colour] for colour in clustered.colours],
         style=_trust(read_template("report.css")),
