@@ -64,6 +64,7 @@ class Ingestion:
         fs_args: Options for a remote archive.
         failures: What the last run could not do.
         levels: The levels that are asked for.
+        ranges: Whether only those bytes are fetched that flashes need.
     """
 
     data: Path
@@ -72,6 +73,7 @@ class Ingestion:
     fs_args: dict[str, Any] = field(default_factory=dict)
     failures: tuple[str, ...] = ()
     levels: tuple[str, ...] = ("flash",)
+    ranges: bool = False
 
     @property
     def database(self) -> Path:
@@ -83,7 +85,9 @@ class Ingestion:
     def run(self, hour: datetime = HOUR, hours: float = 1, satellite: str = "G17") -> None:
         """Ingest some hours, as the three nodes do one after the other."""
         segments = window(hour, hours, satellite)["selection"]["segments"]
-        archive = GranuleArchiveDataset(root=self.root, max_concurrency=4, fs_args=self.fs_args)
+        archive = GranuleArchiveDataset(
+            root=self.root, max_concurrency=4, fs_args=self.fs_args, ranges=self.ranges
+        )
         loaded = LoadedGranulesDataset(path=str(self.database)).load()
         raw = RawGranulesDataset(path=str(self.data / "raw"))
         extracted, hour_report = extract_granules(archive.load(), loaded, segments, self.levels)

@@ -1,10 +1,12 @@
 """An S3 on loopback that lists and serves a folder, and misbehaves on a seeded schedule."""
 
+import itertools
 import random
 import socket
 import struct
 import threading
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +21,11 @@ FAULTS = ("503", "500", "reset", "cut", "stall", "html")
 PAGE = """<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head><title>Welcome</title>
 </head><body><p>Sign in to use this network.</p></body></html>"""
 """What a captive portal or a proxy answers in the place of S3: good XML, with status 200."""
+
+RANGES = ("honored", "ignored", "unversioned", "weak", "shifted", "short", "longer")
+"""How requests for a range are answered: as they should be, with all of the object, without an
+``ETag``, with one that may be that of two contents, with another range, with too few bytes, with
+too many."""
 
 BAD_FAITH = ("trickle", "headers", "endless", "longer")
 """What no broken network does, but a server may: a byte at a time, headers that never end, a body
@@ -63,7 +70,8 @@ class Schedule:
     def next_fault(self, key: str) -> str | None:
         if self.denied:
             return "403"
-        if {key.rsplit("/", 1)[-1], key.split(" ", maxsplit=1)[0]} & self.doomed:
+        first_word, file_name = key.split(" ", 1)[0], key.rsplit("/", 1)[-1].split(" ", 1)[0]
+        if {file_name, first_word} & self.doomed:
             return "503"
         share = self.list_share if key.startswith("LIST") else self.share
         with self._lock:
@@ -87,6 +95,10 @@ class LoopbackS3(ThreadingHTTPServer):
         self.page_size = 1000
         self.answer_listing: Callable[[Mapping[str, str]], str] | None = None
         self.bytes_sent = 0
+        self.ranges = "honored"
+        self.object_bytes = 0
+        self.range_numbers = itertools.count(1)
+        self.before_range: Callable[[Path, int], None] | None = None
 
     @property
     def endpoint(self) -> str:
@@ -148,11 +160,43 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer_or_fail(self.server.schedule.next_fault(f"LIST {prefix}"), body.encode())
 
     def _get(self, path: Path, key: str) -> None:
-        fault = self.server.schedule.next_fault(key)
+        asked = self.headers.get("Range")
+        if asked is not None:
+            self.server.requests["RANGE"] += 1
+            if self.server.before_range is not None:
+                self.server.before_range(path, next(self.server.range_numbers))
+        fault = self.server.schedule.next_fault(key if asked is None else f"{key} {asked}")
         if fault is None and not path.is_file():
             self._answer(404, b"<Error><Code>NoSuchKey</Code><Message>No key</Message></Error>")
+        elif fault is None and asked is not None and self.server.ranges != "ignored":
+            self._answer_range(path.read_bytes(), asked)
         else:
-            self._answer_or_fail(fault, path.read_bytes() if path.is_file() else b"")
+            content = path.read_bytes() if path.is_file() else b""
+            self.server.object_bytes += len(content)
+            self._answer_or_fail(fault, content)
+
+    def _answer_range(self, content: bytes, asked: str) -> None:
+        """Answer with a part of an object, in the way that this server has with ranges."""
+        way, tag = self.server.ranges, f'"{zlib.crc32(content):08x}"'
+        start, stop = (int(number) for number in asked.removeprefix("bytes=").split("-"))
+        if start >= len(content):
+            body = b"<Error><Code>InvalidRange</Code><Message>Not satisfiable</Message></Error>"
+            self._answer(416, body)
+            return
+        if self.headers.get("If-Match", tag) != tag:
+            body = b"<Error><Code>PreconditionFailed</Code><Message>Replaced</Message></Error>"
+            self._answer(412, body)
+            return
+        stop = min(stop, len(content) - 1)
+        part = content[start : stop + 1]
+        first = start + 1 if way == "shifted" else start
+        headers = {"Content-Range": f"bytes {first}-{stop}/{len(content)}"}
+        if way != "unversioned":
+            headers["ETag"] = f"W/{tag}" if way == "weak" else tag
+        if way in ("short", "longer"):
+            part = part[:-1] if way == "short" else part + b"x"
+        self.server.object_bytes += len(part)
+        self._answer(206, part, headers=headers)
 
     def _answer_or_fail(self, fault: str | None, content: bytes) -> None:
         if fault is not None:
@@ -197,11 +241,19 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "longer":
             self.wfile.write(b"x" * 100)
 
-    def _answer(self, status: int, body: bytes, *, cut: bool = False) -> None:
+    def _answer(
+        self,
+        status: int,
+        body: bytes,
+        *,
+        cut: bool = False,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self.send_response(status)
         self.send_header("Content-Type", "application/xml")
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("ETag", '"e"')
+        for name, value in ({"ETag": '"e"'} if headers is None else headers).items():
+            self.send_header(name, value)
         self.send_header("Last-Modified", "Mon, 01 Jan 2024 00:00:00 GMT")
         self.end_headers()
         if self.command != "HEAD":

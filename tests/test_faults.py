@@ -208,15 +208,18 @@ def test_late_and_newer_granules_are_picked_up(
     assert newer.name in project.query("SELECT file_name FROM granules")["file_name"].to_list()
 
 
+@pytest.mark.parametrize("env", ["stream", "home"])
 def test_streaming_gives_the_same_tables_without_a_copy(
     project: Project,
     buckets: Path,
     remote: Callable[[LoopbackS3], None],
     reference: dict[str, pd.DataFrame],
+    env: str,
 ) -> None:
     with serve_folder(buckets, Schedule(3, share=0.1, kinds=("503", "cut"))) as server:
         remote(server)
-        project.succeed("--env", "stream", "--pipelines", "ingestion", "--params", WINDOW)
+        project.succeed("--env", env, "--pipelines", "ingestion", "--params", WINDOW)
+        assert (server.requests["RANGE"] > COUNT) == (env == "home")
     assert_same(dump(project), reference)
     assert not list(project.folder.rglob("*.nc"))
 

@@ -20,7 +20,9 @@ WRONG = {
     "--namespaces q": r"--namespaces: there is no namespace 'q'\. ",
     "--runner Nope": r"--runner Nope cannot be imported\. Kedro's are SequentialRunner, Thread",
     "--runner a.b.C": r"--runner a\.b\.C cannot be imported\. ",
-    "--env nope": r"--env: there is no environment 'nope'\. There are: base, local, sample, stream",
+    "--env nope": (
+        r"--env: there is no environment 'nope'\. There are: base, home, local, sample, stream"
+    ),
     "--from-nodes kmeans_cluster --to-nodes extract": r"leave no node to run: ",
 }
 

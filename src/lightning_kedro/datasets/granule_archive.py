@@ -23,6 +23,7 @@ class GranuleArchiveDataset(AbstractDataset[None, GranuleArchive]):
               type: lightning_kedro.datasets.granule_archive.GranuleArchiveDataset
               root: s3://noaa-goes{number}
               max_concurrency: 32
+              ranges: false
               fs_args:
                 anon: true
 
@@ -37,6 +38,7 @@ class GranuleArchiveDataset(AbstractDataset[None, GranuleArchive]):
         *,
         root: str,
         max_concurrency: int = 32,
+        ranges: bool = False,
         fs_args: Mapping[str, Any] | None = None,
         credentials: Mapping[str, Any] | None = None,
         metadata: Mapping[str, Any] | None = None,
@@ -46,6 +48,10 @@ class GranuleArchiveDataset(AbstractDataset[None, GranuleArchive]):
         Args:
             root: fsspec URL or folder; ``{number}`` stands for the satellite's number.
             max_concurrency: How many requests may be under way at once.
+            ranges: Whether only those bytes of granules are fetched that flashes need, about half
+                of them or less: for slow lines. So it is done only where granules are read
+                without a copy on disk (``conf/home``), no other level is wanted, and the server
+                answers ranges.
             fs_args: Options for the file system of a remote root.
             credentials: More such options, which are not shown: ``anon``, ``key``, ``secret`` ...
             metadata: For plugins such as Kedro-Viz.
@@ -54,6 +60,7 @@ class GranuleArchiveDataset(AbstractDataset[None, GranuleArchive]):
         self._max_concurrency = max_concurrency
         self._fs_args = dict(fs_args or {})
         self._credentials = dict(credentials or {})
+        self._ranges = ranges
         self.metadata = metadata
 
     def load(self) -> GranuleArchive:
@@ -63,6 +70,7 @@ class GranuleArchiveDataset(AbstractDataset[None, GranuleArchive]):
             self._fs_args,
             credentials=self._credentials,
             max_concurrency=self._max_concurrency,
+            ranges=self._ranges,
         )
         return GranuleArchive(storage, prepare=prepare_workers)
 
@@ -75,4 +83,8 @@ class GranuleArchiveDataset(AbstractDataset[None, GranuleArchive]):
         return True
 
     def _describe(self) -> dict[str, Any]:
-        return {"root": self._root, "max_concurrency": self._max_concurrency}
+        return {
+            "root": self._root,
+            "max_concurrency": self._max_concurrency,
+            "ranges": self._ranges,
+        }

@@ -7,7 +7,6 @@ read in ``lightning_kedro.glm.variables``. HDF5 is imported where files are read
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -17,6 +16,7 @@ from lightning_kedro.exceptions import CorruptGranuleError
 from lightning_kedro.glm.fields import MAX_DURATION, MAX_FLASHES, MISSING_QUALITY, TIME_BOUNDS
 from lightning_kedro.glm.granule import GranuleName
 from lightning_kedro.glm.levels import LEVELS, list_bounds
+from lightning_kedro.glm.sparse_image import Source
 
 if TYPE_CHECKING:
     from lightning_kedro.glm.hdf5 import OpenFile
@@ -71,11 +71,11 @@ class GranuleFlashes:
         return len(self.flash_id)
 
 
-def read_flashes(source: Path | bytes, name: GranuleName) -> GranuleFlashes:
+def read_flashes(source: Source, name: GranuleName) -> GranuleFlashes:
     """Read the flashes of a granule.
 
     Args:
-        source: The granule's file, or its bytes.
+        source: The granule's file, or its bytes as far as they are needed.
         name: What the file is called; what is inside must agree with it.
 
     Returns:

@@ -16,12 +16,13 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 import h5py
 import numpy as np
-from h5py import h5a, h5d, h5f, h5g, h5p, h5s, h5t
+from h5py import h5a, h5d, h5f, h5fd, h5g, h5p, h5s, h5t
 from numpy.typing import NDArray
 
 from lightning_kedro.exceptions import CorruptGranuleError
 from lightning_kedro.glm.hdf5_errors import HDF5_ERRORS, explain_failure
 from lightning_kedro.glm.hdf5_layout import check_layout, read_shape
+from lightning_kedro.glm.sparse_image import Source, SparseImage
 
 Handle: TypeAlias = Any
 """A low-level object of h5py's (which has no types): a file, variable or attribute."""
@@ -94,7 +95,7 @@ def _read_without_lock() -> Handle:
 
 
 @contextmanager
-def open_hdf5(source: Path | bytes) -> Iterator[OpenFile]:
+def open_hdf5(source: Source) -> Iterator[OpenFile]:
     """Open a file, or the bytes of one, for reading.
 
     No lock is asked for: archives may be read-only or on network drives without locks.
@@ -102,26 +103,41 @@ def open_hdf5(source: Path | bytes) -> Iterator[OpenFile]:
     Raises:
         CorruptGranuleError: If it is not HDF5 or is cut short.
         ArchiveError: If the machine could not read it, whatever is in it.
+        HoleError: At the end, if only some bytes are known and others were needed, whatever else
+            came of it.
     """
     try:
         file = _open_file(source)
         opened = OpenFile(file, _file_number(file))
     except HDF5_ERRORS as error:
+        _check_trust(source)
         raise explain_failure("not a whole netCDF-4 file", error) from error
     try:
         yield opened
     finally:
         file.close()
+        _check_trust(source)
 
 
-def _open_file(source: Path | bytes) -> Handle:
+def _check_trust(source: Source) -> None:
+    """Refuse what came of a file of which something was needed that is not known."""
+    if isinstance(source, SparseImage):
+        source.check_trust()
+
+
+def _open_file(source: Source) -> Handle:
     """Open a file, or the bytes of one."""
     if isinstance(source, Path):
         return h5f.open(bytes(source), h5f.ACC_RDONLY, fapl=_read_without_lock())
     access = h5p.create(h5p.FILE_ACCESS)
-    access.set_fapl_core(backing_store=False)
-    access.set_file_image(source)
     access.set_cache(*_CHUNK_CACHE)
+    if isinstance(source, SparseImage):
+        # A handle that is kept must not keep the file open: HDF5 would call it when Python is gone.
+        access.set_fclose_degree(h5f.CLOSE_STRONG)
+        access.set_fileobj_driver(h5fd.fileobj_driver, source.open())
+    else:
+        access.set_fapl_core(backing_store=False)
+        access.set_file_image(source)
     return h5f.open(name_image(), h5f.ACC_RDONLY, fapl=access)
 
 

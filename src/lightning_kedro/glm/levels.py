@@ -13,7 +13,6 @@ HDF5 is imported where files are read: the table of levels is also that of the p
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -36,6 +35,7 @@ from lightning_kedro.glm.fields import (
     Level,
 )
 from lightning_kedro.glm.granule import GranuleName
+from lightning_kedro.glm.sparse_image import Source
 
 if TYPE_CHECKING:
     from lightning_kedro.glm.hdf5 import OpenFile
@@ -207,7 +207,7 @@ class GranuleEvents:
         return len(self.event_id)
 
 
-def read_groups(source: Path | bytes, name: GranuleName) -> GranuleGroups:
+def read_groups(source: Source, name: GranuleName) -> GranuleGroups:
     """Read the groups of a granule.
 
     Args:
@@ -228,7 +228,7 @@ def read_groups(source: Path | bytes, name: GranuleName) -> GranuleGroups:
         return take_groups(file, name)
 
 
-def read_events(source: Path | bytes, name: GranuleName) -> GranuleEvents:
+def read_events(source: Source, name: GranuleName) -> GranuleEvents:
     """Read the events of a granule.
 
     Args:

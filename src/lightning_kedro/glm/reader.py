@@ -2,11 +2,11 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 
 from lightning_kedro.glm.flashes import GranuleFlashes, take_flashes
 from lightning_kedro.glm.granule import GranuleName
 from lightning_kedro.glm.levels import GranuleEvents, GranuleGroups, take_events, take_groups
+from lightning_kedro.glm.sparse_image import Source
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,13 +24,11 @@ class GranuleLevels:
     events: GranuleEvents | None = None
 
 
-def read_granule(
-    source: Path | bytes, name: GranuleName, levels: Collection[str] = ()
-) -> GranuleLevels:
+def read_granule(source: Source, name: GranuleName, levels: Collection[str] = ()) -> GranuleLevels:
     """Read the flashes of a granule, and other levels of it; the file is opened once.
 
     Args:
-        source: The granule's file, or its bytes.
+        source: The granule's file, or its bytes as far as they are needed.
         name: What the file is called; what is inside must agree with it.
         levels: Names of levels; flashes are read in any case, and groups where events are.
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -44,6 +43,7 @@ from lightning_kedro.glm.hdf5 import (
     read_variable,
     read_variable_shape,
 )
+from lightning_kedro.glm.sparse_image import Source
 
 SIGNED_FROM_SCALE: Final = 0.01
 """Time offsets with a scale_factor of this or more are signed, smaller ones unsigned.
@@ -65,7 +65,7 @@ _SINCE: Final = re.compile(r"(seconds|milliseconds) since (.+)")
 
 
 @contextmanager
-def open_granule(source: Path | bytes, name: GranuleName) -> Iterator[OpenFile]:
+def open_granule(source: Source, name: GranuleName) -> Iterator[OpenFile]:
     """Open a granule, which must be of the satellite that its name says.
 
     Raises:

@@ -5,7 +5,7 @@ other modules of this package know no more than this.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -30,6 +30,10 @@ class GranuleReader(ABC):
         Raises:
             ArchiveError: If credentials cannot be left out.
         """
+        return self
+
+    def choose_reader(self, levels: Collection[str]) -> "GranuleReader":  # noqa: ARG002
+        """The means to read granules of which only some levels are wanted: fewer bytes may do."""
         return self
 
 

@@ -7,7 +7,6 @@ part of them, so that nothing has to be remembered beside the data.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final, Self, TypeAlias
 
 import pyarrow as pa
@@ -15,6 +14,7 @@ import pyarrow.compute as pc
 
 from lightning_kedro.exceptions import ArchiveError
 from lightning_kedro.glm.granule import GranuleName, parse_granule_name
+from lightning_kedro.glm.sparse_image import Source
 from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.schemas import TABLES
 
@@ -26,8 +26,8 @@ FAILED: Final = "failed"
 
 STATUSES: Final = (LOADED, EMPTY, CORRUPT, FAILED)
 
-Content: TypeAlias = Path | bytes | ArchiveError
-"""A granule's file, its bytes, or why neither could be had."""
+Content: TypeAlias = Source | ArchiveError
+"""A granule's file, its bytes as far as they are needed, or why neither could be had."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ reason, and the rest of the hour is read.
 """
 
 from collections.abc import Collection, Iterable
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +16,7 @@ from lightning_kedro.glm.flashes import MISSING_QUALITY, GranuleFlashes, read_fl
 from lightning_kedro.glm.granule import GranuleName
 from lightning_kedro.glm.hdf5_errors import explain_failure
 from lightning_kedro.glm.reader import GranuleLevels, read_granule
+from lightning_kedro.glm.sparse_image import Source
 from lightning_kedro.granules.level_rows import COUNTS, make_rows
 from lightning_kedro.granules.record import (
     CORRUPT,
@@ -113,9 +113,7 @@ def _look_at(
     return _make_record(granule, CORRUPT, reason), None
 
 
-def _read_or_refuse(
-    content: Path | bytes, name: GranuleName, levels: Collection[str]
-) -> GranuleLevels:
+def _read_or_refuse(content: Source, name: GranuleName, levels: Collection[str]) -> GranuleLevels:
     """Read a granule; whatever goes wrong is a matter of this granule alone.
 
     Raises:

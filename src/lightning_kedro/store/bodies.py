@@ -11,6 +11,8 @@ from typing import Any, Final, Protocol
 import aiohttp
 from aiobotocore.httpsession import AIOHTTPSession
 
+from lightning_kedro.store.range_answers import RangeAnswer, RangeRequest
+
 MAX_PAGE_BYTES: Final = 16 << 20
 """An answer that is no granule is never longer: a page of 1,000 keys of 1,024 bytes has under 8 MB,
 whatever is escaped in it."""
@@ -106,6 +108,51 @@ async def read_web_file(file_system: Any, url: str, limit: int) -> bytes:  # noq
     async with session.get(file_system.encode_url(url), **file_system.kwargs) as response:
         file_system._raise_not_found_for_status(response, url)  # noqa: SLF001
         return await read_at_most(response.content, limit)
+
+
+async def read_s3_range(file_system: Any, path: str, request: RangeRequest) -> RangeAnswer:  # noqa: ANN401
+    """A range of an S3 object, by one GET.
+
+    Raises:
+        UnusableRangeError: If the answer is not that range of that version.
+    """
+    bucket, key, _ = file_system.split_path(path)
+    where = {"Bucket": bucket, "Key": key, "Range": request.range}
+    if request.version is not None:
+        where["IfMatch"] = request.version
+    try:
+        answer = await file_system._call_s3("get_object", **where)  # noqa: SLF001
+    except OSError as error:
+        response = getattr(error.__cause__, "response", {})
+        request.check_status(response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
+        raise
+    try:
+        version = request.check_headers(answer.get("ContentRange"), answer.get("ETag"))
+        content = await read_at_most(answer["Body"], request.limit)
+    finally:
+        answer["Body"].close()
+    return RangeAnswer(request.check_content(content), version)
+
+
+async def read_web_range(file_system: Any, url: str, request: RangeRequest) -> RangeAnswer:  # noqa: ANN401
+    """A range of a file on a web server, by one GET.
+
+    Raises:
+        UnusableRangeError: If the answer is not that range of that version.
+    """
+    session = await file_system.set_session()
+    options = dict(file_system.kwargs)
+    headers = {**options.pop("headers", {}), "Range": request.range, "Accept-Encoding": "identity"}
+    if request.version is not None:
+        headers["If-Match"] = request.version
+    async with session.get(file_system.encode_url(url), headers=headers, **options) as response:
+        request.check_status(response.status)
+        file_system._raise_not_found_for_status(response, url)  # noqa: SLF001
+        version = request.check_headers(
+            response.headers.get("Content-Range"), response.headers.get("ETag")
+        )
+        content = await read_at_most(response.content, request.limit)
+    return RangeAnswer(request.check_content(content), version)
 
 
 async def read_anything(file_system: Any, path: str, limit: int) -> bytes:  # noqa: ANN401

@@ -2,15 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing, contextmanager
-from typing import Final, Protocol, TypeAlias
+from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeAlias, cast
 
 from lightning_kedro.exceptions import ArchiveError, printable
+from lightning_kedro.glm.sparse_image import Span, SparseImage
 from lightning_kedro.granules.record import StoredGranule
 from lightning_kedro.store.deadlines import PREFETCHED_BYTES
 from lightning_kedro.store.prefetch import prefetch
+from lightning_kedro.store.range_answers import RangeAnswer, RangeRequest
+from lightning_kedro.store.ranges import RangedGranule, RangedLot
 from lightning_kedro.store.remote import RemoteFiles
 from lightning_kedro.store.retry import (
     CircuitBreaker,
@@ -30,7 +34,7 @@ PREFETCHED_BATCHES: Final = 4
 MAX_FAILED_BATCHES: Final = 3
 """When so many times ``max_concurrency`` granules in a row failed, the archive is down."""
 
-Content: TypeAlias = bytes | ArchiveError
+Content: TypeAlias = bytes | SparseImage | ArchiveError
 
 
 class Explain(Protocol):
@@ -51,25 +55,35 @@ class Fetcher:
         files: Where they lie.
         max_concurrency: How many requests may be under way at once.
         explain: What explains the file system's errors.
+        ranges: Whether only those bytes are fetched that flashes need, if the server lets it.
     """
 
-    def __init__(self, files: RemoteFiles, max_concurrency: int, explain: Explain) -> None:
+    def __init__(
+        self,
+        files: RemoteFiles,
+        max_concurrency: int,
+        explain: Explain,
+        *,
+        ranges: bool = False,
+    ) -> None:
         """Begin with a circuit breaker that lets requests pass."""
         self._files = files
+        self._ranges = ranges and files.has_ranges
         self._max_concurrency = max_concurrency
         self._explain = explain
         self._breaker = CircuitBreaker(MAX_FAILED_BATCHES * max_concurrency)
 
-    def fetch(self, granule: StoredGranule) -> Content:
-        """A granule's bytes, or why they cannot be had."""
-        with self._begin() as begin:
-            return begin(granule).result()
+    def fetch(self, granule: StoredGranule) -> bytes | ArchiveError:
+        """A granule's bytes, all of them, or why they cannot be had."""
+        with self._begin(None) as begin:
+            return cast("bytes | ArchiveError", begin(granule).result())
 
     def fetch_all(
         self, granules: Sequence[StoredGranule]
     ) -> Generator[tuple[StoredGranule, Content], None, None]:
         """Granules in order, each with its bytes or with why they cannot be had."""
-        with self._begin() as begin:
+        lot = RangedLot() if self._ranges else None
+        with self._begin(lot) as begin:
             fetched = prefetch(
                 granules,
                 begin,
@@ -82,9 +96,17 @@ class Fetcher:
                     if isinstance(content, ArchiveError):
                         logger.error("%s", content)
                     yield granule, content
+        if lot is not None and lot.granules > 1:
+            logger.info(
+                "Of %d granules (%.1f MB) %.1f MB were fetched; %d of them as a whole",
+                lot.granules,
+                sum(granule.file_bytes for granule in granules) / 1e6,
+                lot.fetched_bytes / 1e6,
+                lot.whole_granules,
+            )
 
     @contextmanager
-    def _begin(self) -> Iterator[Callable[[StoredGranule], Future[Content]]]:
+    def _begin(self, lot: RangedLot | None) -> Iterator[Callable[[StoredGranule], Future[Content]]]:
         """What begins to fetch a granule: in the file system's own event loop, or in threads.
 
         Threads around a client that has an event loop spend more on switching than on requests.
@@ -96,7 +118,7 @@ class Fetcher:
         slots = asyncio.Semaphore(self._max_concurrency)
         loop = self._files.file_system.loop
         yield lambda granule: asyncio.run_coroutine_threadsafe(
-            self._fetch_async(slots, granule), loop
+            self._fetch_async(slots, granule, lot), loop
         )
 
     def _fetch_blocking(self, granule: StoredGranule) -> Content:
@@ -109,20 +131,21 @@ class Fetcher:
                     outcome.append(_check_size(granule, content))
         return outcome[0]
 
-    async def _fetch_async(self, slots: asyncio.Semaphore, granule: StoredGranule) -> Content:
+    async def _fetch_async(
+        self, slots: asyncio.Semaphore, granule: StoredGranule, lot: RangedLot | None
+    ) -> Content:
         """The same as a coroutine; it holds none of the slots while it pauses."""
         turn = Turn()
+        requests = _Requests(self._files, self._breaker, slots, turn, granule)
+        ranged = RangedGranule(granule)
         with self._note_outcome() as outcome:
             async for attempt in retry_with_backoff_async(turn):
                 with attempt, self._explain(granule.url, to_fetch=True):
-                    with turn.wait():
-                        await slots.acquire()
-                    try:
-                        self._breaker.check(printable(granule.url))
-                        content = await self._files.read_async(granule.url, granule.file_bytes + 1)
-                    finally:
-                        slots.release()
-                    outcome.append(_check_size(granule, content))
+                    if lot is None:
+                        outcome.append(await requests.ask_whole())
+                    else:
+                        async with lot.attempt(turn):
+                            outcome.append(await lot.fetch(ranged, requests))
         return outcome[0]
 
     @contextmanager
@@ -136,6 +159,50 @@ class Fetcher:
             outcome.append(error)
         else:
             self._breaker.succeed()
+
+
+@dataclass(frozen=True, slots=True)
+class _Requests:
+    """What one granule can be asked for; each request waits for a slot.
+
+    Attributes:
+        files: Where it lies.
+        breaker: What lets requests pass.
+        slots: How many requests may be under way.
+        turn: What measures how long they wait for a slot.
+        granule: The granule.
+    """
+
+    files: RemoteFiles
+    breaker: CircuitBreaker
+    slots: asyncio.Semaphore
+    turn: Turn
+    granule: StoredGranule
+
+    async def ask_whole(self) -> bytes:
+        """All bytes of it."""
+        granule = self.granule
+        async with self._take_slot():
+            content = await self.files.read_async(granule.url, granule.file_bytes + 1)
+        return _check_size(granule, content)
+
+    async def ask_range(self, span: Span, version: str | None) -> RangeAnswer:
+        """Some bytes, of a version if one is named; as ``RemoteFiles.read_range_async``."""
+        granule = self.granule
+        async with self._take_slot():
+            request = RangeRequest(span, granule.file_bytes, version)
+            return await self.files.read_range_async(granule.url, request)
+
+    @asynccontextmanager
+    async def _take_slot(self) -> AsyncIterator[None]:
+        """Wait for a slot, and give it back at the end."""
+        with self.turn.wait():
+            await self.slots.acquire()
+        try:
+            self.breaker.check(printable(self.granule.url))
+            yield
+        finally:
+            self.slots.release()
 
 
 def _check_size(granule: StoredGranule, content: bytes) -> bytes:

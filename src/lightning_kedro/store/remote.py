@@ -8,6 +8,7 @@ from lightning_kedro.exceptions import ArchiveError
 from lightning_kedro.store.configuration import explain_client
 from lightning_kedro.store.deadlines import Deadlines, call_within, within
 from lightning_kedro.store.listing import Entry, describe_entries, list_s3
+from lightning_kedro.store.range_answers import RangeAnswer, RangeRequest
 from lightning_kedro.store.retry import ConfigurationError
 
 S3: Final = ("s3", "s3a")
@@ -93,6 +94,11 @@ class RemoteFiles:
         """Whether the file system has an event loop."""
         return bool(getattr(self.file_system, "async_impl", False))
 
+    @property
+    def has_ranges(self) -> bool:
+        """Whether its server may be asked for ranges of a file, each of a version that is told."""
+        return self.is_async and self.protocol in (*S3, *WEB)
+
     def connect(self) -> None:
         """Make the client of S3, which reads the user's configuration; others need none."""
         if self.protocol in S3:
@@ -131,6 +137,18 @@ class RemoteFiles:
             reader = bodies.read_web_file
         seconds = self.deadlines.for_body(limit)
         return await within(seconds, partial(reader, self.file_system, path, limit))
+
+    async def read_range_async(self, path: str, request: RangeRequest) -> RangeAnswer:
+        """A range of a file, in the file system's own event loop.
+
+        Raises:
+            UnusableRangeError: If the answer is not that range of that version.
+        """
+        from lightning_kedro.store import bodies
+
+        reader = bodies.read_s3_range if self.protocol in S3 else bodies.read_web_range
+        seconds = self.deadlines.for_body(request.limit)
+        return await within(seconds, partial(reader, self.file_system, path, request))
 
     def _ask(self, method: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401
         """Call a method of the file system and wait for it."""

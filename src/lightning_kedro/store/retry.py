@@ -45,20 +45,29 @@ class ConfigurationError(RefusedError):
 
 
 class Turn:
-    """The time that a request waits for its turn, which is no fault of the archive."""
+    """The time that a request waits for its turn, which is no fault of the archive.
+
+    Several parts of it may wait at once: the time counts once.
+    """
 
     def __init__(self) -> None:
         """Begin with no wait."""
         self.waited_seconds = 0.0
+        self._waiting = 0
+        self._began = 0.0
 
     @contextmanager
     def wait(self) -> Iterator[None]:
         """Count the time inside the block as waiting."""
-        began = time.monotonic()
+        if not self._waiting:
+            self._began = time.monotonic()
+        self._waiting += 1
         try:
             yield
         finally:
-            self.waited_seconds += time.monotonic() - began
+            self._waiting -= 1
+            if not self._waiting:
+                self.waited_seconds += time.monotonic() - self._began
 
 
 def retry_with_backoff() -> "Retrying":

@@ -7,8 +7,9 @@ for the satellite's number, since each satellite has a bucket of its own.
 
 import logging
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -19,7 +20,7 @@ from lightning_kedro.exceptions import ArchiveError, UnlistableArchiveError, pri
 from lightning_kedro.glm.granule import PRODUCT, GranuleName, hour_prefix, parse_granule_name
 from lightning_kedro.glm.satellites import SATELLITES
 from lightning_kedro.granules.hours import ArchiveHour
-from lightning_kedro.granules.ports import GranuleSource
+from lightning_kedro.granules.ports import GranuleReader, GranuleSource
 from lightning_kedro.granules.record import StoredGranule
 from lightning_kedro.store.concurrently import run_concurrently
 from lightning_kedro.store.deadlines import Deadlines
@@ -73,6 +74,8 @@ class Storage(GranuleSource):
         max_concurrency: How many requests may be under way at once.
         may_be_absent: Whether this project makes the root itself: then nothing may be there yet,
             which in an archive is an error.
+        ranges: Whether ``choose_reader`` gives a reader that fetches only those bytes of granules
+            that flashes need, where no more than flashes are wanted.
 
     ``fs_args`` has one option of its own: ``max_request_seconds``, the longest that a request may
     last as a whole; without it that follows from the size of what is asked for (``deadlines``).
@@ -90,10 +93,12 @@ class Storage(GranuleSource):
         credentials: Mapping[str, Any] | None = None,
         max_concurrency: int = 32,
         may_be_absent: bool = False,
+        ranges: bool = False,
     ) -> None:
         """Remember the root; nothing is opened before the first use."""
         self.root = root
         self.max_concurrency = max_concurrency
+        self.ranges = ranges
         self._fs_args = {**(fs_args or {}), **(credentials or {})}
         self._credentials = frozenset(credentials or ())
         self._max_seconds = self._fs_args.pop("max_request_seconds", None)
@@ -149,7 +154,7 @@ class Storage(GranuleSource):
         shown = {name: value for name, value in self._fs_args.items() if name not in hidden}
         seconds = {"max_request_seconds": self._max_seconds}
         options = {**drop_secrets(shown), **seconds}
-        return Storage(self.root, options, max_concurrency=self.max_concurrency)
+        return Storage(self.root, options, max_concurrency=self.max_concurrency, ranges=self.ranges)
 
     def locate(self, platform: str) -> str:
         """The root of a satellite, as the file system wants it: what holds ``GLM-L2-LCFA``."""
@@ -326,7 +331,7 @@ class Storage(GranuleSource):
         """
         if self.is_local:
             return Path(granule.url)
-        content = self._fetcher().fetch(granule)
+        content = self.fetcher().fetch(granule)
         if isinstance(content, ArchiveError):
             raise content
         return content
@@ -342,12 +347,17 @@ class Storage(GranuleSource):
         if self.is_local:
             yield from ((granule, Path(granule.url)) for granule in granules)
             return
-        yield from self._fetcher().fetch_all(granules)
+        yield from self.fetcher().fetch_all(granules)
 
-    def _fetcher(self) -> Fetcher:
+    def choose_reader(self, levels: Collection[str]) -> GranuleReader:
+        """The means to read granules of which only some levels are wanted."""
+        is_flash_only = set(levels) <= {"flash"}
+        return FlashReader(self) if self.ranges and is_flash_only and not self.is_local else self
+
+    def fetcher(self, *, ranges: bool = False) -> Fetcher:
         """What fetches granules; each lot of them has a circuit breaker of its own."""
         self._connect()
-        return Fetcher(self.files, self.max_concurrency, self.explain_errors)
+        return Fetcher(self.files, self.max_concurrency, self.explain_errors, ranges=ranges)
 
     @contextmanager
     def explain_errors(self, place: str, *, to_fetch: bool = False) -> Iterator[None]:
@@ -367,6 +377,23 @@ class Storage(GranuleSource):
     def _name(self, place: str) -> str:
         """A place as a URL."""
         return place if self.is_local or "://" in place else f"{self.protocol}://{place}"
+
+
+@dataclass(frozen=True, slots=True)
+class FlashReader(GranuleReader):
+    """Reads only those bytes of remote granules that their flashes need.
+
+    Attributes:
+        storage: Where they lie.
+    """
+
+    storage: Storage
+
+    def read_all(
+        self, granules: Sequence[StoredGranule]
+    ) -> Generator[tuple[StoredGranule, Content], None, None]:
+        """Granules with their content, in order; as ``Storage.read_all``."""
+        yield from self.storage.fetcher(ranges=True).fetch_all(granules)
 
 
 def _describe(place: str, size: int) -> File:

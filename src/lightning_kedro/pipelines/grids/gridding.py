@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import groupby
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -25,6 +24,7 @@ from lightning_kedro.glm.levels import read_events, read_groups
 from lightning_kedro.glm.lightning_ellipsoid import lightning_ellipsoid
 from lightning_kedro.glm.orbital_slot import Segment
 from lightning_kedro.glm.satellites import SATELLITES
+from lightning_kedro.glm.sparse_image import Source
 from lightning_kedro.granules.creations import rank_creations
 from lightning_kedro.granules.ports import GranuleReader, RawGranules
 from lightning_kedro.granules.record import HourReport, StoredGranule
@@ -156,7 +156,7 @@ class _Gridding:
                 counts[step] += 1
             return
 
-    def _read(self, name: GranuleName, content: Path | bytes, part: Segment) -> Lightning:
+    def _read(self, name: GranuleName, content: Source, part: Segment) -> Lightning:
         """Read a granule."""
         flashes = read_flashes(content, name)
         return Lightning(

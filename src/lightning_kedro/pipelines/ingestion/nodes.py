@@ -74,9 +74,10 @@ def transform_granules(
     """
     known = loaded_granules.among(hour_report.hours, levels)
     report = hour_report.keep(item for item in hour_report.wanted if known.wants(item))
+    reader = raw_granules.reader.choose_reader(levels)
     tasks = {
         f"{record.hour.platform}/{record.hour.hour:%Y/%j/%H}": ReadHour(
-            record.hour, record.wanted, raw_granules.reader, tuple(levels)
+            record.hour, record.wanted, reader, tuple(levels)
         )
         for record in report
         if record.wanted
