@@ -20,7 +20,7 @@ GAP_BYTES: Final = 4 << 10
 """Bytes that are not needed are fetched where they are fewer than this between two that are: so
 much comes over a line of 10 Mbit/s in 3 ms, and one request more costs as much of the processor.
 With it a granule takes four to eight ranges and a sixth to half of its bytes. Half as much makes
-that eight to thirteen ranges and an eighth to a third, which no line of more than 10 Mbit/s gains by
+that eight to thirteen ranges and an eighth to a third: no gain on a line of more than 10 Mbit/s
 (``tests/benchmarks/home_line.py``)."""
 
 REMEMBERED: Final = 8
