@@ -18,9 +18,10 @@ BLOCK_BYTES: Final = 512
 
 GAP_BYTES: Final = 4 << 10
 """Bytes that are not needed are fetched where they are fewer than this between two that are: so
-much comes over a line of 10 Mbit/s in 5 ms, which is what one request more costs. With it a granule
-of any era takes three to six ranges, and a seventh to half of its bytes; with a third of it a tenth
-to a quarter in some fifteen ranges."""
+much comes over a line of 10 Mbit/s in 3 ms, and one request more costs as much of the processor.
+With it a granule takes four to eight ranges and a sixth to half of its bytes. Half as much makes
+that eight to thirteen ranges and an eighth to a third: no gain on a line of more than 10 Mbit/s
+(``tests/benchmarks/home_line.py``)."""
 
 REMEMBERED: Final = 8
 """The last so many granules are learnt from."""
