@@ -376,7 +376,7 @@ def test_nothing_is_remembered_from_one_lot_to_the_next(
     said = [record.getMessage() for record in caplog.records if "were fetched" in record.msg]
     assert len(said) == 2
     assert_matches(
-        r"^Of 6 granules \(1\.1 MB\) 0\.\d MB were fetched; 1 of them as a whole$", said[0]
+        r"^Of 6 granules \(1\.\d MB\) 0\.\d MB were fetched; 1 of them as a whole$", said[0]
     )
 
 
