@@ -4,8 +4,8 @@ A DuckDB file that one process reads is closed to those that write, and the othe
 therefore reads all that it shows at once, and between two reads the file is left closed for at
 least as long as it was open: a run that comes by finds a moment for itself even while people press
 reload. Where there is a snapshot of the very same state, or a run has the database, the snapshot is
-read instead, for which no run ever waits. Nothing is ever written, not even a migration: columns that an older database lacks are
-filled in as it is read.
+read instead, for which no run ever waits. Nothing is ever written, not even a migration: columns
+that an older database lacks are filled in as it is read.
 """
 
 import threading

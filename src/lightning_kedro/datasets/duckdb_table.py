@@ -12,14 +12,14 @@ from kedro_datasets._typing import TablePreview
 from lightning_kedro.exceptions import TableError
 from lightning_kedro.results import Result, find_kind
 from lightning_kedro.schemas import TABLES
-from lightning_kedro.selection import Selection
+from lightning_kedro.selection import ResultKey, Selection
 from lightning_kedro.store.database import (
     LOCK_TIMEOUT_SECONDS,
     connect,
     database_exists,
     transaction,
 )
-from lightning_kedro.store.results import ResultTable, replace_result
+from lightning_kedro.store.results import ResultTable, drop_results, replace_result
 from lightning_kedro.store.snapshots import MEGABYTE, publish_snapshot
 from lightning_kedro.store.tables import TableHandle, peek_table, replace_rows, table_columns
 from lightning_kedro.store.views import open_for_writing
@@ -140,6 +140,11 @@ class DuckDBTableDataset(AbstractDataset[Any, Any]):
         if self._table == result.kind[-1]:
             with self._open_to_write() as connection:
                 replace_result(connection, result, simulated=self._simulated)
+
+    def drop_results(self, keys: Sequence[ResultKey]) -> None:
+        """Remove results of clustering and storms from all of their tables."""
+        with self._open_to_write() as connection:
+            drop_results(connection, keys)
 
     @contextmanager
     def _open_to_write(self) -> Iterator["duckdb.DuckDBPyConnection"]:
