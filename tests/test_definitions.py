@@ -91,7 +91,7 @@ def test_run_is_a_window_and_its_log_the_steps(definitions: Any, instance: Any) 
     event = instance.get_latest_materialization_event(dg.AssetKey(["hour", "flashes"]))
     metadata = event.asset_materialization.metadata
     assert "window.start=2024-07-14T09:00,window.end=2024-07-14T10:00" in metadata["command"].text
-    assert "Loaded 1 new granules" in metadata["log"].md_str
+    assert "Loaded 2 new granules" in metadata["log"].md_str
 
 
 def test_run_that_lacks_a_granule_is_red_with_its_sentence(definitions: Any, instance: Any) -> None:

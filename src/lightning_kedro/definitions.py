@@ -132,15 +132,16 @@ def run_command(context: dg.AssetExecutionContext, command: list[str]) -> dict[s
         encoding="utf-8",
         errors="replace",
     )
-    try:
-        for line in process.stdout or ():
-            text = _ANSI.sub("", line).rstrip()
-            if text:
-                last.append(text)
-                context.log.info(text)
-        status = process.wait()
-    finally:  # also when Dagster is told to end the run: what is done so far stands
-        process.terminate()
+    with process:
+        try:
+            for line in process.stdout or ():
+                text = _ANSI.sub("", line).rstrip()
+                if text:
+                    last.append(text)
+                    context.log.info(text)
+            status = process.wait()
+        finally:  # also when Dagster is told to end the run: what is done so far stands
+            process.terminate()
     metadata = {
         "command": dg.MetadataValue.text(f"kedro {' '.join(command)}"),
         "seconds": dg.MetadataValue.float(round(time.monotonic() - began, 1)),
