@@ -1,5 +1,6 @@
 """Factories and fixtures: archives on disk and behind S3, and a project to run them in."""
 
+import gc
 import io
 import logging
 import shutil
@@ -24,9 +25,10 @@ from tests.glm.granule_files import NAME, Change, content
 from tests.loopback_s3 import LoopbackS3
 
 WHOLE_RUNS = {
-    *("test_browser.py", "test_browser_dashboard.py", "test_faults.py", "test_full_disk.py"),
-    *("test_fuzz.py", "test_kills.py", "test_notebook.py", "test_other_runners.py"),
-    *("test_package.py", "test_portability.py", "test_project.py", "test_run.py"),
+    *("test_browser.py", "test_browser_dashboard.py", "test_errors.py", "test_faults.py"),
+    *("test_full_disk.py", "test_fuzz.py", "test_kills.py", "test_notebook.py"),
+    *("test_other_runners.py", "test_package.py", "test_portability.py", "test_project.py"),
+    *("test_reporting_pipeline.py", "test_reporting_run.py", "test_run.py"),
     *("test_runs_at_once.py", "test_sample.py", "test_whole_results.py"),
 }
 """Where whole runs are tested: coverage is asked of the tests of each module, not of these, which
@@ -48,6 +50,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.name in WHOLE_RUNS:
             item.add_marker("no_cover")
+
+
+def pytest_sessionfinish() -> None:
+    gc.unfreeze()  # a run in this process froze what was there, pytest's own references included
 
 
 def real_granule_paths() -> list[Path]:

@@ -76,9 +76,22 @@ def test_nodes_bear_their_names() -> None:
     }
     assert names["storms"] == {"storm_tracker", "storm_describer"}
     assert names["grids"] == {"granule_selector", "lightning_gridder"}
-    by_themselves = {"__default__", "grids"}  # grids read groups and events: run for itself
+    by_themselves = {"__default__", "grids", "overview"}  # grids read groups and events
     parts = set().union(*(value for key, value in names.items() if key not in by_themselves))
     assert names["__default__"] == parts
+
+
+def test_overview_is_the_whole_job_folded_by_pipeline() -> None:
+    from lightning_kedro.pipeline_registry import register_pipelines
+
+    pipelines = register_pipelines()
+    overview, whole = pipelines["overview"], pipelines["__default__"]
+    folds = {node.namespace for node in overview.nodes}
+    assert folds == {"ingestion", "sky", "storms", "clustering", "reporting"}
+    assert {node.name.partition(".")[2] for node in overview.nodes} == {
+        node.name for node in whole.nodes
+    }
+    assert overview.datasets() == whole.datasets()
 
 
 def test_catalog_is_described(project: Project) -> None:

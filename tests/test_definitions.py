@@ -79,7 +79,7 @@ def test_assets_are_what_the_pipelines_make(definitions: Any) -> None:
         "flashes": set(),
         "storms": {"flashes"},
         "k_selection": {"flashes"},
-        "report": {"k_selection", "storm_selection"},
+        "report": {"k_selection", "storm_selection", "sky_selection"},
     }
     steps = definitions.defs.get_repository_def().asset_graph.assets_defs
     assert {step.op.pool for step in steps} == {"lightning_database"}

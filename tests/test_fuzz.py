@@ -24,8 +24,9 @@ from lightning_kedro.glm.granule import GranuleName, hour_prefix
 from lightning_kedro.granules.archive import GranuleArchive
 from lightning_kedro.granules.record import HourSeries
 from lightning_kedro.pipelines.ingestion.nodes import extract_granules, transform_granules
+from lightning_kedro.simulation.faults import Faults
 from lightning_kedro.simulation.granule_writer import Era
-from lightning_kedro.simulation.hour import Faults, simulate_hour
+from lightning_kedro.simulation.hour import simulate_hour
 from lightning_kedro.store.storage import Storage
 from tests.conftest import name_of, real_granule_paths
 

@@ -22,7 +22,7 @@ from lightning_kedro.datasets.raw_granules import RawGranulesDataset
 from lightning_kedro.datasets.simulated_archive import Simulation
 from lightning_kedro.exceptions import TableError
 from lightning_kedro.granules.hours import ArchiveHour
-from lightning_kedro.simulation.hour import Faults
+from lightning_kedro.simulation.faults import Faults
 from lightning_kedro.store.database import connect
 from lightning_kedro.store.files import lock_folder
 from tests.conftest import COUNT, HOUR, WINDOW, Project, assert_same, dump

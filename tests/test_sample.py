@@ -21,7 +21,8 @@ from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.results import RESULT_TABLES
 from lightning_kedro.schemas import TABLES
 from lightning_kedro.selection import Region, Selection
-from lightning_kedro.simulation.hour import Faults, simulate_hour
+from lightning_kedro.simulation.faults import Faults
+from lightning_kedro.simulation.hour import simulate_hour
 from lightning_kedro.store.loaded import FlashTable
 from tests.conftest import PROJECT, Project
 

@@ -16,7 +16,9 @@ class Column:
 
 
 COLUMNS: Final = {
-    "platform": Column("VARCHAR", "satellite; several, joined by +, where a slot changed hands"),
+    "platform": Column(
+        "VARCHAR", "satellite; several, joined by +: a slot changed hands, or both are merged"
+    ),
     "granule_start": Column("TIMESTAMP", "start of the granule, UTC; with platform its key"),
     "granule_end": Column("TIMESTAMP", "end of the granule, UTC, exclusive"),
     "created": Column(
@@ -46,8 +48,16 @@ COLUMNS: Final = {
         "first event of the flash, or frame of the group or event, UTC; may precede its granule",
     ),
     "time_end": Column("TIMESTAMP", "last event of the flash, UTC"),
-    "lat": Column("FLOAT", "latitude in degrees north, -90 to 90"),
-    "lon": Column("FLOAT", "longitude in degrees east, -180 to 180"),
+    "lat": Column(
+        "FLOAT",
+        "latitude in degrees north, -90 to 90: beneath the lightning ellipsoid, 6 to 16 km up; see "
+        "preprocessing.place for the ground",
+    ),
+    "lon": Column(
+        "FLOAT",
+        "longitude in degrees east, -180 to 180: beneath the lightning ellipsoid, 6 to 16 km up; "
+        "see preprocessing.place for the ground",
+    ),
     "energy_j": Column("DOUBLE", "radiant energy in joules; null where missing"),
     "area_km2": Column("DOUBLE", "area in square kilometres; null where missing"),
     "quality_flag": Column(
@@ -137,7 +147,11 @@ COLUMNS: Final = {
         "VARCHAR", "all, or west,south,east,north in degrees; unknown in results of version 0.1"
     ),
     "min_quality": Column("VARCHAR", "all, or good: only flashes with quality flag 0"),
-    "label": Column("VARCHAR", "clustering.label: what variants of a result are told apart by"),
+    "label": Column(
+        "VARCHAR",
+        "clustering.label: what variants of a result are told apart by; followed by @ and what "
+        "preprocessing.place (ground, 10km) and preprocessing.artifacts (no-sun) have changed",
+    ),
     "storm_id": Column(
         "VARCHAR",
         "the storm in every result: satellite, time and digest of its first flash; null: none",
@@ -188,6 +202,55 @@ COLUMNS: Final = {
     "settle_share": Column("DOUBLE", "storms.settle_share"),
     "split_km": Column("DOUBLE", "storms.split_km"),
     "split_flashes": Column("INTEGER", "storms.split_flashes"),
+    "place": Column("VARCHAR", "preprocessing.place: ellipsoid, ground, or km above the ground"),
+    "artifacts": Column("VARCHAR", "preprocessing.artifacts: keep or leave_out"),
+    "sun_glint": Column("BOOLEAN", "whether it may be the Sun's glint: glint_deg up to 10"),
+    "stray_sunlight": Column(
+        "BOOLEAN", "whether it may be sunlight past the Earth's rim, about the satellite's midnight"
+    ),
+    "wrapped_area": Column(
+        "BOOLEAN", "whether its area is more than the 10,000 km2 that files hold, and so not known"
+    ),
+    "detector_line": Column(
+        "BOOLEAN", "whether it is on a row or column of the detector that stands out in the window"
+    ),
+    "glint_deg": Column(
+        "DOUBLE", "angle between the line of sight and the mirror image of the Sun; 180 at night"
+    ),
+    "from_sun_deg": Column("DOUBLE", "angle between flash and Sun, as the satellite sees them"),
+    "other_platform": Column("VARCHAR", "satellite of the same flash that does not count"),
+    "other_granule_start": Column("TIMESTAMP", "start of that flash's granule, UTC"),
+    "other_flash_id": Column("INTEGER", "flash_id of that flash"),
+    "distance_km": Column("DOUBLE", "distance between the two centroids in km"),
+    "time_residual_s": Column("DOUBLE", "first event: GOES-West's less GOES-East's, seconds"),
+    "time_end_residual_s": Column("DOUBLE", "last event: GOES-West's less GOES-East's, seconds"),
+    "lat_residual_deg": Column("DOUBLE", "GOES-West's latitude less GOES-East's, degrees"),
+    "lon_residual_deg": Column("DOUBLE", "GOES-West's longitude less GOES-East's, degrees"),
+    "energy_ratio": Column("DOUBLE", "GOES-West's energy by GOES-East's; null if one is missing"),
+    "n_sun_glint": Column("BIGINT", "flashes that may be the Sun's glint"),
+    "n_stray_sunlight": Column("BIGINT", "flashes that may be stray sunlight"),
+    "n_wrapped_area": Column("BIGINT", "flashes whose area has wrapped, as far as that shows"),
+    "n_area_checked": Column(
+        "BIGINT", "flashes whose area was held against their groups' (ingestion.levels)"
+    ),
+    "n_detector_line": Column("BIGINT", "flashes on lines of the detector that stand out"),
+    "n_late": Column("BIGINT", "flashes of before 2018-10-15, whose times are some 130 ms late"),
+    "n_left_out": Column("BIGINT", "flashes left out as the Sun may have made them"),
+    "n_unmoved": Column("BIGINT", "flashes at the rim with no place on the ground, not moved"),
+    "n_east": Column("BIGINT", "flashes of GOES-East in the window; null of one satellite"),
+    "n_west": Column("BIGINT", "flashes of GOES-West in the window; null of one satellite"),
+    "n_east_overlap": Column("BIGINT", "those of GOES-East in GOES-West's field of view"),
+    "n_west_overlap": Column("BIGINT", "those of GOES-West in GOES-East's field of view"),
+    "n_matched": Column("BIGINT", "flashes that both satellites saw, which count once"),
+    "matched_share": Column(
+        "DOUBLE", "0 to 1: share of the flashes in both fields of view that both satellites saw"
+    ),
+    "match_seconds": Column("DOUBLE", "most that the times of one flash may be apart, seconds"),
+    "match_km": Column("DOUBLE", "most that the places of one flash may be apart, km"),
+    "median_distance_km": Column("DOUBLE", "median of distance_km of the matches, km"),
+    "p95_distance_km": Column("DOUBLE", "95th percentile of distance_km of the matches, km"),
+    "median_time_residual_s": Column("DOUBLE", "median of time_residual_s of the matches, seconds"),
+    "median_energy_ratio": Column("DOUBLE", "median of energy_ratio of the matches"),
     "window_start": Column("TIMESTAMP", "start of the window, UTC, inclusive"),
     "window_end": Column("TIMESTAMP", "end of the window, UTC, exclusive"),
 }
@@ -205,6 +268,8 @@ _UNITS: Final = {
     "_m_s": "m s-1",
     "_deg": "degrees",
     "_bytes": "bytes",
+    "_s": "s",
+    "_seconds": "s",
     "_minutes": "min",
     "_hours": "h",
     "_per_minute": "min-1",

@@ -27,7 +27,7 @@ FIRST: Final = datetime(2018, 1, 1, tzinfo=UTC)
 
 POOL: Final = "lightning_database"
 
-STEPS: Final = ("ingestion", "storms", "clustering", "reporting")
+STEPS: Final = ("ingestion", "sky", "storms", "clustering", "reporting")
 
 NO_ASSETS: Final = ("load_report",)
 """What passes between nodes and hooks, and is of no use afterwards."""

@@ -28,15 +28,16 @@ from pydantic_core import ErrorDetails
 from lightning_kedro import __version__
 from lightning_kedro.exceptions import ParameterError
 from lightning_kedro.glm.levels import LEVEL_NAMES, complete_levels
-from lightning_kedro.glm.satellites import PLATFORMS, SLOTS, read_satellite
+from lightning_kedro.glm.satellites import CHOICES, read_satellite
 from lightning_kedro.grid_parameters import Grids
-from lightning_kedro.selection import DEFAULT_LABEL, Selection
+from lightning_kedro.preprocessing_parameters import Preprocessing
+from lightning_kedro.selection import DEFAULT_LABEL, Selection, split_label
 from lightning_kedro.times import parse_utc
 
 if TYPE_CHECKING:  # mypy wants to see each choice; pydantic makes them of the table
     Satellite = str
 else:
-    Satellite = Literal[(*PLATFORMS, *SLOTS)]
+    Satellite = Literal[CHOICES]
 
 FIRST_TIME: Final = datetime(2017, 1, 1, tzinfo=UTC)
 """No window begins before the year of the first GLM data (GOES-16, 2017)."""
@@ -50,9 +51,6 @@ MOST_CELLS: Final = 10_000_000
 
 MOST_CERTIFIED: Final = 100_000_000
 """Of so many flashes the rounding of sums was looked at; they would take an hour or more."""
-
-_NOWHERE: Final = (180.0, -180.0)
-"""West and east of a box that begins and ends at the 180 degree meridian, eastward of it."""
 
 
 class _Strict(BaseModel):
@@ -111,46 +109,6 @@ class Ingestion(_Strict):
         return complete_levels(levels)
 
 
-class RegionBox(_Strict):
-    """A box in degrees; all four sides or none. west > east crosses 180 degrees."""
-
-    west: Annotated[float | None, Field(ge=-180, le=180)] = None
-    south: Annotated[float | None, Field(ge=-90, le=90)] = None
-    east: Annotated[float | None, Field(ge=-180, le=180)] = None
-    north: Annotated[float | None, Field(ge=-90, le=90)] = None
-
-    @field_validator("west", "south", "east", "north")
-    @classmethod
-    def _drop_sign_of_zero(cls, value: float | None) -> float | None:
-        """Make -0.0 what it equals: a box has one key, however it is written."""
-        return None if value is None else value + 0.0
-
-    @model_validator(mode="after")
-    def _check_sides(self) -> "RegionBox":
-        sides = (self.west, self.south, self.east, self.north)
-        given = [side is not None for side in sides]
-        if any(given) and not all(given):
-            message = "a region needs all of west, south, east and north, or none of them"
-            raise ValueError(message)
-        if self.south is not None and self.north is not None and self.south >= self.north:
-            message = f"south ({self.south:g}) must be less than north ({self.north:g})"
-            raise ValueError(message)
-        if self.west is not None and (self.west == self.east or (self.west, self.east) == _NOWHERE):
-            message = (
-                f"west ({self.west:g}) and east ({self.east:g}) are the same meridian: for all "
-                f"longitudes give west -180 and east 180"
-            )
-            raise ValueError(message)
-        return self
-
-
-class Preprocessing(_Strict):
-    """Which of the window's flashes are clustered."""
-
-    region: RegionBox = RegionBox()
-    min_quality: Literal["all", "good"] = "all"
-
-
 def _read_k(value: object) -> object:
     """Let ``auto`` pass, and say what else may stand there."""
     if value == "auto" or (isinstance(value, int) and not isinstance(value, bool)):
@@ -181,6 +139,12 @@ class Clustering(_Strict):
     def _check_label(cls, value: str) -> str:
         if not value.isprintable() or value != value.strip():
             message = "must be printable text without spaces at its ends"
+            raise ValueError(message)
+        if split_label(value)[0] != value:
+            message = (
+                "must not end like what preprocessing.place and preprocessing.artifacts add to "
+                "labels: @ground, @10km, @no-sun"
+            )
             raise ValueError(message)
         return value
 
@@ -294,7 +258,7 @@ def name_intermediates(checked: Mapping[str, Any]) -> dict[str, str]:
         A name by pipeline, which can be that of a folder.
     """
     selection = Selection.from_plain(checked["selection"])
-    ingested = replace(selection, region=None, min_quality="all", label=DEFAULT_LABEL)
+    ingested = Selection(selection.segments)
     fitted = {name: value for name, value in checked["clustering"].items() if name not in _CHOSEN}
     unlabelled = replace(selection, label=DEFAULT_LABEL)
     granules = [checked["archive"], checked["ingestion"]["levels"]]

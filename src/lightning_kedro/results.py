@@ -36,8 +36,15 @@ STORM_TABLES: Final = (
 )
 """The tables of a result of storms; the last has a row for each and is saved last."""
 
-KINDS: Final = (RESULT_TABLES, STORM_TABLES)
+SKY_TABLES: Final = ("flash_artifacts", "flash_matches", "sky_selection")
+"""The tables of how the flashes of a selection were seen; the last has a row for each."""
+
+KINDS: Final = (RESULT_TABLES, STORM_TABLES, SKY_TABLES)
 """The kinds of results, by their tables."""
+
+
+MAKERS: Final = {RESULT_TABLES: "clustering", STORM_TABLES: "storms", SKY_TABLES: "sky"}
+"""The pipeline that makes each kind of result."""
 
 
 def find_kind(table: str) -> tuple[str, ...] | None:

@@ -332,6 +332,40 @@ TABLES: Final = {
         ),
         RESULT_KEY,
     ),
+    "flash_artifacts": Table(
+        "one flash of a result that an artifact may have made or spoiled; other tables have it too",
+        (
+            *RESULT_KEY,
+            *("flash_platform", "granule_start", "flash_id", "time", "lat", "lon", "sun_glint"),
+            *("stray_sunlight", "wrapped_area", "detector_line", "glint_deg", "from_sun_deg"),
+            *("area_km2",),
+        ),
+        (*RESULT_KEY, "flash_platform", "granule_start", "flash_id"),
+    ),
+    "flash_matches": Table(
+        "one flash of a result that both satellites saw (satellite=both), with what differs",
+        (
+            *RESULT_KEY,
+            *("flash_platform", "granule_start", "flash_id", "time", "lat", "lon"),
+            *("other_platform", "other_granule_start", "other_flash_id", "distance_km"),
+            *("time_residual_s", "time_end_residual_s", "lat_residual_deg", "lon_residual_deg"),
+            *("energy_ratio",),
+        ),
+        (*RESULT_KEY, "flash_platform", "granule_start", "flash_id"),
+    ),
+    "sky_selection": Table(
+        "one result: what both satellites saw, and how many flashes an artifact may have made",
+        (
+            *RESULT_KEY,
+            *("satellite", "place", "artifacts", "n_flashes", "n_sun_glint", "n_stray_sunlight"),
+            *("n_wrapped_area", "n_area_checked", "n_detector_line", "n_late", "n_left_out"),
+            *("n_unmoved", "n_east", "n_west", "n_east_overlap", "n_west_overlap", "n_matched"),
+            *("matched_share", "match_seconds", "match_km", "median_distance_km"),
+            *("p95_distance_km", "median_time_residual_s", "median_energy_ratio"),
+            *("flashes_fingerprint", "code_version", "run_time"),
+        ),
+        RESULT_KEY,
+    ),
     "time_series": Table(
         "when, how bright, how large: one flash (CSV by archive hour)",
         (

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from lightning_kedro.exceptions import NoFlashesError, TableError
+from lightning_kedro.exceptions import NoFlashesError
 from lightning_kedro.selection import Selection
+from lightning_kedro.sky import check_places, is_as_stored, see_flashes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,8 +24,6 @@ FLASH_COLUMNS: Final = (
 )
 """What is read of each flash."""
 
-_HIGHEST_LAT: Final = 90.0
-_HIGHEST_LON: Final = 180.0
 _DIGEST_BYTES: Final = 8
 
 
@@ -48,23 +47,30 @@ def read_flashes(
         NoFlashesError: If there is no flash and no granule of the window either.
         TableError: If a flash has no place.
     """
-    table = join_chunks(flashes.read(selection, columns))
+    if is_as_stored(selection):
+        return check_flashes(flashes, selection, flashes.read(selection, columns))
+    return check_flashes(flashes, selection, see_flashes(flashes, selection, columns).table)
+
+
+def check_flashes(
+    flashes: Any,  # noqa: ANN401
+    selection: Selection,
+    table: "pa.Table",
+) -> "pa.Table":
+    """Make sure that flashes that were read can be used; the columns come in one piece each.
+
+    Raises:
+        NoFlashesError: If there is no flash and no granule of the window either.
+        TableError: If a flash has no place.
+    """
+    table = join_chunks(table)
     if table.num_rows == 0 and not flashes.has_granules(selection):
         message = (
             f"No granule of {selection} has been loaded: ingest the window first "
             f"(`kedro run --pipelines ingestion` with the same parameters)."
         )
         raise NoFlashesError(message)
-    lat, lon = take_places(table)
-    # Comparisons are False for NaN, and a null reads as NaN.
-    lost = int(np.count_nonzero(~((np.abs(lat) <= _HIGHEST_LAT) & (np.abs(lon) <= _HIGHEST_LON))))
-    if lost:
-        message = (
-            f"Table flashes holds {lost:,} of {table.num_rows:,} flashes in {selection} "
-            f"whose lat or lon is missing or out of range: delete these rows, and the next run "
-            f"of ingestion loads their granules again."
-        )
-        raise TableError(message)
+    check_places(table, selection)
     return table
 
 

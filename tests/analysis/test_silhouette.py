@@ -11,8 +11,8 @@ from lightning_kedro.analysis.kmeans import KMeansFit, find_nearest, fit_all
 from lightning_kedro.analysis.silhouette import silhouette_samples, silhouette_scores
 
 
-def test_every_k_equals_scikit_learn(points: np.ndarray, fits: list[KMeansFit]) -> None:
-    labels = [each.labels for each in fits[1:]]
+def test_scores_of_several_k_equal_scikit_learn(points: np.ndarray, fits: list[KMeansFit]) -> None:
+    labels = [each.labels for each in fits[1::3]]
     ours = silhouette_scores(points, np.ones(len(points)), labels)
     theirs = [metrics.silhouette_score(points, each) for each in labels]
     assert ours == pytest.approx(np.array(theirs), abs=1e-6)

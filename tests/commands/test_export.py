@@ -69,3 +69,11 @@ def test_what_was_written_is_said() -> None:
     about = {"platform": "G18", "window_start": "a", "window_end": "b", "region": "1,2,3,4"}
     told = describe(22968, "flashes", {**about, "label": "mine"})
     assert told == "22,968 rows of flashes (G18, a to b, region 1,2,3,4, label mine)"
+
+
+def test_label_of_a_variant_is_one() -> None:
+    """Results with places on the ground have @ground after their label."""
+    assert read_wanted(label="mine@ground", now=NOW).label == "mine@ground"
+    assert read_wanted(label="default@10km+no-sun", satellite="both", now=NOW) == Wanted(
+        satellite="both", label="default@10km+no-sun"
+    )

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from tests.conftest import Project
-from tests.dashboard.stored_results import save_coverage, save_result
+from tests.dashboard.stored_results import _fill, save_coverage, save_result
 from tests.pipelines.reported_results import make_tables
 
 from lightning_kedro.cli import cli
@@ -26,9 +26,13 @@ from lightning_kedro.dashboard.maps import describe_sample, read_map, sample_fla
 from lightning_kedro.dashboard.server import ServerError, listen, name_address
 from lightning_kedro.dashboard.stored import list_results, read_selection
 from lightning_kedro.dashboard.views import describe_motion
+from lightning_kedro.pipelines.reporting.findings import gather_findings
 from lightning_kedro.pipelines.reporting.flash_rate import choose_bins
+from lightning_kedro.results import make_table
+from lightning_kedro.schemas import RESULT_KEY
 from lightning_kedro.selection import ResultKey
-from lightning_kedro.store.database import connect
+from lightning_kedro.store.database import connect, transaction
+from lightning_kedro.store.tables import replace_rows
 
 START, END = datetime(2024, 7, 14, 22), datetime(2024, 7, 14, 23)  # noqa: DTZ001
 
@@ -305,3 +309,26 @@ def test_command_serves_the_environments_data(
     assert reports == project.folder / "data" / "sample" / "08_reporting"
     assert (host, port, env, more) == ("127.0.0.1", 0, "sample", {"opens": False})
     assert not Path(database).exists(), "nothing is made"
+
+
+def test_artifacts_are_those_of_the_result(tmp_path: Path) -> None:
+    """The page has the report's notes: also what the pipeline sky has found."""
+    path = tmp_path / "lightning.duckdb"
+    result = save_result(path, n=40, storms=False)
+    stored_notes = []
+    for counts in (None, {"n_sun_glint": 3, "n_flashes": 40}):
+        if counts is not None:
+            counts["flashes_fingerprint"] = result.row["flashes_fingerprint"]
+            columns = _fill(
+                "sky_selection", {name: [counts[name]] for name in counts}, result.selection
+            )
+            row = make_table("sky_selection", result.selection, columns)
+            with connect(path, read_only=False) as connection, transaction(connection):
+                replace_rows(connection, "sky_selection", row, RESULT_KEY, simulated=True)
+        with Reader(path).open() as tables:
+            (stored,) = list_results(tables)
+            reported = read_details(tables, stored).reported
+        assert reported is not None
+        stored_notes.append("\n".join(gather_findings(reported).notes))
+    assert "Artifacts have not been looked for" in stored_notes[0]
+    assert "3 of 40 flashes may be the Sun's glint on water." in stored_notes[1]

@@ -20,7 +20,8 @@ from lightning_kedro.granules.archive import GranuleArchive
 from lightning_kedro.granules.creations import Creation, KnownGranules
 from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.granules.record import StoredGranule
-from lightning_kedro.simulation.hour import Faults, simulate_hour
+from lightning_kedro.simulation.faults import Faults
+from lightning_kedro.simulation.hour import simulate_hour
 from lightning_kedro.store.storage import Storage
 from lightning_kedro.store.workers import run_hours
 

@@ -22,7 +22,7 @@ from lightning_kedro.glm.granule import hour_prefix
 from lightning_kedro.granules.archive import GranuleArchive, GranuleSelection
 from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.granules.record import HourRecord, HourReport
-from lightning_kedro.simulation.hour import Faults
+from lightning_kedro.simulation.faults import Faults
 from lightning_kedro.store import retry
 from lightning_kedro.store.files import name_partial
 from lightning_kedro.store.storage import Storage

@@ -35,13 +35,14 @@ class Tables:
     granules: pd.DataFrame
     coverage: pd.DataFrame
     storms: Result | None = None
+    sky: dict[str, Any] | None = None
 
     @property
     def result(self) -> Result:
         frames = {
             name: getattr(self, name)
             for name in self.__dataclass_fields__
-            if name not in {"selection", "clustered_flashes", "storms"}
+            if name not in {"selection", "clustered_flashes", "storms", "sky"}
         }
         tables = {
             name: pa.Table.from_pandas(frame, preserve_index=False)
@@ -52,7 +53,7 @@ class Tables:
 
     @property
     def reported(self) -> ReportedResult:
-        return prepare(self.result, storms=self.storms)
+        return prepare(self.result, storms=self.storms, sky=self.sky)
 
     @property
     def clustered(self) -> ClusteredWindow:
@@ -65,9 +66,13 @@ class Tables:
 
 @dataclass(frozen=True)
 class Handle:
-    """What the entries ``k_selection`` and ``storm_selection`` load: results by selection."""
+    """What ``k_selection`` and the tables like it load: results by selection."""
 
     tables: Sequence[Tables]
+
+    def find_row(self, selection: Selection) -> dict[str, Any] | None:
+        found = [one.sky for one in self.tables if one.selection.key == selection.key]
+        return found[0] if found else None
 
     def read_identity(self, selection: Selection) -> str | None:
         return self.read_result(selection).identity

@@ -20,6 +20,7 @@ from tests.conftest import (
 from tests.glm.granule_files import NAME, content
 from tests.test_parameters import NOW
 
+from lightning_kedro.analysis import artifacts
 from lightning_kedro.exceptions import ArchiveError, ParameterError
 from lightning_kedro.glm.field_of_view import field_of_view
 from lightning_kedro.glm.granule import GranuleName, hour_prefix
@@ -260,6 +261,57 @@ def test_degrees_are_of_the_region_or_of_what_the_satellite_sees() -> None:
     assert (box.west, box.columns, box.rows) == (170, 20, 10)
 
 
+def test_both_slots_have_no_grid_together() -> None:
+    window = {"start": "2024-07-14T22:00", "end": "2024-07-14T22:01"}
+    message = "Parameter satellite: grids are of one slot, .* choose east or west, one run for each"
+    with pytest.raises(ParameterError, match=message):
+        run(Granules({}), satellite="both", window=window)
+
+
+def test_places_on_the_ground_lie_farther_from_the_satellite() -> None:
+    """Both centroids and extents move: by 14 km and more toward the edge of the view.
+
+    Where a line of sight passes by the Earth, at the very rim, pixels are left out.
+    """
+    granules = Granules({NAME: make_granule()})
+    changes = {"grids": {**DEGREES, "degrees": 0.1, "step_minutes": 0}}
+    (files,) = run(granules, **changes)
+    (ground,) = run(granules, **changes, preprocessing={"place": "ground"})
+    for name, share in (("flash_centroids", 0.0), ("energy", 0.01), ("flash_extent", 0.1)):
+        before, after = (one.sums.take(name).sum() for one in (files, ground))
+        assert after == pytest.approx(before, rel=share), name
+    lit = [set(one.sums.cell[one.sums.take("flash_centroids") > 0]) for one in (files, ground)]
+    assert lit[0] != lit[1]
+    fixed = [
+        run(granules, grids={"domain": "full_disk"}, preprocessing={"place": place})[0].sums
+        for place in ("ellipsoid", "ground")
+    ]
+    assert np.array_equal(fixed[0].sums, fixed[1].sums), "angles are the same wherever one looks"
+
+
+def test_region_of_grids_is_that_of_the_new_places() -> None:
+    """A box that begins at the northernmost centroid holds none but those moved into it."""
+    granules = Granules({NAME: make_granule()})
+    lat = content(COUNT).flashes.lat
+    north = float(lat.max()) + 1e-4
+    region = {"west": -180, "south": north, "east": 180, "north": min(north + 5, 90)}
+    counts = [
+        sum(count_flashes(run(granules, grids=DEGREES, preprocessing={"region": region, **given})))
+        for given in ({}, {"place": "ground"})
+    ]
+    assert counts[0] == 0
+    assert counts[1] > 0
+
+
+def test_flashes_of_the_sun_are_left_out_of_grids_if_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    granules = Granules({NAME: make_granule()})
+    kept = sum(count_flashes(run(granules, grids=DEGREES)))
+    monkeypatch.setattr(artifacts, "GLINT_DEG", 200.0)
+    assert sum(count_flashes(run(granules, grids=DEGREES))) == kept
+    changes = {"grids": DEGREES, "preprocessing": {"artifacts": "leave_out"}}
+    assert sum(count_flashes(run(granules, **changes))) == 0
+
+
 def test_every_choice_has_a_file_of_its_own() -> None:
     choices: list[dict[str, Any]] = [
         {},
@@ -304,6 +356,14 @@ def test_simulated_run_makes_a_file_that_says_so_the_same_each_time(
         assert file.attrs["simulated"] == "true"
         assert file.granule_count.values.tolist() == [3, 3]
         assert float(file.flash_extent_density.sum()) > 0
+        assert file.flash_extent_density.attrs["ancillary_variables"] == "field_of_view"
+        seen = file.field_of_view
+        assert seen.dims == ("lat", "lon")
+        assert seen.attrs["flag_meanings"] == "not_seen seen"
+        assert float(seen.sel(lat=0, lon=-137, method="nearest")) == 1
+        assert float(seen.isel(lat=0, lon=0)) == 0, "a corner of the box about the disc"
+        lit = (file.flash_extent_density > 0).any("time")
+        assert float((lit & (seen == 1)).sum() / lit.sum()) > 0.99
     project.succeed(*options)
     assert path.read_bytes() == before
 

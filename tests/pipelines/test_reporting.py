@@ -4,6 +4,7 @@ import io
 import json
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image, ImageSequence
+from plotly.io import from_json, templates
 from tests.pipelines.reported_results import (
     START,
     Handle,
@@ -34,6 +36,7 @@ from lightning_kedro.pipelines.reporting import (
     flash_rate,
     frames,
     gif,
+    k_chart,
     k_evaluation,
     labels,
     maps,
@@ -413,17 +416,15 @@ def test_clock_fits_beside_the_map_in_every_frame(start: str, end: str) -> None:
     stage = animation.Stage(clustered, storms, animation.describe_animation(clustered), edges)
     clock = next(part for part in stage._parts if isinstance(part, animation_parts.Clock))
     for number in range(edges.size - 1):
-        clock.show(number)
-        for text in clock.artists:
-            assert text.get_window_extent().x1 <= animation.SIZE[0] - 8, text.get_text()
+        for right, text in zip(clock.measure(number), clock.list_texts(number), strict=True):
+            assert right <= animation.SIZE[0] - 8, text
 
 
 def test_list_beside_the_animation_names_the_largest_and_counts_the_rest() -> None:
     clustered = make_tables(n=6000, k=30).clustered
     stage = make_stage(clustered)
     ranking = next(part for part in stage._parts if isinstance(part, animation_parts.Ranking))
-    ranking.show(0)
-    texts = [artist.get_text() for artist in ranking.artists[-25:]]
+    texts = ranking.list_texts(0)
     assert len([text for text in texts if text.strip().isdigit()]) == 24
     assert texts[-1].startswith("and 6 more: ")
     first = clustered.time < np.datetime64(START) + np.timedelta64(5, "m")
@@ -433,10 +434,16 @@ def test_list_beside_the_animation_names_the_largest_and_counts_the_rest() -> No
 
 def test_time_bar_shows_every_frame_even_without_flashes() -> None:
     stage = make_stage(make_tables(n=1, k=1).clustered)
-    bar = next(part for part in stage._parts if isinstance(part, animation_parts.TimeBar))
-    bar.show(11)
-    assert len(bar.artists) == 12
-    assert min(one.get_height() for one in bar.artists) > 0
+    left, right = (round(share * animation.SIZE[0]) for share in (0.06, 0.06 + 0.9044))
+    edges = np.linspace(left, right, 13).round().astype(int)
+    above_ticks = slice(600 - round((0.082 + 0.066) * 600), 600 - round(0.082 * 600) - 1)
+    for shown in (0, 5, 11):
+        picture = np.asarray(stage.draw_frame(shown), dtype=np.int64)[above_ticks]
+        for number, (start, end) in enumerate(pairwise(edges)):
+            color = {True: DARK.border, False: DARK.state}[number < shown]
+            color = DARK.accent if number == shown else color
+            bar = picture[:, start + 2 : end - 2]
+            assert (bar[-1] == mix(color)).all(), "even of frames without flashes"
 
 
 def test_map_fills_its_frame() -> None:
@@ -555,6 +562,18 @@ def test_plotly_chart_says_the_same_as_the_picture() -> None:
     assert {shape["x0"] for shape in plain["layout"]["shapes"]} == {4}
     title = plain["layout"]["title"]["text"].replace("<br>", " ")
     assert "k = 4 because the silhouette is highest" in title
+    figure = from_json(chart.content.decode("utf-8"))
+    assert figure.layout.template == templates["plotly_white"], "and Plotly knows every name"
+
+
+def test_chart_leaves_out_what_is_not_known_and_is_safe_in_a_page() -> None:
+    tables = make_tables()
+    curve = tables.elbow_curve.copy()
+    curve.loc[0, "rms_distance_km"] = np.nan
+    evaluation = replace(tables, elbow_curve=curve).reported.evaluation
+    chart = k_chart.chart_evaluation(evaluation, Words("</script>", "&"))
+    assert "<" not in chart
+    assert json.loads(chart)["data"][0]["y"][0] is None
 
 
 @pytest.mark.parametrize(

@@ -192,3 +192,14 @@ def test_frames_know_which_share_of_them_is_covered() -> None:
     gaps = np.array([[edges[0] + np.timedelta64(30, "s"), edges[2]]])
     assert share_frames(edges, gaps) == [0.5, 0.0, 1.0]
     assert share_frames(edges, gaps[:0]) == [1.0, 1.0, 1.0]
+
+
+@given(st.integers(1, 30), st.integers(1, 40), st.floats(0.0, 1.0), st.integers(0, 99))
+def test_depth_is_the_distance_to_what_is_not_free(
+    n_rows: int, n_columns: int, share: float, seed: int
+) -> None:
+    from scipy.ndimage import distance_transform_edt
+
+    free = np.random.default_rng(seed).random((n_rows, n_columns)) < share
+    expected = distance_transform_edt(np.pad(free, 1))[1:-1, 1:-1]
+    np.testing.assert_allclose(outlines.measure_depth(free), expected**2, atol=1e-9)

@@ -60,6 +60,7 @@ def make_catalog(
     # Shared with the processes of ParallelRunner by pickling, which a handle can bear.
     catalog["k_selection"] = HandleDataset(Handle([tables, *others]))
     catalog["storm_selection"] = HandleDataset(Handle([tables, *others]))
+    catalog["sky_selection"] = HandleDataset(Handle([tables, *others]))
     catalog["params:selection"] = MemoryDataset(tables.selection.to_plain())
     catalog["params:run_time"] = MemoryDataset("2024-07-20T00:00:00")
     return catalog
@@ -77,8 +78,8 @@ def read(folder: Path) -> dict[str, bytes]:
 
 def test_pipeline_takes_the_result_and_the_selection_only() -> None:
     """What it takes does not grow with the history: no table is read as a whole."""
-    taken = {"k_selection", "storm_selection", "params:selection", "params:run_time"}
-    assert create_pipeline().inputs() == taken
+    tables = {"k_selection", "storm_selection", "sky_selection"}
+    assert create_pipeline().inputs() == tables | {"params:selection", "params:run_time"}
 
 
 def test_reporting_imports_nothing_of_clustering() -> None:

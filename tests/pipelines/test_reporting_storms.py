@@ -12,6 +12,7 @@ import pytest
 import shapely
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.collections import PathCollection
 from PIL import Image
 from tests.pipelines.reported_results import Handle, Tables, make_tables, write_page
 from tests.pipelines.storm_results import make_storms, make_stormy, name
@@ -351,7 +352,10 @@ def test_series_have_every_minute_and_mark_jumps(stormy: Tables) -> None:
     assert (np.diff(edges) == np.timedelta64(60, "s")).all()
     figure = draw_series(stormy)
     assert len(figure.axes) == 4
-    marks = [sum(len(one.get_offsets()) for one in axes.collections) for axes in figure.axes]
+    marks = [
+        sum(len(one.get_offsets()) for one in axes.collections if isinstance(one, PathCollection))
+        for axes in figure.axes
+    ]
     assert marks == [2, 2, 2, 0], "a jump by each algorithm in the first three"
     texts = texts_of(figure)
     assert any("all storms" in text and "3 lightning jumps" in text for text in texts)
@@ -490,3 +494,30 @@ def test_words_for_motion_and_time() -> None:
     named = [storm_window.name_duration(minutes) for minutes in (0.2, 48.3, 90.0, 185.0)]
     assert named == ["under 1 min", "48 min", "90 min", "3 h 05 min"]
     assert storm_window.name_flashes(1) == "1 flash"
+
+
+def test_shapes_are_the_same_after_the_way_from_node_to_node(stormy: Tables) -> None:
+    clustered, storms = stormy.clustered, stormy.reported.storms
+    assert storms.shapes is not None, "made once, with the result"
+    made = storm_shapes.shape_storms(replace(storms, shapes=None), clustered.lat, clustered.lon)
+    handed = storm_shapes.shape_storms(storms, clustered.lat, clustered.lon)
+    assert len(made) == len(handed) == len(storms)
+    for one, other in zip(made, handed, strict=True):
+        np.testing.assert_array_equal(one.outline, other.outline)
+        np.testing.assert_array_equal(one.track, other.track)
+        np.testing.assert_array_equal(one.times, other.times)
+    assert storm_shapes.Shapes.join([]).split() == []
+
+
+def test_outlines_of_many_storms_are_those_of_each() -> None:
+    rng = np.random.default_rng(60)
+    sizes = (1, 2, 40, 20_000)
+    group = np.repeat(np.arange(4), sizes)
+    middles = np.array([[0.0, 10.0], [179.9, -40.0], [-100.0, 35.0], [20.0, 50.0]])
+    lon, lat = (middles[group].T + rng.normal(0.0, 1.0, (2, group.size))).astype(np.float32)
+    mixed = rng.permutation(group.size)
+    together = storm_shapes.trace_outlines(lat[mixed], lon[mixed], group[mixed], middles)
+    for storm, ring in enumerate(together):
+        mine = group == storm
+        alone = storm_shapes.trace_outline(lat[mine], lon[mine], middles[storm])
+        np.testing.assert_allclose(ring, alone, atol=1e-9)

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
+from tests import test_sky as sky_rows
 
 from lightning_kedro import __version__
 from lightning_kedro.analysis import threads
@@ -21,6 +22,7 @@ from lightning_kedro.exceptions import NoFlashesError, NoResultError, ParameterE
 from lightning_kedro.granules.series import arrow_schema
 from lightning_kedro.parameters import check_parameters
 from lightning_kedro.pipelines.storms import create_pipeline, rows
+from lightning_kedro.pipelines.storms.nodes import describe_storms, track_storms
 from lightning_kedro.results import RESULT_TABLES, STORM_TABLES, Result
 from lightning_kedro.schemas import RESULT_KEY, TABLES
 from lightning_kedro.selection import Selection
@@ -408,3 +410,21 @@ def test_flashes_without_a_place_are_refused(place: float) -> None:
 def test_options_that_cannot_be_used_are_refused(storms: dict[str, Any], words: str) -> None:
     with pytest.raises(ParameterError, match=words):
         make_parameters(**storms)
+
+
+def test_storm_that_both_satellites_see_counts_its_flashes_once() -> None:
+    rows = [
+        (platform, 60.0 * minute + late, 30.0 + late, -90.0)
+        for minute in range(5, 55, 5)
+        for platform, late in (("G16", 0.0), ("G18", 0.05))
+    ]
+    window = {"start": "2024-07-14T22:00", "end": "2024-07-14T23:00"}
+    checked = check_parameters({"satellite": "both", "window": window}, now=NOW)
+    flashes = sky_rows.Flashes(*rows)
+    found = track_storms(flashes, checked["selection"], checked["storms"])
+    (result, *_) = describe_storms(found, "both", checked["run_time"])
+    assert (result.row["n_flashes"], result.row["n_storms"]) == (10, 1)
+    assert result.tables["storm_flashes"]["flash_platform"].unique().to_pylist() == ["G16"]
+    assert result.row["platform"] == "G16+G18"
+    starts = {part.platform: part.start for part in flashes.asked[0].segments}
+    assert starts["G16"] == starts["G18"] < datetime(2024, 7, 13, 23, tzinfo=UTC)

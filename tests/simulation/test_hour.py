@@ -11,8 +11,9 @@ import pytest
 
 from lightning_kedro.exceptions import ParameterError
 from lightning_kedro.glm.granule import GranuleName, parse_granule_name
+from lightning_kedro.simulation.faults import FAULT_KINDS, Faults
 from lightning_kedro.simulation.granule_writer import Era
-from lightning_kedro.simulation.hour import FAULT_KINDS, Faults, simulate_hour
+from lightning_kedro.simulation.hour import simulate_hour
 from lightning_kedro.simulation.observation import observe_hour
 from lightning_kedro.simulation.storms import make_storms
 

@@ -16,7 +16,8 @@ from lightning_kedro.exceptions import CorruptGranuleError, ParameterError
 from lightning_kedro.glm.flashes import read_flashes
 from lightning_kedro.glm.granule import GranuleName, hour_prefix
 from lightning_kedro.granules.hours import ArchiveHour
-from lightning_kedro.simulation.hour import NO_FAULTS, Faults, simulate_hour
+from lightning_kedro.simulation.faults import NO_FAULTS, Faults
+from lightning_kedro.simulation.hour import simulate_hour
 from lightning_kedro.simulation.observation import observe_hour
 from lightning_kedro.simulation.storms import NO_STORM, make_storms, simulate_flashes
 from lightning_kedro.simulation.truth import simulate_truth

@@ -26,7 +26,7 @@ from lightning_kedro.exceptions import (
 )
 from lightning_kedro.glm.orbital_slot import Segment
 from lightning_kedro.granules.series import arrow_schema
-from lightning_kedro.results import RESULT_TABLES, STORM_TABLES, Result
+from lightning_kedro.results import KINDS, RESULT_TABLES, STORM_TABLES, Result
 from lightning_kedro.selection import Region, Selection
 from lightning_kedro.store import export as export_module
 from lightning_kedro.store.export import EXPORTED, Exported, Wanted, export_table
@@ -82,7 +82,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
         put(folder / "archive", name, content)
     ingestion = Ingestion(folder / "data", str(folder / "archive"))
     ingestion.run()
-    for kind in (RESULT_TABLES, STORM_TABLES):
+    for kind in KINDS:
         save(ingestion.database, make_result(kind, WHOLE))
     return ingestion.database
 

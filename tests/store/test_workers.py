@@ -76,7 +76,7 @@ def test_workers_of_an_interrupted_run_are_gone_at_once_and_quiet(tmp_path: Path
         assert wait_for((tmp_path / "begun").exists, 60)
         time.sleep(0.5)
         os.killpg(run.pid, signal.SIGINT)
-        _, errors = run.communicate(timeout=20)
+        _, errors = run.communicate(timeout=60)
         assert run.returncode == -signal.SIGINT
         assert errors.count("Traceback") == 1, errors
         assert errors.strip().endswith("KeyboardInterrupt")

@@ -103,7 +103,7 @@ def test_results_of_windows_left_behind_are_dropped_with_their_reports(tmp_path:
     ]
     entries: dict[str, Any] = {
         name: DuckDBTableDataset(path=str(path), table=name, lazy=True)
-        for name in ("k_selection", "storm_selection")
+        for name in ("k_selection", "storm_selection", "sky_selection")
     }
     entries["report"] = ReportDataset(path=str(root / "report.html"))
     catalog = DataCatalog(entries)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -241,29 +242,38 @@ def test_health_is_a_line_a_lap(health: Health) -> None:
     assert "newest granule ended 9 days ago" in health.describe(NOON + timedelta(days=9))
 
 
+SAMPLE = re.compile(r'([a-z_]+)(\{[a-z]+="[^"\\\n]*"\})? (-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)')
+
+
 def test_numbers_are_in_the_text_format_of_prometheus(health: Health) -> None:
-    parser = pytest.importorskip("prometheus_client.parser")
-    families = {
-        one.name: one for one in parser.text_string_to_metric_families(health.to_prometheus())
-    }
-    prefix = "lightning_kedro_watch_"
-    counts = {
-        one.labels["outcome"]: one.value for one in families[f"{prefix}laps"].samples if one.labels
-    }
-    assert counts == {NEW: 1, UNCHANGED: 1, INCOMPLETE: 0, FAILED: 1}
-    assert [*counts] == [*OUTCOMES]
-
-    def value(name: str) -> float:
-        return float(families[f"{prefix}{name}"].samples[0].value)
-
-    assert value("granules") == 180
-    assert value("failures_in_a_row") == 1
-    assert value("last_lap_timestamp_seconds") == (NOON + timedelta(minutes=2)).timestamp()
-    assert value("last_success_timestamp_seconds") == (NOON + timedelta(minutes=1)).timestamp()
-    assert value("published_timestamp_seconds") == NOON.timestamp()
-    assert value("resident_memory_bytes") > 1e6
-    assert f"{prefix}window_flashes" not in families, "a failed lap has counted none"
-    assert all(one.documentation and one.type in {"counter", "gauge"} for one in families.values())
+    text = health.to_prometheus()
+    assert text.endswith("\n")
+    prefix, values, kinds, named = "lightning_kedro_watch_", {}, {}, []
+    for line in text.splitlines():
+        if line.startswith("# "):
+            word, name, rest = line[2:].split(" ", 2)
+            assert word == ("TYPE" if name in named else "HELP"), "HELP first, each once"
+            named.append(name)
+            kinds[name.removeprefix(prefix)] = rest
+            continue
+        match = SAMPLE.fullmatch(line)
+        assert match is not None, line
+        assert match[1] == named[-1], "the samples of a number follow its type"
+        values[match[1].removeprefix(prefix) + (match[2] or "")] = float(match[3])
+    assert {*kinds.values()} == {"counter", "gauge"}
+    assert all((kind == "counter") == name.endswith("_total") for name, kind in kinds.items())
+    expected = {NEW: 1, UNCHANGED: 1, INCOMPLETE: 0, FAILED: 1}
+    assert [*expected] == [*OUTCOMES]
+    for outcome, count in expected.items():
+        assert values[f'laps_total{{outcome="{outcome}"}}'] == count
+    assert values["granules_total"] == 180
+    assert values["failures_in_a_row"] == 1
+    minute = timedelta(minutes=1)
+    assert values["last_lap_timestamp_seconds"] == (NOON + 2 * minute).timestamp()
+    assert values["last_success_timestamp_seconds"] == (NOON + minute).timestamp()
+    assert values["published_timestamp_seconds"] == NOON.timestamp()
+    assert values["resident_memory_bytes"] > 1e6
+    assert "window_flashes" not in values, "a failed lap has counted none"
 
 
 def test_metrics_are_served_on_this_machine_only(health: Health, tmp_path: Path) -> None:

@@ -5,24 +5,26 @@ downloaded.
 """
 
 from functools import cache
-from importlib.resources import as_file, files
-from typing import Any, Final
+from importlib.resources import files
+from typing import Final
+
+from lightning_kedro.basemap.shapefile import Geometries, read_shapes
 
 LAYERS: Final = ("land", "lakes", "states", "borders", "coastline")
 """The layers in the order in which a map is drawn."""
 
 
 @cache
-def read_layer(name: str) -> tuple[Any, ...]:
+def read_layer(name: str) -> Geometries:
     """Read a layer.
 
     Args:
         name: One of ``LAYERS``.
 
     Returns:
-        Shapely geometries, longitudes and latitudes in degrees: polygons for land and lakes, lines
-        for the others. Land that crosses 180 degrees is not cut there, so that some of its
-        longitudes lie a little beyond.
+        Shapely geometries, shape (n,), longitudes and latitudes in degrees: polygons for land and
+        lakes, lines for the others. Land that crosses 180 degrees is not cut there, so that some of
+        its longitudes lie a little beyond. The array is the same for every caller, and read-only.
 
     Raises:
         KeyError: If there is no such layer.
@@ -30,7 +32,6 @@ def read_layer(name: str) -> tuple[Any, ...]:
     if name not in LAYERS:
         message = f"There is no layer {name!r}: choose one of {', '.join(LAYERS)}."
         raise KeyError(message)
-    from cartopy.io.shapereader import Reader
-
-    with as_file(files(__name__)) as folder:
-        return tuple(Reader(folder / f"ne_{name}.shp").geometries())
+    shapes = read_shapes((files(__name__) / f"ne_{name}.shp").read_bytes())
+    shapes.setflags(write=False)
+    return shapes

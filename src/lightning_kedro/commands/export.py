@@ -12,7 +12,10 @@ from lightning_kedro.exceptions import ParameterError
 if TYPE_CHECKING:
     from lightning_kedro.store.export import Wanted
 
-EXPORTED: Final = ("flashes", "clustered_flashes", "cluster_centers", "storms", "storm_flashes")
+EXPORTED: Final = (
+    *("flashes", "clustered_flashes", "cluster_centers", "storms", "storm_flashes"),
+    *("flash_matches", "flash_artifacts"),
+)
 """As ``lightning_kedro.store.export`` has them, which is too heavy for ``--help``."""
 
 _SIDES: Final = ("west", "south", "east", "north")
@@ -32,7 +35,7 @@ _SIDES: Final = ("west", "south", "east", "north")
     metavar="START/END",
     help="UTC, ISO 8601, or now, now-3h, now-2d. Default: that of the latest result.",
 )
-@click.option("--satellite", help="A satellite, or east or west. Default: whatever is there.")
+@click.option("--satellite", help="A satellite, east, west or both. Default: whatever is there.")
 @click.option("--region", metavar="W,S,E,N", help="A box in degrees, or all.")
 @click.option("--min-quality", type=click.Choice(["all", "good"]), help="good: flag 0 only.")
 @click.option("--label", help="clustering.label of the result.")
@@ -81,13 +84,14 @@ def read_wanted(
     """
     from lightning_kedro.glm.satellites import PLATFORMS
     from lightning_kedro.parameters import check_parameters
-    from lightning_kedro.selection import Region
+    from lightning_kedro.selection import Region, split_label
     from lightning_kedro.store.export import Wanted
 
+    plain = None if label is None else split_label(label)[0]  # @ground and its like come after it
     given: dict[str, Any] = {
         "satellite": satellite or PLATFORMS[0],
         "window": _split_window(window or "now-1h/now"),
-        "clustering": {} if label is None else {"label": label},
+        "clustering": {} if plain is None else {"label": plain},
         "preprocessing": {"region": {} if region in {None, "all"} else _split_region(str(region))},
     }
     checked = check_parameters(given, now=now or datetime.now(UTC))
@@ -101,7 +105,7 @@ def read_wanted(
         window=None if window is None else (start, end),
         region=Region(**sides) if sides["west"] is not None else region,
         min_quality=min_quality,
-        label=None if label is None else checked["clustering"]["label"],
+        label=None if label is None else checked["clustering"]["label"] + label[len(plain or "") :],
     )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lightning_kedro.watching.health import Health
 
-PIPELINES: Final = "ingestion,storms,clustering,reporting"
+PIPELINES: Final = "ingestion,sky,storms,clustering,reporting"
 
 
 @click.command(name="watch")

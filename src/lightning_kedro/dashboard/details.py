@@ -152,7 +152,8 @@ def _read_reported(
     read["granules"] = _to_table(granules)
     condition, values = CoverageTable.where(stored.selection)
     read["coverage"] = tables.select("coverage", (), condition, values, "ORDER BY hour")
-    reported = prepare(Result(stored.selection, read))
+    sky = tables.select("sky_selection", (), OF_KEY, [*stored.key]).to_pylist()
+    reported = prepare(Result(stored.selection, read), sky=next(iter(sky), None))
     flags = tables.select(
         CLUSTERED,
         ("quality_flag", "count(*) AS n"),

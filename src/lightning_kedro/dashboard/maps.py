@@ -139,6 +139,7 @@ def keep_drawn(storms: StormWindow) -> StormWindow:
         jumps=storms.jumps[storms.jumps["storm"] < count],
         labels=np.where(storms.labels < count, storms.labels, -1).astype(np.int32),
         colours=storms.colours[:count],
+        shapes=None,
     )
 
 

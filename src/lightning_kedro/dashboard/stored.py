@@ -9,10 +9,10 @@ from lightning_kedro.dashboard.addresses import NotFoundError
 from lightning_kedro.dashboard.database import Tables
 from lightning_kedro.exceptions import ParameterError
 from lightning_kedro.glm.orbital_slot import Segment, find_segments
-from lightning_kedro.glm.satellites import PLATFORMS, SLOTS
+from lightning_kedro.glm.satellites import BOTH, PLATFORMS, SLOTS
 from lightning_kedro.pipelines.reporting.window import describe_span
 from lightning_kedro.schemas import RESULT_KEY
-from lightning_kedro.selection import Region, ResultKey, Selection
+from lightning_kedro.selection import Region, ResultKey, Selection, split_label
 
 OF_KEY: Final = " AND ".join(f"{name} = ?" for name in RESULT_KEY)
 """The condition that takes the rows of one result."""
@@ -140,18 +140,18 @@ def read_selection(key: ResultKey) -> Selection:
         region = Region(*(float(side) for side in sides))
     except (TypeError, ValueError):
         region = None
-    return Selection(_find_parts(key), region, key.min_quality, key.label)
+    return Selection(_find_parts(key), region, key.min_quality, *split_label(key.label))
 
 
 def _find_parts(key: ResultKey) -> tuple[Segment, ...]:
     """Which satellite in which part of a window; of several, as the slot changed hands."""
     start, end = (time.replace(tzinfo=UTC) for time in (key.window_start, key.window_end))
     platforms = key.platform.split("+")
-    for slot in SLOTS if len(platforms) > 1 else ():
+    for slot in (*SLOTS, BOTH) if len(platforms) > 1 else ():
         try:
             segments = find_segments(slot, start, end)
         except ParameterError:
             continue
-        if [segment.platform for segment in segments] == platforms:
+        if [*dict.fromkeys(segment.platform for segment in segments)] == platforms:
             return segments
     return tuple(Segment(platform, start, end) for platform in platforms)

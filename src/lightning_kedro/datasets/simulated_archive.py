@@ -11,8 +11,7 @@ from kedro.io import AbstractDataset, DatasetError
 from lightning_kedro.glm.granule import GRANULES_PER_HOUR, hour_prefix
 from lightning_kedro.granules.archive import GranuleArchive, GranuleSelection
 from lightning_kedro.granules.hours import ArchiveHour
-from lightning_kedro.simulation.hour import Faults, simulate_hour
-from lightning_kedro.simulation.truth import simulate_truth
+from lightning_kedro.simulation.faults import Faults
 from lightning_kedro.store.files import explain_disk, remove_stale_partials, write_atomic
 from lightning_kedro.store.storage import Storage
 from lightning_kedro.store.workers import prepare_workers, run_hours
@@ -35,14 +34,31 @@ class Simulation:
     faults: Faults
     truth: bool = False
 
+    def is_made(self, hour: ArchiveHour) -> bool:
+        """Whether the granules of an hour that are wanted are there, with its truth if need be."""
+        made = any(mark.exists() for mark in self._find_marks(hour))
+        return made and (not self.truth or self._find_truth(hour).exists())
+
+    def _find_truth(self, hour: ArchiveHour) -> Path:
+        """Where an hour's truth lies."""
+        return self.folder / hour_prefix(hour.hour) / f".{hour.platform}.truth.parquet"
+
+    def _find_marks(self, hour: ArchiveHour) -> tuple[Path, Path]:
+        """What says that the whole hour is there, and what says so of the part that is wanted."""
+        target = self.folder / hour_prefix(hour.hour)
+        whole = target / f".{hour.platform}.simulated"
+        return whole, target / f".{hour.platform}.{hour.part}.simulated"
+
     def make(self, hour: ArchiveHour) -> None:
         """Write the granules of an hour that are wanted and not there yet, and its truth."""
         target = self.folder / hour_prefix(hour.hour)
+        whole, part = self._find_marks(hour)
         if self.truth:
-            self._make_truth(hour, target / f".{hour.platform}.truth.parquet")
-        finished = target / f".{hour.platform}.simulated"
-        if finished.exists():
+            self._make_truth(hour, self._find_truth(hour))
+        if whole.exists() or part.exists():
             return
+        from lightning_kedro.simulation.hour import simulate_hour
+
         with explain_disk(target):
             target.mkdir(parents=True, exist_ok=True)
         remove_stale_partials(target)
@@ -53,15 +69,17 @@ class Simulation:
         for name, content in granules:
             with write_atomic(target / name.file_name) as partial_file:
                 partial_file.write_bytes(content)
-        if hour.part == "whole":
-            with explain_disk(finished):
-                finished.touch()
+        finished = whole if hour.part == "whole" else part
+        with explain_disk(finished):
+            finished.touch()
 
     def _make_truth(self, hour: ArchiveHour, path: Path) -> None:
         """Write the truth of a whole hour, whatever part of it is wanted, if it is not there."""
         if path.exists():
             return
         import pyarrow.parquet as pq
+
+        from lightning_kedro.simulation.truth import simulate_truth
 
         table = simulate_truth(hour.platform, hour.hour, seed=self.seed, faults=self.faults)
         with write_atomic(path) as partial_file:
@@ -81,7 +99,11 @@ class SimulatedArchive(GranuleArchive):
         self, hours: Sequence[ArchiveHour], *, may_be_empty: bool = False
     ) -> GranuleSelection:
         """Make the hours that are not there yet, then choose their granules."""
-        tasks = [partial(self.simulation.make, hour) for hour in hours]
+        tasks = [
+            partial(self.simulation.make, hour)
+            for hour in hours
+            if not self.simulation.is_made(hour)
+        ]
         run_hours(tasks, progress="Simulating")
         return super().select(hours, may_be_empty=may_be_empty)
 

@@ -1,14 +1,14 @@
 """One granule to arrays of flashes, right in every era.
 
 The columns and their packings are in ``lightning_kedro.glm.levels``, the rules by which they are
-read in ``lightning_kedro.glm.variables``.
+read in ``lightning_kedro.glm.variables``. HDF5 is imported where files are read.
 """
 
 import re
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from lightning_kedro.exceptions import CorruptGranuleError
 from lightning_kedro.glm.fields import MAX_DURATION, MAX_FLASHES, MISSING_QUALITY, TIME_BOUNDS
 from lightning_kedro.glm.granule import GranuleName
-from lightning_kedro.glm.hdf5 import OpenFile, read_text
 from lightning_kedro.glm.levels import LEVELS, list_bounds
-from lightning_kedro.glm.variables import open_granule, read_declared_count, read_level
+
+if TYPE_CHECKING:
+    from lightning_kedro.glm.hdf5 import OpenFile
 
 __all__ = [
     "BOUNDS",
@@ -85,12 +86,16 @@ def read_flashes(source: Path | bytes, name: GranuleName) -> GranuleFlashes:
             with its name, or holds values that no granule can hold. The message is the reason.
         ArchiveError: If the machine could not read it, whatever is in it.
     """
+    from lightning_kedro.glm.variables import open_granule
+
     with open_granule(source, name) as file:
         return take_flashes(file, name)
 
 
-def take_flashes(file: OpenFile, name: GranuleName) -> GranuleFlashes:
+def take_flashes(file: "OpenFile", name: GranuleName) -> GranuleFlashes:
     """The flashes of a granule that is open already; as ``read_flashes``."""
+    from lightning_kedro.glm.variables import read_declared_count, read_level
+
     level = LEVELS["flash"]
     columns = read_level(file, level, name)
     _check_durations(columns["time"], columns["time_end"])
@@ -112,8 +117,10 @@ def _check_durations(time: NDArray[np.datetime64], time_end: NDArray[np.datetime
         )
 
 
-def _read_slot(file: OpenFile) -> str | None:
+def _read_slot(file: "OpenFile") -> str | None:
     """Read what the satellite's place is called; None where the text is no such name."""
+    from lightning_kedro.glm.hdf5 import read_text
+
     try:
         slot = read_text(file.handle, "orbital_slot", "")
     except CorruptGranuleError:

@@ -47,6 +47,15 @@ LOWERED_SINCE: Final = datetime(2018, 10, 15, tzinfo=UTC)
 """Granules that start at or after this have the lowered one (UTC)."""
 
 
+def raise_ground(height_km: float) -> Ellipsoid:
+    """The surface at a height above the ground: an ellipsoid too, to within a decimeter.
+
+    Args:
+        height_km: The height above GRS 80, km.
+    """
+    return Ellipsoid(GRS80.equatorial_km + height_km, GRS80.polar_km + height_km)
+
+
 def lightning_ellipsoid(start: datetime) -> Ellipsoid:
     """The ellipsoid that a granule's places are on.
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from lightning_kedro.glm.flashes import GranuleFlashes, take_flashes
 from lightning_kedro.glm.granule import GranuleName
 from lightning_kedro.glm.levels import GranuleEvents, GranuleGroups, take_events, take_groups
-from lightning_kedro.glm.variables import open_granule
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +38,8 @@ def read_granule(
         CorruptGranuleError: If the granule cannot be trusted in any of these levels.
         ArchiveError: If the machine could not read it, whatever is in it.
     """
+    from lightning_kedro.glm.variables import open_granule  # HDF5 where files are read
+
     with open_granule(source, name) as file:
         return GranuleLevels(
             flashes=take_flashes(file, name),

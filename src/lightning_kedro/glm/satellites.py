@@ -174,6 +174,12 @@ PLATFORMS: Final = tuple(SATELLITES)
 SLOTS: Final = ("east", "west")
 """The slots that the parameter ``satellite`` may name."""
 
+BOTH: Final = "both"
+"""What the parameter ``satellite`` calls both slots, merged: what both see counts once."""
+
+CHOICES: Final = (*PLATFORMS, *SLOTS, BOTH)
+"""All that the parameter ``satellite`` may be."""
+
 _SPELLING: Final = re.compile(r"g(?:oes)?[\s_-]*(\d{2})|(\d{2})", re.IGNORECASE)
 """How people write a satellite: ``g18``, ``GOES-18``, ``goes18``, ``18``."""
 
@@ -185,7 +191,8 @@ def read_satellite(text: str) -> str:
         text: What a person wrote.
 
     Returns:
-        The platform or the slot as the project writes it; ``text`` as it is if it is neither.
+        The platform, the slot or ``both`` as the project writes it; ``text`` as it is if it is
+        none of these.
 
     Example:
         >>> read_satellite("GOES-18"), read_satellite("goes west"), read_satellite("Himawari")
@@ -195,4 +202,4 @@ def read_satellite(text: str) -> str:
     if match is not None:
         return f"G{match[1] or match[2]}"
     slot = re.sub(r"^goes[\s_-]*", "", text.strip(), flags=re.IGNORECASE).lower()
-    return slot if slot in SLOTS else text
+    return slot if slot in (*SLOTS, BOTH) else text

@@ -6,7 +6,7 @@ For demonstration, tests and benchmarks without a network. Which flashes there a
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -21,7 +21,8 @@ from lightning_kedro.glm.granule import (
     floor_hour,
 )
 from lightning_kedro.glm.satellites import PLATFORMS
-from lightning_kedro.simulation.granule_writer import Era, GranuleContent, encode_granule
+from lightning_kedro.simulation.faults import FAULT_KINDS, NO_FAULTS, Faults
+from lightning_kedro.simulation.granule_writer import GranuleContent, encode_granule
 from lightning_kedro.simulation.observation import observe_hour
 from lightning_kedro.simulation.storms import hour_number, make_generator
 
@@ -34,46 +35,6 @@ REMAKE_LATENCY: Final = timedelta(seconds=30)
 
 _TAG_NAMES: Final = 4
 _TAG_FAULTS: Final = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Faults:
-    """What is wrong with an hour of a simulated archive, as happens in the real one.
-
-    Of each fault either how many granules have it (which ones follows from the seed, and no
-    granule has two) or which ones do (numbers in the hour, 0 to 179).
-
-    Attributes:
-        missing: Not in the archive.
-        truncated: Cut short: not a whole netCDF-4 file.
-        duplicated: Twice in the archive: first with half of its flashes, then, with a newer
-            creation time, with all of them.
-        empty: No flashes, groups or events, and 11 s long.
-        era: The era whose format to write, whatever the date.
-        compressed: Whether rows are compressed, as in files rewritten by others.
-    """
-
-    missing: int | tuple[int, ...] = 0
-    truncated: int | tuple[int, ...] = 0
-    duplicated: int | tuple[int, ...] = 0
-    empty: int | tuple[int, ...] = 0
-    era: Era | None = None
-    compressed: bool = False
-
-    def __post_init__(self) -> None:
-        """Take the era as a catalog gives it: a plain string."""
-        if self.era is None:
-            return
-        try:
-            object.__setattr__(self, "era", Era(self.era))
-        except ValueError as error:
-            eras = ", ".join(Era)
-            message = f"The format has no era {self.era!r}: choose one of {eras}, or none."
-            raise ParameterError(message) from error
-
-
-NO_FAULTS: Final = Faults()
-FAULT_KINDS: Final = ("missing", "truncated", "duplicated", "empty")
 
 
 def simulate_hour(

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_kedro.glm.granule import GRANULE_LENGTH, GRANULES_PER_HOUR
-from lightning_kedro.simulation.hour import NO_FAULTS, Faults, assign_faults, check_arguments
+from lightning_kedro.simulation.faults import NO_FAULTS, Faults
+from lightning_kedro.simulation.hour import assign_faults, check_arguments
 from lightning_kedro.simulation.observation import observe_hour
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ import pyarrow as pa
 from lightning_kedro import __version__
 from lightning_kedro.exceptions import NoFlashesError, NoResultError, ParameterError, StorageError
 from lightning_kedro.glm.orbital_slot import Segment, find_segments
-from lightning_kedro.glm.satellites import PLATFORMS, SLOTS
+from lightning_kedro.glm.satellites import BOTH, PLATFORMS, SLOTS
 from lightning_kedro.granules.series import arrow_schema
-from lightning_kedro.results import RESULT_TABLES, STORM_TABLES
+from lightning_kedro.results import KINDS, MAKERS, RESULT_TABLES
 from lightning_kedro.schemas import RESULT_KEY, TABLES
 from lightning_kedro.selection import EVERYWHERE, Region, Selection
 from lightning_kedro.store.database import transaction
@@ -34,7 +34,10 @@ if TYPE_CHECKING:
     import duckdb
     from shapely.geometry.base import BaseGeometry
 
-EXPORTED: Final = ("flashes", "clustered_flashes", "cluster_centers", "storms", "storm_flashes")
+EXPORTED: Final = (
+    *("flashes", "clustered_flashes", "cluster_centers", "storms", "storm_flashes"),
+    *("flash_matches", "flash_artifacts"),
+)
 """The tables with a place in every row."""
 
 BATCH_ROWS: Final = 100_000
@@ -169,7 +172,7 @@ def find_source(connection: "duckdb.DuckDBPyConnection", table: str, wanted: Wan
     """
     if table == "flashes":
         return _find_flashes(connection, wanted)
-    kind = RESULT_TABLES if table in RESULT_TABLES else STORM_TABLES
+    kind = next(kind for kind in KINDS if table in kind)
     row = _find_latest(connection, kind, wanted)
     condition = " AND ".join(f"{name} = ?" for name in RESULT_KEY)
     return Source(table, condition, tuple(row[name] for name in RESULT_KEY), _describe(table, row))
@@ -224,7 +227,7 @@ def _read_selection(row: dict[str, Any]) -> Selection:
         )
         raise NoResultError(message)
     start, end = (row[side].replace(tzinfo=UTC) for side in ("window_start", "window_end"))
-    if "+" in row["platform"] and row["satellite"] in SLOTS:
+    if "+" in row["platform"] and row["satellite"] in (*SLOTS, BOTH):
         segments = find_segments(row["satellite"], start, end)
     else:
         segments = tuple(Segment(name, start, end) for name in row["platform"].split("+"))
@@ -278,7 +281,7 @@ def _match(wanted: Wanted) -> tuple[list[str], list[Any]]:
 
 def _describe_missing(present: list[dict[str, Any]], kind: tuple[str, ...], wanted: Wanted) -> str:
     """What to say when there is no result like that: which ones there are."""
-    maker = "clustering" if kind is RESULT_TABLES else "storms"
+    maker = MAKERS[kind]
     of_what = f" for {wanted}" if str(wanted) else ""
     advice = f"run `kedro run --pipelines {maker}` for it first"
     if not present:

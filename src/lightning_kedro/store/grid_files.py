@@ -34,6 +34,9 @@ SUFFIX: Final = ".nc"
 EPOCH: Final = np.datetime64("2000-01-01T12:00:00", "us")
 """What times count from: as in GLM's files, noon."""
 
+FIELD_OF_VIEW: Final = "field_of_view"
+"""The variable that says which cells are seen."""
+
 _CHUNK: Final = 250
 """Rows and columns of a chunk, at most."""
 
@@ -83,6 +86,8 @@ def _write_file(path: Path, window: GriddedWindow) -> int:
         counts = file.createVariable("granule_count", "i4", ("time",))
         counts.long_name = "granules that could be read, of one every 20 s"
         counts.units = "1"
+        if window.see is not None:
+            _write_view(file, window.see(), dimensions)
         variables = {
             name: _create_variable(file, PRODUCTS[name], window, dimensions)
             for name in window.products
@@ -197,7 +202,9 @@ def _write_lat_lon(file: "netCDF4.Dataset", grid: LatLonGrid) -> tuple[str, str,
     mapping.setncatts(
         {
             "grid_mapping_name": "latitude_longitude",
-            "long_name": "where GLM's files place lightning: on the lightning ellipsoid",
+            "long_name": "where GLM's files place lightning: on the lightning ellipsoid"
+            if grid.raised is None
+            else "where lines of sight come down to the ground, or to cloud tops above it",
             "semi_major_axis": EARTH_RADIUS_KM * 1e3,
             "semi_minor_axis": POLAR_RADIUS_KM * 1e3,
         }
@@ -217,6 +224,34 @@ def _write(
     variable = file.createVariable(name, "f8", dimensions)
     variable.setncatts(attributes)
     variable[...] = values
+
+
+def _write_view(
+    file: "netCDF4.Dataset", seen: npt.NDArray[np.bool_], dimensions: tuple[str, str, str]
+) -> None:
+    """Which cells are seen: in the others the products' 0 does not mean that there was nothing."""
+    rows, columns = seen.shape
+    variable = file.createVariable(
+        FIELD_OF_VIEW,
+        "i1",
+        dimensions[1:],
+        zlib=True,
+        complevel=_LEVEL,
+        shuffle=True,
+        chunksizes=(min(_CHUNK, rows), min(_CHUNK, columns)),
+    )
+    is_fixed = dimensions[1] == "y"
+    variable.setncatts(
+        {
+            "long_name": "whether the cell's middle is in the field of view",
+            "flag_values": np.array([0, 1], np.int8),
+            "flag_meanings": "not_seen seen",
+            "grid_mapping": "goes_imager_projection" if is_fixed else "crs",
+            "comment": "A model of the view, close to the published coverage maps. Where it is 0, "
+            "cells are missing, not without lightning: mask products with it.",
+        }
+    )
+    variable[...] = seen.view(np.int8)
 
 
 def _create_variable(
@@ -249,6 +284,7 @@ def _create_variable(
             "units": units,
             "grid_mapping": "goes_imager_projection" if is_fixed else "crs",
             "cell_methods": product.cell_methods,
+            **({} if window.see is None else {"ancillary_variables": FIELD_OF_VIEW}),
             "comment": f"{product.comment} Where nothing was seen it is 0, the fill value.",
         }
     )

@@ -20,6 +20,7 @@ from lightning_kedro.granules.level_rows import COUNTS, TABLE_OF
 from lightning_kedro.granules.ports import LoadedStore
 from lightning_kedro.selection import Region, Selection
 from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS, connect, database_exists
+from lightning_kedro.store.group_areas import read_largest_areas
 from lightning_kedro.store.migration import is_ours
 from lightning_kedro.store.tables import TableHandle, open_table, read_where, table_columns
 
@@ -253,6 +254,10 @@ class GroupTable(PlacedTable):
 
     name = "groups"
     order = "time, platform, granule_start, group_id"
+
+    def read_largest_areas(self, selection: Selection) -> pa.Table:
+        """The largest group of each flash of a window; see ``group_areas``."""
+        return read_largest_areas(self.path, selection, self.lock_timeout)
 
 
 class EventTable(PlacedTable):

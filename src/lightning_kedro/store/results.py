@@ -1,10 +1,10 @@
 """Results in the database: replaced as a whole, read as a whole."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lightning_kedro.exceptions import NoResultError
-from lightning_kedro.results import KINDS, RESULT_TABLES, Result, find_kind
+from lightning_kedro.results import KINDS, MAKERS, RESULT_TABLES, Result, find_kind
 from lightning_kedro.schemas import RESULT_KEY, TABLES
 from lightning_kedro.selection import ResultKey, Selection
 from lightning_kedro.store.database import connect, transaction
@@ -40,7 +40,7 @@ class ResultTable(TableHandle):
             result = read_result(connection, selection, find_kind(self.table) or RESULT_TABLES)
             others = [] if result else _describe_others(connection, self.table, selection)
         if result is None:
-            maker = "clustering" if self.table == RESULT_TABLES[-1] else "storms"
+            maker = MAKERS[find_kind(self.table) or RESULT_TABLES]
             message = (
                 f"There is no result of {selection} yet: run `kedro run --pipelines {maker}` "
                 f"with the same parameters first. The last report is left as it is."
@@ -70,6 +70,14 @@ class ResultTable(TableHandle):
                 return None
             kind = find_kind(self.table) or RESULT_TABLES
             return _read_kind(connection, selection, kind, columns or {})
+
+    def find_row(self, selection: Selection) -> dict[str, Any] | None:
+        """Read the row of a result; None if there is none, or no such table yet."""
+        with connect(self.path, read_only=True, timeout=self.lock_timeout) as connection:
+            if not check_table(connection, self.table):
+                return None
+            rows = read_key(connection, self.table, selection).to_pylist()
+        return rows[0] if rows else None
 
     def read_identity(self, selection: Selection) -> str | None:
         """What names the result that is stored now of a selection; None if there is none."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Self
 from lightning_kedro.columns import COLUMNS, SIMULATED
 from lightning_kedro.exceptions import DatabaseBusyError, TableError
 from lightning_kedro.glm.levels import LEVELS
-from lightning_kedro.results import RESULT_TABLES, STORM_TABLES
+from lightning_kedro.results import MAKERS
 from lightning_kedro.schemas import KEY_DEFAULTS, RESULT_KEY, TABLES
 from lightning_kedro.selection import Selection
 from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS, connect, transaction
@@ -174,8 +174,7 @@ def _find_maker(table: str) -> str:
         if level.parent is not None
     }
     makers = {
-        **dict.fromkeys(RESULT_TABLES, "clustering"),
-        **dict.fromkeys(STORM_TABLES, "storms"),
+        **{name: maker for kind, maker in MAKERS.items() for name in kind},
         **asked,
     }
     return makers.get(table, "ingestion")

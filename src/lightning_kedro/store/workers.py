@@ -36,6 +36,7 @@ _PRELOADED: Final = [
     "lightning_kedro.store.series_files",
     "lightning_kedro.store.workers",
     "lightning_kedro.granules.tasks",
+    "lightning_kedro.glm.variables",
 ]
 """What workers need for reading an hour."""
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -9,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kedro.framework.hooks import hook_impl
 
-from lightning_kedro.exceptions import IncompleteRunError, TableError
+from lightning_kedro.exceptions import IncompleteRunError, NoFlashesError, TableError
 from lightning_kedro.parameters import check_parameters
 from lightning_kedro.project import FolderSession
-from lightning_kedro.selected_flashes import FLASH_COLUMNS, fingerprint_flashes, join_chunks
+from lightning_kedro.selected_flashes import fingerprint_flashes, read_flashes
 from lightning_kedro.selection import Selection
 from lightning_kedro.times import parse_utc
 from lightning_kedro.watching.health import INCOMPLETE, NEW, UNCHANGED, Lap, as_utc
@@ -82,7 +83,7 @@ class WindowJob:
     params: Mapping[str, Any]
     window: str = "1h"
     late: timedelta = timedelta(hours=1)
-    pipelines: Sequence[str] = (INGESTION, "storms", "clustering", "reporting")
+    pipelines: Sequence[str] = (INGESTION, "sky", "storms", "clustering", "reporting")
     keep: int = 3
     is_stopped: Callable[[], bool] = field(default=lambda: False)
     state: str = ""
@@ -233,7 +234,7 @@ class Seen:
         try:
             clustered = "clustering" not in pipelines or self._has_clusters(catalog, selection)
             return clustered and ("storms" not in pipelines or has_storms(catalog, selection))
-        except TableError:  # somebody has removed the table
+        except (TableError, NoFlashesError):  # somebody has removed them
             return False
 
     def _has_clusters(self, catalog: "Catalog", selection: Selection) -> bool:
@@ -249,18 +250,20 @@ def has_storms(catalog: "Catalog", selection: Selection) -> bool:
     if len(rows) != 1:
         return False
     looked_at = span(selection, rows[0]["look_start"], rows[0]["look_end"])
-    flashes = join_chunks(catalog.load("flashes").read(looked_at, FLASH_COLUMNS))
+    flashes = read_flashes(catalog.load("flashes"), looked_at)
     return bool(fingerprint_flashes(flashes) == rows[0]["flashes_fingerprint"])
 
 
 def look(catalog: "Catalog", selection: Selection) -> Seen:
     """See what the database holds of a selection."""
-    flashes = join_chunks(catalog.load("flashes").read(selection, FLASH_COLUMNS))
     columns = ("platform", "granule_start", "granule_end", "status", "flash_count")
     granules = catalog.load("granules").read(selection, columns)
-    fingerprint = fingerprint_flashes(flashes)
+    fingerprint, n_flashes = "", 0
+    with suppress(NoFlashesError):  # clustering and storms say it, if they are asked for
+        flashes = read_flashes(catalog.load("flashes"), selection)
+        fingerprint, n_flashes = fingerprint_flashes(flashes), flashes.num_rows
     digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
     digest.update(repr((selection.name, fingerprint, granules.to_pydict())).encode())
     ends = granules["granule_end"].to_pylist()
     newest = as_utc(max(ends)) if ends else None
-    return Seen(digest.hexdigest(), fingerprint, flashes.num_rows, newest)
+    return Seen(digest.hexdigest(), fingerprint, n_flashes, newest)

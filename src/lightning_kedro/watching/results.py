@@ -4,7 +4,6 @@ A window that moves has another result every minute. Of those a few are kept, of
 the watch gives them: no result that was made otherwise is touched.
 """
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -51,7 +50,4 @@ def drop_former(catalog: "CatalogProtocol[Any, Any]", selection: Selection, keep
 
 def span(like: Selection, start: datetime, end: datetime) -> Selection:
     """A selection with other edges, UTC without a time zone, as tables have them."""
-    first, *others = like.segments
-    segments = [replace(first, start=start.replace(tzinfo=UTC)), *others]
-    segments[-1] = replace(segments[-1], end=end.replace(tzinfo=UTC))
-    return replace(like, segments=tuple(segments))
+    return like.stretch(start.replace(tzinfo=UTC), end.replace(tzinfo=UTC))

@@ -128,6 +128,8 @@ class LatLonGrid(TargetGrid):
         degrees: Side of a cell, degrees.
         columns: How many, eastward; they may go once round the Earth.
         rows: How many, northward.
+        raised: What lines of sight are followed to instead of the lightning ellipsoid: the ground,
+            or an ellipsoid above it; None to leave lightning where the files place it.
     """
 
     west: float
@@ -135,15 +137,15 @@ class LatLonGrid(TargetGrid):
     degrees: float
     columns: int
     rows: int
+    raised: Ellipsoid | None = None
 
     def place(
-        self,
-        lat: FloatArray,
-        lon: FloatArray,
-        satellite_lon: float,  # noqa: ARG002
-        ellipsoid: Ellipsoid,  # noqa: ARG002
+        self, lat: FloatArray, lon: FloatArray, satellite_lon: float, ellipsoid: Ellipsoid
     ) -> tuple[FloatArray, FloatArray]:
         """As ``TargetGrid.place``; what is on the bounds of the box is inside, as in regions."""
+        if self.raised is not None:
+            x, y = project(lat, lon, satellite_lon, ellipsoid)
+            lat, lon = locate(x, y, satellite_lon, self.raised)
         column, row = self._to_columns(lon), (lat - self.south) / self.degrees
         return _close(column, self.columns), _close(row, self.rows)
 
@@ -151,7 +153,7 @@ class LatLonGrid(TargetGrid):
         self, x: FloatArray, y: FloatArray, satellite_lon: float, ellipsoid: Ellipsoid
     ) -> tuple[FloatArray, FloatArray]:
         """As ``TargetGrid.place_angles``: where lines of sight meet the lightning ellipsoid."""
-        lat, lon = locate(x, y, satellite_lon, ellipsoid)
+        lat, lon = locate(x, y, satellite_lon, self.raised or ellipsoid)
         # One turn for all corners of a polygon, that of the first.
         first = self._to_columns(lon[:, :1])
         column = first + (lon - lon[:, :1]) / self.degrees
@@ -211,7 +213,12 @@ def make_fixed_grid(sector: str, satellite_lon: float) -> FixedGrid:
 
 
 def make_lat_lon_grid(
-    west: float, south: float, east: float, north: float, degrees: float
+    west: float,
+    south: float,
+    east: float,
+    north: float,
+    degrees: float,
+    raised: Ellipsoid | None = None,
 ) -> LatLonGrid:
     """A grid of latitude and longitude; ``east`` at or below ``west`` is in the next turn.
 
@@ -221,7 +228,9 @@ def make_lat_lon_grid(
         east: Eastern bound, degrees east: moved eastward to a whole number of cells.
         north: Northern bound, degrees north: moved northward to a whole number of cells.
         degrees: Side of a cell, degrees.
+        raised: As in ``LatLonGrid``.
     """
     wide = east - west if east > west else east - west + TURN_DEG
     columns, rows = (round(np.ceil(side / degrees - 1e-9)) for side in (wide, north - south))
-    return LatLonGrid(west, south, degrees, min(columns, int(TURN_DEG / degrees + 1e-9)), rows)
+    columns = min(columns, int(TURN_DEG / degrees + 1e-9))
+    return LatLonGrid(west, south, degrees, columns, rows, raised)

@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
+import numpy.typing as npt
+
 from lightning_kedro.analysis.grids.building import Steps
 from lightning_kedro.analysis.grids.sums import CellSums
 from lightning_kedro.analysis.grids.target import TargetGrid
@@ -36,6 +39,7 @@ class GriddedWindow:
         facts: What the file says of itself besides, by name of the attribute: text and numbers.
         make: Makes the steps, in order: granules are read while it goes on, so that memory holds
             only those steps that are not finished.
+        see: Tells which cells are in the field of view, shape (rows, columns); None if nobody can.
     """
 
     name: str
@@ -44,6 +48,7 @@ class GriddedWindow:
     products: tuple[str, ...]
     facts: Mapping[str, Any]
     make: Callable[[], Iterator[FinishedStep]]
+    see: Callable[[], npt.NDArray[np.bool_]] | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """The same: nothing in it changes."""

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -11,8 +12,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from lightning_kedro.analysis.artifacts import SunAngles
 from lightning_kedro.analysis.grids.building import NO_STEP, GridBuilder, Lightning, Steps
+from lightning_kedro.analysis.grids.view import see_grid
 from lightning_kedro.analysis.grids.window import FinishedStep, GriddedWindow
+from lightning_kedro.analysis.parallax import follow_to_ground
 from lightning_kedro.exceptions import ArchiveError, CorruptGranuleError
 from lightning_kedro.glm.field_of_view import field_of_view
 from lightning_kedro.glm.flashes import MAX_DURATION, GranuleFlashes, read_flashes
@@ -25,7 +29,7 @@ from lightning_kedro.granules.creations import rank_creations
 from lightning_kedro.granules.ports import GranuleReader, RawGranules
 from lightning_kedro.granules.record import HourReport, StoredGranule
 from lightning_kedro.pipelines.grids.options import GridOptions
-from lightning_kedro.selection import Region, Selection
+from lightning_kedro.selection import LEAVE_OUT, Region, Selection
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +63,9 @@ def describe_window(
     grid, steps = options.make_grid(selection), options.make_steps(selection)
     work = _Gridding(granules.reader, report.wanted, selection, options, steps)
     facts = _describe(selection, options, report.wanted)
-    return GriddedWindow(options.name(selection), grid, steps, options.products, facts, work.run)
+    name = options.name(selection)
+    see = partial(see_grid, grid, selection.segments)
+    return GriddedWindow(name, grid, steps, options.products, facts, work.run, see)
 
 
 def _describe(
@@ -80,6 +86,8 @@ def _describe(
         "simulated": "true" if any(item.name.is_simulated for item in granules) else "false",
         "region": selection.key.region,
         "min_quality": selection.min_quality,
+        "place": selection.place,
+        "artifacts": selection.artifacts,
         "time_of": options.time_of,
         "split_pixels": options.split_pixels,
         "lightning_ellipsoid": f"equatorial and polar radius {', then '.join(ellipsoids)}",
@@ -171,15 +179,32 @@ class _Gridding:
         if self.selection.good_only:
             chosen &= flashes.quality_flag == 0
         if self.selection.region is not None:
-            chosen &= _is_within(flashes, self.selection.region)
+            chosen &= _is_within(*self._place(flashes, name), self.selection.region)
+        if self.selection.artifacts == LEAVE_OUT:
+            view = field_of_view(name.platform, name.start)
+            sun = SunAngles.measure(flashes.time, flashes.lat, flashes.lon, view.subpoint_lon)
+            chosen &= ~(sun.may_glint | sun.may_stray)
         return np.where(chosen, self.steps.number(times), NO_STEP)
 
+    def _place(
+        self, flashes: GranuleFlashes, name: GranuleName
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Where flashes are put, for the region: latitudes and longitudes, degrees."""
+        height_km = self.selection.cloud_top_km
+        lat, lon = flashes.lat.astype(np.float64), flashes.lon.astype(np.float64)
+        if height_km is None:
+            return lat, lon
+        stands = field_of_view(name.platform, name.start).subpoint_lon
+        return follow_to_ground(lat, lon, stands, lightning_ellipsoid(name.start), height_km)
 
-def _is_within(flashes: GranuleFlashes, region: Region) -> npt.NDArray[np.bool_]:
+
+def _is_within(
+    lat: npt.NDArray[np.float64], lon: npt.NDArray[np.float64], region: Region
+) -> npt.NDArray[np.bool_]:
     """Whether the centroids of flashes are in a box, bounds included, as in the database."""
-    east_of, west_of = flashes.lon >= region.west, flashes.lon <= region.east
+    east_of, west_of = lon >= region.west, lon <= region.east
     across = east_of | west_of if region.west > region.east else east_of & west_of
-    return np.asarray(across & (flashes.lat >= region.south) & (flashes.lat <= region.north))
+    return np.asarray(across & (lat >= region.south) & (lat <= region.north))
 
 
 def _to_numpy(time: datetime) -> np.datetime64:

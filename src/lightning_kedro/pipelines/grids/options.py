@@ -8,6 +8,7 @@ from lightning_kedro.analysis.grids.building import Steps
 from lightning_kedro.analysis.grids.target import TargetGrid, make_fixed_grid, make_lat_lon_grid
 from lightning_kedro.exceptions import ParameterError
 from lightning_kedro.glm.field_of_view import field_of_view
+from lightning_kedro.glm.lightning_ellipsoid import raise_ground
 from lightning_kedro.selection import Region, Selection
 
 LAT_LON: Final = "latlon"
@@ -61,12 +62,20 @@ class GridOptions:
         """The grid.
 
         Raises:
-            ParameterError: If the fixed grids of the window's satellites differ, or the imager
-                has no such sector where the satellite stands.
+            ParameterError: If both slots are asked for, the fixed grids of the window's satellites
+                differ, or the imager has no such sector where the satellite stands.
         """
+        if selection.is_merged:
+            message = (
+                "Parameter satellite: grids are of one slot, since extents of both cannot be "
+                "matched flash by flash: choose east or west, one run for each."
+            )
+            raise ParameterError(message)
         if self.domain == LAT_LON:
             box = selection.region or _see(selection)
-            return make_lat_lon_grid(box.west, box.south, box.east, box.north, self.degrees)
+            height_km = selection.cloud_top_km
+            raised = None if height_km is None else raise_ground(height_km)
+            return make_lat_lon_grid(box.west, box.south, box.east, box.north, self.degrees, raised)
         origins = {
             field_of_view(part.platform, when).center_lon
             for part in selection.segments

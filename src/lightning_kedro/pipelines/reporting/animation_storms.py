@@ -13,14 +13,14 @@ from lightning_kedro.pipelines.reporting.palette import DARK
 from lightning_kedro.pipelines.reporting.storm_scene import move_to_map
 from lightning_kedro.pipelines.reporting.storm_shapes import (
     StormShape,
-    follow_track,
-    split_labels,
-    trace_outline,
+    shape_storms,
+    trace_outlines,
 )
 from lightning_kedro.pipelines.reporting.storm_window import FIRST_ALGORITHM, StormWindow
 from lightning_kedro.pipelines.reporting.window import Times
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from matplotlib.path import Path
 
 EXPLAINED_LINES: Final = (
@@ -46,7 +46,7 @@ class StormLines:
 
     def __init__(
         self,
-        axes: Any,  # noqa: ANN401  (cartopy has no types)
+        axes: Any,  # noqa: ANN401  (Matplotlib's axes have no types)
         clustered: ClusteredWindow,
         storms: StormWindow,
         edges: Times,
@@ -58,13 +58,10 @@ class StormLines:
         self._outlines: list[list[FloatArray]] = [[] for _ in range(n_frames)]
         self._tracks: list[list[FloatArray]] = [[] for _ in range(n_frames)]
         self._jumps: list[list[FloatArray]] = [[] for _ in range(n_frames)]
-        centers = storms.storms[["lon", "lat"]].to_numpy(float)
         frame = count_frames(clustered.time, edges)
-        for storm, rows in enumerate(split_labels(storms.labels, min(len(storms), _MOST_STORMS))):
-            track, times = follow_track(storms, storm, centers[storm])
-            shape = StormShape(track, track, times)
-            self._trace_storm(clustered, shape, rows, frame[rows])
-            self._place_jumps(storms, storm, shape)
+        shapes = shape_storms(storms, clustered.lat, clustered.lon)[:_MOST_STORMS]
+        self._trace_storms(clustered, storms.labels, shapes, frame)
+        self._place_jumps(storms, shapes)
         self._add_artists()
 
     def _add_artists(self) -> None:
@@ -81,28 +78,38 @@ class StormLines:
         self._marks: Any = self._axes.scatter([], [], linewidths=0, antialiaseds=False, **jumps)
         self.artists: list[Any] = [*self._lines, self._marks]
 
-    def _trace_storm(
-        self, clustered: ClusteredWindow, shape: StormShape, rows: Counts, frame: Counts
+    def _trace_storms(
+        self,
+        clustered: ClusteredWindow,
+        labels: "npt.NDArray[np.int32]",
+        shapes: list[StormShape],
+        frame: Counts,
     ) -> None:
-        """Trace a storm's lines in each frame that has enough of its flashes, ``rows``."""
-        for index in np.unique(frame).tolist():
-            mine = rows[frame == index]
-            if mine.size < _FEWEST_OUTLINED:
-                continue
-            ring = trace_outline(clustered.lat[mine], clustered.lon[mine], shape.track[0])
+        """Trace the storms' lines in each frame that has enough of their flashes."""
+        n_frames = len(self._outlines)
+        shown = np.flatnonzero((labels >= 0) & (labels < len(shapes)))
+        parts = labels[shown].astype(np.int64) * n_frames + frame[shown]
+        enough = np.bincount(parts, minlength=1) >= _FEWEST_OUTLINED
+        shown, parts = shown[enough[parts]], parts[enough[parts]]
+        traced, group = np.unique(parts, return_inverse=True)
+        middles = np.array([shape.track[0] for shape in shapes])[traced // n_frames]
+        rings = trace_outlines(clustered.lat[shown], clustered.lon[shown], group, middles)
+        for part, ring in zip(traced.tolist(), rings, strict=True):
+            storm, index = divmod(part, n_frames)
             self._outlines[index].append(grow_ring(self._axes, move_to_map(ring, self._extent)))
+            shape = shapes[storm]
             way = shape.track[shape.times < self._edges[index + 1]]
             if len(way) > 1:
                 self._tracks[index].append(move_to_map(way, self._extent))
 
-    def _place_jumps(self, storms: StormWindow, storm: int, shape: StormShape) -> None:
-        """Put a storm's jumps into their frames."""
-        jumps = storms.list_jumps(FIRST_ALGORITHM, slice(storm, storm + 1))
+    def _place_jumps(self, storms: StormWindow, shapes: list[StormShape]) -> None:
+        """Put the storms' jumps into their frames."""
+        jumps = storms.list_jumps(FIRST_ALGORITHM, slice(len(shapes)))
         moments = np.array([jump["jump_time"] for jump in jumps], dtype="datetime64[us]")
         frames = count_frames(moments, self._edges).tolist()
-        for moment, index in zip(moments, frames, strict=True):
-            place = move_to_map(shape.place_at(moment)[None], self._extent)[0]
-            self._jumps[index].append(place)
+        for jump, moment, index in zip(jumps, moments, frames, strict=True):
+            place = shapes[jump["storm"]].place_at(moment)[None]
+            self._jumps[index].append(move_to_map(place, self._extent)[0])
 
     def show(self, index: int) -> None:
         """Take the lines of a frame."""

@@ -11,6 +11,7 @@ from lightning_kedro.pipelines.reporting.cluster_map import ClusteredWindow, nam
 from lightning_kedro.pipelines.reporting.flash_rate import FlashRate, name_rate, share_covered
 from lightning_kedro.pipelines.reporting.k_evaluation import explain_choice, warn_of_range
 from lightning_kedro.pipelines.reporting.reported import ReportedResult
+from lightning_kedro.pipelines.reporting.sky_findings import note_sky
 from lightning_kedro.pipelines.reporting.window import (
     Window,
     count_flashes,
@@ -57,6 +58,7 @@ def gather_findings(reported: ReportedResult) -> Findings:
         *_note_granules(reported.granules),
         *_note_coverage(reported.coverage, reported.window),
         *_note_flags(reported.flags),
+        *note_sky(reported),
         *_note_method(reported.row),
     ]
     if clustered.simulated:

@@ -176,7 +176,7 @@ def _pack_layer(name: str) -> dict[str, Any]:
     """A layer's rings or lines, one after the other, in ninetieths of a degree."""
     import shapely
 
-    shapes = np.array(read_layer(name), dtype=object)
+    shapes = read_layer(name)
     if name in _AREAS:
         shapes = shapes[shapely.area(shapes) > _SMALLEST_ISLAND]
         parts = shapely.get_rings(shapes)

@@ -23,6 +23,7 @@ def list_storms(clustered: ClusteredWindow, storms: StormWindow) -> list[dict[st
     shapes = shape_storms(storms, clustered.lat, clustered.lon)
     start = np.datetime64(clustered.window.start, "us")
     rows = storms.list_storms(len(shapes))
+    jumps = _list_jumps(storms, len(shapes), start)
     return [
         {
             "number": rank,
@@ -33,7 +34,7 @@ def list_storms(clustered: ClusteredWindow, storms: StormWindow) -> list[dict[st
             "outline": _round(shape.outline),
             "track": _list_track(shape, start),
             **_list_series(storms, rank, start),
-            "jumps": _list_jumps(storms, rank, start),
+            "jumps": jumps[rank],
         }
         for rank, (row, shape) in enumerate(zip(rows, shapes, strict=True))
     ]
@@ -70,12 +71,13 @@ def _list_series(storms: StormWindow, storm: int, start: np.datetime64) -> dict[
     }
 
 
-def _list_jumps(storms: StormWindow, storm: int, start: np.datetime64) -> list[list[Any]]:
-    """Time (ms), algorithm, rate, DFRDT and sigma of each jump."""
-    jumps = storms.list_jumps(storms=slice(storm, storm + 1))
+def _list_jumps(storms: StormWindow, count: int, start: np.datetime64) -> list[list[list[Any]]]:
+    """Time (ms), algorithm, rate, DFRDT and sigma of each jump of each of the first storms."""
+    jumps = storms.list_jumps(storms=slice(count))
     times = np.array([jump["jump_time"] for jump in jumps], dtype="datetime64[us]")
     numbers = ("jump_rate_per_minute", "dfrdt", "sigma")
-    return [
-        [time, jump["algorithm"], *(round(jump[name], 3) for name in numbers)]
-        for time, jump in zip(_to_milliseconds(times, start), jumps, strict=True)
-    ]
+    listed: list[list[list[Any]]] = [[] for _ in range(count)]
+    for time, jump in zip(_to_milliseconds(times, start), jumps, strict=True):
+        rounded = [round(jump[name], 3) for name in numbers]
+        listed[jump["storm"]].append([time, jump["algorithm"], *rounded])
+    return listed

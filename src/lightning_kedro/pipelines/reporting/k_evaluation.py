@@ -1,7 +1,6 @@
 """The evaluation of k: elbow and silhouette side by side, and the choice in plain words."""
 
 from dataclasses import dataclass
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -22,19 +21,9 @@ from lightning_kedro.pipelines.reporting.window import (
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-    from plotly.graph_objects import Figure as PlotlyFigure
 
 ELBOW_BOX: Final = (0.075, 0.10, 0.395, 0.62)
 SILHOUETTE_BOX: Final = (0.575, 0.10, 0.395, 0.62)
-
-CHART_LINE: Final = "#3b82f6"
-"""Reads on white and on black: Kedro-Viz has a light and a dark theme."""
-
-CHART_GRID: Final = "rgba(128, 128, 128, 0.3)"
-CHART_TEXT: Final = "#808080"
-
-CHART_LINE_LETTERS: Final = 64
-"""The chart is first shown in a panel of 400 pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,47 +195,3 @@ def _mark_other(axes: Any, k: int, value: float, recommended: str) -> None:  # n
         zorder=6,
         path_effects=[withStroke(linewidth=3.5, foreground=LIGHT.page)],
     )
-
-
-def chart_evaluation(evaluation: Evaluation, words: Words) -> "PlotlyFigure":
-    """The same as a Plotly chart, for Kedro-Viz."""
-    from plotly.subplots import make_subplots
-
-    spread, name = evaluation.spread
-    # Named beside the axes: in its panel Kedro-Viz leaves no room between title and curves.
-    units = ("elbow: RMS km" if "km" in name else "elbow: inertia", "silhouette")
-    figure = make_subplots(cols=2, horizontal_spacing=0.16)
-    series = (
-        (evaluation.curve["k"], spread),
-        (evaluation.scores["k"], evaluation.scores["silhouette_coefficient"]),
-    )
-    for column, (ks, values) in enumerate(series, start=1):
-        figure.add_scatter(
-            x=ks.tolist(),
-            y=values.tolist(),
-            mode="lines+markers",
-            line_color=CHART_LINE,
-            hovertemplate="k = %{x}: %{y:.4g}<extra></extra>",
-            row=1,
-            col=column,
-        )
-    if evaluation.selection is not None:
-        chosen = int(evaluation.selection["k"])
-        figure.add_vline(x=chosen, line_color=LIGHT.accent, line_dash="dash")
-    sentence = explain_choice(evaluation) or words.empty
-    lines = [words.subtitle, *wrap(sentence, CHART_LINE_LETTERS)]
-    title = f"{words.title}<br><sup>{'<br>'.join(lines)}</sup>"
-    top = 75 + 18 * len(lines)
-    figure.update_layout(
-        title={"text": title, "yref": "container", "y": 0.97, "yanchor": "top"},
-        showlegend=False,
-        template="plotly_white",
-        margin={"t": top, "l": 50, "r": 20, "b": 40},
-    )
-    # Kedro-Viz gives its theme to the first axes only: the others need colors for both themes.
-    look = {"gridcolor": CHART_GRID, "zerolinecolor": CHART_GRID, "color": CHART_TEXT}
-    figure.update_xaxes(title="k", tickfont_size=10, title_font_size=11, **look)
-    figure.update_yaxes(tickfont_size=10, title_font_size=11, title_standoff=4, nticks=6, **look)
-    for column, unit in enumerate(units, start=1):
-        figure.update_yaxes(title_text=unit, row=1, col=column)
-    return figure

@@ -30,7 +30,7 @@ _NAME_PADDING: Final = 2.0  # points between a name and the numbers near it
 
 
 def label_clusters(
-    axes: Any,  # noqa: ANN401  (cartopy has no types)
+    axes: Any,  # noqa: ANN401  (Matplotlib's axes have no types)
     clustered: "ClusteredWindow",
     extent: "Extent",
     theme: Theme,
@@ -196,5 +196,8 @@ def _overlap(
     tries: FloatArray, half: FloatArray, others: FloatArray, halves: FloatArray
 ) -> npt.NDArray[np.int64]:
     """How many rectangles each of some places of a rectangle would touch."""
-    near = np.abs(tries[:, None] - others) < half + halves
-    return np.asarray(near.all(axis=2).sum(axis=1), dtype=np.int64)
+    reach = np.broadcast_to(half + halves, others.shape)
+    (x, y), (other_x, other_y), (wide, high) = tries.T, others.T, reach.T
+    near = np.abs(x[:, None] - other_x) < wide
+    near &= np.abs(y[:, None] - other_y) < high
+    return np.asarray(np.count_nonzero(near, axis=1), dtype=np.int64)

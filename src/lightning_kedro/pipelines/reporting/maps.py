@@ -1,6 +1,7 @@
 """Maps: what part of the Earth to show, in one piece, and the layers beneath the flashes."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -12,6 +13,7 @@ from lightning_kedro.pipelines.reporting.palette import Theme
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.path import Path
 
 _TURN: Final = 360.0
 _ROUNDS: Final = 20
@@ -21,6 +23,8 @@ _SMALLEST_HEIGHT: Final = 5.0  # degrees: a single flash is shown with what lies
 _MARGIN: Final = 0.05  # of the longer side, on every side
 _WIDEST_MARGIN: Final = 2.5  # degrees
 _MOST_TICKS: Final = 7
+_MOST_TRACED: Final = 5 * 16  # the layers of all maps of a result, with its views close up
+_LINE: Final = 1  # shapely's number of the type
 _STEPS: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0)
 
 
@@ -116,8 +120,11 @@ def _fit(extent: Extent, aspect: float) -> Extent:
 
 def add_map(
     figure: "Figure", box: tuple[float, float, float, float], extent: Extent, theme: Theme
-) -> Any:  # noqa: ANN401  (cartopy has no types)
+) -> Any:  # noqa: ANN401  (matplotlib's axes are half without types)
     """Add a map to a figure: land, lakes, states, borders, coastline, meridians and parallels.
+
+    Longitude and latitude are drawn as they are, so that plain axes do: those of cartopy carry a
+    projection that changes nothing here, and take a third of a second to import.
 
     Args:
         figure: The figure.
@@ -126,20 +133,19 @@ def add_map(
         theme: The colors.
 
     Returns:
-        Cartopy axes whose x is degrees east of ``extent.middle`` and whose y is latitude.
+        Axes whose x is degrees east of ``extent.middle`` and whose y is latitude.
     """
-    from cartopy.crs import PlateCarree
+    from matplotlib.collections import PathCollection
 
-    projection = PlateCarree(central_longitude=extent.middle)
-    axes: Any = figure.add_axes(box, projection=projection)
+    axes: Any = figure.add_axes(box)
     half = (extent.east - extent.west) / 2.0
     axes.set_xlim(-half, half)
     axes.set_ylim(extent.south, extent.north)
     axes.set_aspect(1.0 / max(extent.stretch, 0.3), anchor="W")
     axes.set_facecolor(theme.sea)
     for name, look in _layer_looks(theme).items():
-        shapes = cut_layer(name, extent)
-        axes.add_geometries(shapes, crs=projection, **look)
+        layer = PathCollection([trace_layer(name, extent)], **look)
+        axes.add_collection(layer, autolim=False)
     _add_graticule(axes, extent, theme)
     return axes
 
@@ -157,6 +163,38 @@ def _layer_looks(theme: Theme) -> dict[str, dict[str, Any]]:
     }
 
 
+@lru_cache(maxsize=_MOST_TRACED)
+def trace_layer(name: str, extent: Extent) -> "Path":
+    """The part of a layer that an extent shows, as a single path: one stroke of the pen.
+
+    The pictures of a result show one extent, so that what was cut for one of them is kept.
+
+    Args:
+        name: A layer of the basemap.
+        extent: What is shown.
+
+    Returns:
+        A read-only path, x in degrees east of ``extent.middle``. Outlines of areas run against the
+        clock and holes with it, so that holes stay empty.
+    """
+    import shapely
+    from matplotlib.path import Path
+
+    pieces = shapely.get_parts(np.array(cut_layer(name, extent), dtype=object))
+    rings, polygons = shapely.get_rings(pieces, return_index=True)
+    is_hole = np.diff(polygons, prepend=-1) == 0
+    wrong = shapely.is_ccw(rings) == is_hole
+    rings[wrong] = shapely.reverse(rings[wrong])
+    lines = np.concatenate([rings, pieces[shapely.get_type_id(pieces) == _LINE]])
+    points = shapely.get_coordinates(lines)
+    lengths = shapely.get_num_coordinates(lines)
+    codes = np.full(len(points), Path.LINETO, dtype=Path.code_type)
+    ends = np.cumsum(lengths)
+    codes[ends - lengths] = Path.MOVETO
+    codes[ends[: rings.size] - 1] = Path.CLOSEPOLY
+    return Path(points, codes, readonly=True)
+
+
 def cut_layer(name: str, extent: Extent) -> list[Any]:
     """The part of a layer that an extent shows.
 
@@ -165,21 +203,23 @@ def cut_layer(name: str, extent: Extent) -> list[Any]:
         extent: What is shown.
 
     Returns:
-        Shapely geometries, x in degrees east of ``extent.middle``.
+        Shapely geometries, x in degrees east of ``extent.middle``: lines, or polygons, single or
+        multiple.
     """
     import shapely
 
     half = (extent.east - extent.west) / 2.0
-    shapes = np.array(read_layer(name), dtype=object)
+    shapes = read_layer(name)
     bounds = shapely.bounds(shapes)
     pieces: list[Any] = []
     for turn in (-_TURN, 0.0, _TURN):
         shift = turn - extent.middle
         seen = (bounds[:, 0] + shift < half) & (bounds[:, 2] + shift > -half)
         seen &= (bounds[:, 1] < extent.north) & (bounds[:, 3] > extent.south)
-        moved = shapely.transform(shapes[seen], lambda xy, by=shift: xy + np.array([by, 0.0]))
-        cut = shapely.clip_by_rect(moved, -half, extent.south, half, extent.north)
-        pieces.extend(cut[~shapely.is_empty(cut)])
+        sides = (-half - shift, extent.south, half - shift, extent.north)
+        cut = shapely.clip_by_rect(shapes[seen], *sides)
+        cut = cut[~shapely.is_empty(cut)]
+        pieces.extend(shapely.transform(cut, lambda xy, by=shift: xy + np.array([by, 0.0])))
     return pieces
 
 
@@ -193,7 +233,7 @@ def _add_graticule(axes: Any, extent: Extent, theme: Theme) -> None:  # noqa: AN
     axes.set_yticklabels([name_parallel(value) for value in lat])
     axes.grid(color=theme.grid, linewidth=0.7, zorder=1.1)
     axes.tick_params(colors=theme.quiet, labelsize=10, length=0, pad=6)
-    axes.spines["geo"].set_visible(False)
+    axes.spines[:].set_visible(False)
 
 
 def _choose_ticks(low: float, high: float) -> FloatArray:

@@ -12,6 +12,7 @@ from lightning_kedro.pipelines.reporting import (
     cluster_map,
     density_map,
     flash_rate,
+    k_chart,
     k_evaluation,
     report,
     storm_map,
@@ -36,8 +37,11 @@ def select_result(
     storm_selection: ResultTable,
     selection: Mapping[str, Any],
     run_time: str,
+    sky_selection: ResultTable | None = None,
 ) -> ReportedResult:
     """Read the result of the run's selection, with its storms and what its window is covered by.
+
+    How its flashes were seen is read too, where the pipeline ``sky`` has looked at that.
 
     Raises:
         NoResultError: If there is none: the last report is left as it is. Without storms the
@@ -46,7 +50,8 @@ def select_result(
     selected = Selection.from_plain(selection)
     result = k_selection.read_result(selected)
     storms = storm_selection.find_result(selected, {"storm_flashes": STORM_FLASH_COLUMNS})
-    return prepare(result, run_time, storms)
+    sky = None if sky_selection is None else sky_selection.find_row(selected)
+    return prepare(result, run_time, storms, sky)
 
 
 def map_clusters(reported: ReportedResult) -> Drawing:
@@ -99,7 +104,7 @@ def plot_k_evaluation(reported: ReportedResult) -> tuple[Drawing, Drawing]:
     evaluation = reported.evaluation
     words = k_evaluation.describe_evaluation(evaluation)
     picture = render_png(k_evaluation.draw_evaluation(evaluation, words), words)
-    chart = k_evaluation.chart_evaluation(evaluation, words).to_json()
+    chart = k_chart.chart_evaluation(evaluation, words)
     return Drawing(reported.source, picture), Drawing(reported.source, chart.encode("utf-8"))
 
 

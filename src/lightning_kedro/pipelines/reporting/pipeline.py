@@ -51,7 +51,7 @@ def create_pipeline() -> Pipeline:
     evaluated = ["drawn_k_evaluation", "drawn_k_evaluation_chart"]
     return Pipeline(
         [
-            Node(select_result, [*_SELECTED], _REPORTED, name="select_result"),
+            Node(select_result, [*_SELECTED, "sky_selection"], _REPORTED, name="select_result"),
             Node(map_storms, _REPORTED, "drawn_storm_map", name="storm_map"),
             Node(plot_storm_series, _REPORTED, "drawn_storm_series", name="storm_series"),
             Node(map_clusters, _REPORTED, "drawn_cluster_map", name="cluster_map"),

@@ -21,6 +21,7 @@ from lightning_kedro.pipelines.reporting.palette import DARK
 from lightning_kedro.pipelines.reporting.reported import ReportedResult
 from lightning_kedro.pipelines.reporting.storm_findings import explain_jumps, gather_storms
 from lightning_kedro.publication import Fact, Publication
+from lightning_kedro.sky_words import describe_place
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -35,7 +36,7 @@ _CAPTIONS: Final = {
     "k_evaluation": "Which number of clusters was chosen, and what the evaluators say.",
 }
 
-_SCRIPTS: Final = ("basemap.js", "chart.js", "storms.js", "map.js", "report.js", "pictures.js")
+SCRIPTS: Final = ("basemap.js", "chart.js", "storms.js", "map.js", "report.js", "pictures.js")
 
 PICTURES: Final = tuple(_CAPTIONS)
 """The pictures in the order in which the report shows them."""
@@ -117,7 +118,7 @@ def shrink(picture: bytes) -> bytes:
 
     target = io.BytesIO()
     with Image.open(io.BytesIO(picture)) as image:
-        image.convert("RGB").reduce(4).save(target, "PNG", optimize=True)
+        image.convert("RGB").reduce(4).save(target, "PNG")
     return target.getvalue()
 
 
@@ -151,11 +152,12 @@ def write_html(reported: ReportedResult, pictures: Mapping[str, bytes]) -> str:
         pictures=embed_pictures(pictures),
         options=list_options(reported.row),
         origin=describe_origin(reported.row),
+        place=describe_place(reported.window.selection.place),
         name=reported.window.selection.name,
         colours=[DARK.clusters[colour] for colour in clustered.colours],
         style=_trust(read_template("report.css")),
         map=_trust(read_template("map.html")),
-        script=_trust("\n".join(read_template(name) for name in _SCRIPTS)),
+        script=_trust("\n".join(read_template(name) for name in SCRIPTS)),
         data=_trust(collect_map_data(clustered, reported.storms, reported.rate.gaps)),
     )
 

@@ -1,7 +1,7 @@
 """A result as the pictures take it: read once, by the first node of reporting."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
@@ -10,6 +10,7 @@ from lightning_kedro.exceptions import PartialRunError
 from lightning_kedro.pipelines.reporting.cluster_map import ClusteredWindow, read_clustered
 from lightning_kedro.pipelines.reporting.flash_rate import FlashRate, measure_rate
 from lightning_kedro.pipelines.reporting.k_evaluation import Evaluation
+from lightning_kedro.pipelines.reporting.storm_shapes import Shapes, shape_storms
 from lightning_kedro.pipelines.reporting.storm_window import StormWindow, read_storms
 from lightning_kedro.pipelines.reporting.window import Window, is_simulated, pick_granules
 from lightning_kedro.results import Result
@@ -37,6 +38,10 @@ class ResultTable(Protocol):
         """The tables of a result, of some only some columns; None if there is none."""
         ...
 
+    def find_row(self, selection: Selection) -> Mapping[str, Any] | None:
+        """The row of a result alone; None if there is none."""
+        ...
+
     def read_identity(self, selection: Selection) -> str | None:
         """What names the result that is stored now of a selection; None if there is none."""
         ...
@@ -57,6 +62,7 @@ class ReportedResult:
         storms: The storms of the same flashes, or why there are none.
         identity: What names this very result.
         selected_at: When the run that read it began, ISO 8601; "" if that does not matter.
+        sky: The row of ``sky_selection``: how the same flashes were seen; None if nobody looked.
     """
 
     clustered: ClusteredWindow
@@ -69,6 +75,7 @@ class ReportedResult:
     storms: StormWindow
     identity: str
     selected_at: str = ""
+    sky: Mapping[str, Any] | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """The result itself: it never changes."""
@@ -141,13 +148,19 @@ def check_stands(reported: ReportedResult, stored: str | None, storms: str) -> N
         raise PartialRunError(message)
 
 
-def prepare(result: Result, selected_at: str = "", storms: Result | None = None) -> ReportedResult:
+def prepare(
+    result: Result,
+    selected_at: str = "",
+    storms: Result | None = None,
+    sky: Mapping[str, Any] | None = None,
+) -> ReportedResult:
     """Make of a result's tables what the pictures take.
 
     Args:
         result: The result.
         selected_at: When the run began.
         storms: The storms of the same selection, if they have been looked for.
+        sky: The row of ``sky_selection`` of the same selection, if there is one.
     """
     tables = result.tables
     selection = result.selection
@@ -159,6 +172,8 @@ def prepare(result: Result, selected_at: str = "", storms: Result | None = None)
     clustered = read_clustered(
         flashes, to_frame(tables["cluster_centers"]), window, simulated=simulated
     )
+    found = read_storms(storms, flashes)
+    shapes = Shapes.join(shape_storms(found, clustered.lat, clustered.lon))
     return ReportedResult(
         clustered,
         _read_evaluation(result, window, simulated=simulated),
@@ -167,9 +182,10 @@ def prepare(result: Result, selected_at: str = "", storms: Result | None = None)
         granules,
         to_frame(tables["coverage"]),
         result.row,
-        read_storms(storms, flashes),
+        replace(found, shapes=shapes),
         result.identity,
         selected_at,
+        sky,
     )
 
 

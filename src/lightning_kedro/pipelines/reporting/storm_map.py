@@ -133,8 +133,8 @@ def _add_view(
     axes = add_map(figure, box, extent, LIGHT)
     axes.set_xticks([])
     axes.set_yticks([])
-    axes.spines["geo"].set_visible(True)
-    axes.spines["geo"].set(edgecolor=LIGHT.border, linewidth=0.8)
+    axes.spines[:].set_visible(True)
+    axes.spines[:].set(edgecolor=LIGHT.border, linewidth=0.8)
     axes.set_aspect("auto")
     scene.draw(axes, extent, 1.5)
     scene.number(axes, extent, but=rank)
@@ -154,7 +154,7 @@ def _add_view(
     figure.text(right, top + 0.005, f"{motion}{mark}", color=LIGHT.quiet, va="bottom", **look)
 
 
-def _add_scale(axes: Any, extent: Extent) -> None:  # noqa: ANN401  (cartopy has no types)
+def _add_scale(axes: Any, extent: Extent) -> None:  # noqa: ANN401  (Matplotlib's axes have no types)
     """A bar of a round length in the lower left corner."""
     from matplotlib.patheffects import withStroke
 

@@ -41,6 +41,9 @@ class Scene:
         storms: Its storms.
         shapes: Outlines and tracks of the storms with the most flashes.
         kin: Lines from storm to storm where they parted or met, shape (2, 2) each.
+        jumps: Which storm's lightning jumped, and where it was, longitude and latitude, degrees.
+        boxes: Longitude of the first point, and west, south, east and north of each outline, shape
+            (m, 5), degrees.
         n_numbered: How many storms have numbers.
     """
 
@@ -48,6 +51,8 @@ class Scene:
     storms: StormWindow
     shapes: Sequence[StormShape]
     kin: Sequence[FloatArray]
+    jumps: Sequence[tuple[int, FloatArray]]
+    boxes: FloatArray
     n_numbered: int
 
     @classmethod
@@ -58,8 +63,12 @@ class Scene:
         shapes: Sequence[StormShape],
         n_numbered: int,
     ) -> "Scene":
-        """Link the storms with their kin."""
-        return cls(clustered, storms, shapes, link_kin(storms, shapes), n_numbered)
+        """Find what all maps show: lines between kin, places of jumps, the outlines' boxes."""
+        jumps = place_jumps(storms, shapes)
+        lines = [shape.outline for shape in shapes]
+        ends = [(line[0, 0], *line.min(axis=0), *line.max(axis=0)) for line in lines]
+        boxes = np.array(ends).reshape(-1, 5)
+        return cls(clustered, storms, shapes, link_kin(storms, shapes), jumps, boxes, n_numbered)
 
     def draw(self, axes: Any, extent: Extent, weight: float, *, is_far: bool = False) -> None:  # noqa: ANN401
         """Draw everything that an extent shows.
@@ -73,7 +82,7 @@ class Scene:
         """
         axes.apply_aspect()
         add_flashes(axes, self.clustered, self.storms, extent)
-        seen = [rank for rank, shape in enumerate(self.shapes) if is_seen(shape.outline, extent)]
+        seen = np.flatnonzero(are_seen(self.boxes, extent)).tolist()
         self._add_outlines(axes, extent, seen, weight)
         self._add_tracks(axes, extent, seen, weight)
         self._add_jumps(axes, extent, weight, self.n_numbered if is_far else len(self.shapes))
@@ -107,7 +116,9 @@ class Scene:
                 add_head(axes, track, 3.5 + 3.5 * weight if strong else 3.0 + 2.0 * weight)
 
     def _add_jumps(self, axes: Any, extent: Extent, weight: float, n_storms: int) -> None:  # noqa: ANN401
-        places = [move_to_map(place[None], extent)[0] for place in place_jumps(self, n_storms)]
+        places = [
+            move_to_map(place[None], extent)[0] for storm, place in self.jumps if storm < n_storms
+        ]
         if places:
             x, y = np.array(places).T
             look: dict[str, Any] = {"marker": "^", "s": 15.0 * weight**2, "c": LIGHT.accent}
@@ -132,10 +143,10 @@ class Scene:
             add_numbers(axes, places, ranks, avoided, LIGHT, is_far=True)
 
 
-def place_jumps(scene: Scene, n_storms: int) -> list[FloatArray]:
-    """Where the first storms were when their lightning jumped, longitude and latitude, degrees."""
-    jumps = scene.storms.list_jumps(FIRST_ALGORITHM, slice(n_storms))
-    return [scene.shapes[jump["storm"]].place_at(jump["jump_time"]) for jump in jumps]
+def place_jumps(storms: StormWindow, shapes: Sequence[StormShape]) -> list[tuple[int, FloatArray]]:
+    """Which storms' lightning jumped, and where they were, longitude and latitude, degrees."""
+    jumps = storms.list_jumps(FIRST_ALGORITHM, slice(len(shapes)))
+    return [(jump["storm"], shapes[jump["storm"]].place_at(jump["jump_time"])) for jump in jumps]
 
 
 def move_to_map(places: FloatArray, extent: Extent) -> FloatArray:
@@ -144,12 +155,21 @@ def move_to_map(places: FloatArray, extent: Extent) -> FloatArray:
     return np.asarray(places + np.array([shift, 0.0]))
 
 
-def is_seen(line: FloatArray, extent: Extent) -> bool:
-    """Whether a line's box touches an extent."""
-    x, y = move_to_map(line, extent).T
+def are_seen(boxes: FloatArray, extent: Extent) -> npt.NDArray[np.bool_]:
+    """Whether lines' boxes touch an extent, each where ``move_to_map`` moves its line.
+
+    Args:
+        boxes: Longitude of the first point, west, south, east and north, shape (m, 5), degrees.
+        extent: What a map shows.
+
+    Returns:
+        Shape (m,).
+    """
+    first, west, south, east, north = boxes.T
+    shift = extent.unwind(first) - first - extent.middle
     half = (extent.east - extent.west) / 2.0
-    beside = x.min() > half or x.max() < -half
-    return not (beside or y.min() > extent.north or y.max() < extent.south)
+    beside = (west + shift > half) | (east + shift < -half)
+    return np.asarray(~(beside | (south > extent.north) | (north < extent.south)))
 
 
 def is_inside(place: FloatArray, extent: Extent) -> bool:
@@ -184,7 +204,7 @@ def _make_head() -> "Path":
 
 
 def add_flashes(
-    axes: Any,  # noqa: ANN401  (cartopy has no types)
+    axes: Any,  # noqa: ANN401  (Matplotlib's axes have no types)
     clustered: ClusteredWindow,
     storms: StormWindow,
     extent: Extent,
@@ -193,16 +213,18 @@ def add_flashes(
 
     Flashes of a storm that fall on one dot are drawn once, with the time of the latest.
     """
+    import pandas as pd
+
     x = extent.unwind(clustered.lon) - extent.middle
     half = (extent.east - extent.west) / 2.0
     inside = (np.abs(x) <= half) & (clustered.lat >= extent.south) & (clustered.lat <= extent.north)
     scale = _GRAIN / (2.0 * half)
-    order = np.lexsort((clustered.time, storms.labels >= 0))[::-1]
-    order = order[inside[order]]
-    cells = [np.floor(value[order] * scale).astype(np.int64) for value in (clustered.lat, x)]
-    dots = np.column_stack([*cells, storms.labels[order]])
-    _, latest = np.unique(dots, axis=0, return_index=True)
-    shown = order[np.sort(latest)[::-1]]
+    (shown,) = np.nonzero(inside)
+    order = shown[np.lexsort((clustered.time[shown], storms.labels[shown] >= 0))[::-1]]
+    row, column = (np.floor(value[order] * scale).astype(np.int64) for value in (clustered.lat, x))
+    # As numbers: of rows np.unique would compare the bytes.
+    dots = (row * 4 * _GRAIN + column) * (len(storms) + 1) + storms.labels[order]
+    shown = order[~pd.Series(dots).duplicated().to_numpy()][::-1]
     lone = storms.labels[shown] < 0
     base = 5.0 * np.sqrt(_SPARSE / max(shown.size, 1))
     sizes = np.where(lone, np.clip(base / 4.0, *_LONE_SIZES), np.clip(base, *_SIZES))

@@ -37,6 +37,7 @@ _ONE_COLUMN: Final = 3  # so few storms are drawn one below the other
 _GUTTER: Final = (0.06, 0.075)  # between charts
 _SHARED_HOURS: Final = 6.0  # windows up to this long are the time axis of every storm
 _MINUTE: Final = np.timedelta64(60_000_000, "us")
+_DAY_MICROSECONDS: Final = 86_400e6
 _INSTANT: Final = timedelta(microseconds=1)  # an end at midnight is of the day before
 _SHORTEST_AXIS: Final = 10 * _MINUTE
 _HEADROOM: Final = 1.3
@@ -129,17 +130,19 @@ def _draw_storm(
     dated = clustered.window.start.date() != (clustered.window.end - _INSTANT).date()
     colour = LIGHT.clusters[storms.colours[storm]]
     top = max(float(counts.max()), 1.0) * _HEADROOM
-    axes.set(xlim=(start, end), ylim=(0.0, top))
+    axes.set(xlim=_count_days([start, end]), ylim=(0.0, top), autoscale_on=False)
     for gap_start, gap_end in gaps:
         look: dict[str, Any] = {"facecolor": "#DDE2E8", "edgecolor": "#A9B3BD", "hatch": "///"}
         if gap_end > start and gap_start < end:
-            axes.axvspan(max(gap_start, start), min(gap_end, end), linewidth=0, zorder=2.5, **look)
-    axes.stairs(counts, edges, fill=True, color=colour, alpha=0.28)
-    axes.stairs(counts, edges, baseline=None, color=colour, linewidth=1.4)
+            span = _count_days([max(gap_start, start), min(gap_end, end)])
+            axes.axvspan(*span, linewidth=0, zorder=2.5, **look)
+    days = _count_days(edges)
+    axes.stairs(counts, days, fill=True, color=colour, alpha=0.28)
+    axes.stairs(counts, days, baseline=None, color=colour, linewidth=1.4)
     _mark_jumps(axes, storms, storm, top)
     ticks, names = choose_ticks(start, end)
     shown = names if dated else [name.partition("\n")[0] for name in names]
-    axes.set_xticks(ticks, shown)
+    axes.set_xticks(_count_days(ticks), shown)
     for tick, label in zip(ticks, axes.get_xticklabels(), strict=True):  # none beyond the chart
         if tick in {start, end}:
             label.set_ha("left" if tick == start else "right")
@@ -161,14 +164,24 @@ def _choose_axis(clustered: ClusteredWindow, edges: Times) -> tuple[np.datetime6
 
 def _mark_jumps(axes: Any, storms: StormWindow, storm: int, top: float) -> None:  # noqa: ANN401
     """A line down from a triangle at each jump: filled for 2-sigma, hollow for the other."""
-    for jump in storms.list_jumps(storms=slice(storm, storm + 1)):
-        first = jump["algorithm"] == FIRST_ALGORITHM
-        time, place = jump["jump_time"], top * (0.95 if first else 0.84)
-        line: dict[str, Any] = {"color": LIGHT.accent, "linewidth": 1.2 if first else 0.8}
-        axes.plot([time, time], [0.0, place], zorder=4, **line, linestyle="-" if first else ":")
-        face = LIGHT.accent if first else LIGHT.page
+    jumps = storms.list_jumps(storms=slice(storm, storm + 1))
+    for is_first in (True, False):
+        mine = [jump for jump in jumps if (jump["algorithm"] == FIRST_ALGORITHM) == is_first]
+        if not mine:
+            continue
+        times = _count_days([jump["jump_time"] for jump in mine])
+        place, style = (0.95, "-") if is_first else (0.84, ":")
+        line: dict[str, Any] = {"colors": LIGHT.accent, "linewidths": 1.2 if is_first else 0.8}
+        axes.vlines(times, 0.0, top * place, **line, linestyles=style, zorder=4)
+        face = LIGHT.accent if is_first else LIGHT.page
         mark: dict[str, Any] = {"marker": "v", "s": 46, "facecolors": face, "zorder": 5}
-        axes.scatter([time], [place], edgecolors=LIGHT.accent, linewidths=1.2, **mark)
+        places = np.full(times.size, top * place)
+        axes.scatter(times, places, edgecolors=LIGHT.accent, linewidths=1.2, **mark)
+
+
+def _count_days(times: Any) -> FloatArray:  # noqa: ANN401  (times of any form)
+    """Times as Matplotlib counts them, days since 1970: as dates each would be converted anew."""
+    return np.asarray(times, dtype="datetime64[us]").astype(np.int64) / _DAY_MICROSECONDS
 
 
 def _name_storm(axes: Any, storms: StormWindow, storm: int) -> None:  # noqa: ANN401

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +18,7 @@ drawn alone."""
 _MARGIN_KM: Final = 6.0  # about half a pixel of the instrument, and a line that touches no flash
 _FINEST_KM: Final = 2.0
 _MOST_POINTS: Final = 1500  # of an outline's flashes: more fall on a coarser grid
+_CELLS: Final = 2**16  # of a grid of 2 km: thrice around the Earth
 _CONCAVITY: Final = 0.25  # 0 follows every bay, 1 is the convex hull
 _TOLERANCE_KM: Final = 0.6
 _SPREAD_MINUTES: Final = 12.0  # of the weights by which a track is smoothed
@@ -54,53 +54,108 @@ class StormShape:
         return np.concatenate([np.interp(at, known, column) for column in self.track.T])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Shapes:
+    """The shapes of many storms as a few arrays, for the way from node to node.
+
+    Attributes:
+        outline: The outlines' points, one storm after the other, shape (p, 2).
+        outline_ends: Where each outline ends among them, shape (m,).
+        track: The tracks' points, shape (t, 2).
+        times: Their times, shape (t,).
+        track_ends: Where each track ends among them, shape (m,).
+    """
+
+    outline: FloatArray
+    outline_ends: npt.NDArray[np.int64]
+    track: FloatArray
+    times: Times
+    track_ends: npt.NDArray[np.int64]
+
+    @classmethod
+    def join(cls, shapes: Sequence[StormShape]) -> "Shapes":
+        """Put shapes one after the other."""
+        outlines = [shape.outline for shape in shapes] or [np.empty((0, 2))]
+        tracks = [shape.track for shape in shapes] or [np.empty((0, 2))]
+        times = [shape.times for shape in shapes] or [np.empty(0, dtype="datetime64[us]")]
+        return cls(
+            np.concatenate(outlines),
+            np.cumsum([len(shape.outline) for shape in shapes], dtype=np.int64),
+            np.concatenate(tracks),
+            np.concatenate(times),
+            np.cumsum([len(shape.track) for shape in shapes], dtype=np.int64),
+        )
+
+    def split(self) -> list[StormShape]:
+        """The shapes, one a storm."""
+        edges = (self.outline_ends[:-1], self.track_ends[:-1], self.track_ends[:-1])
+        arrays = (self.outline, self.track, self.times)
+        parts = [np.split(array, at) for array, at in zip(arrays, edges, strict=True)]
+        return [StormShape(*part) for part in zip(*parts, strict=True)][: self.track_ends.size]
+
+
 def shape_storms(storms: StormWindow, lat: FloatArray32, lon: FloatArray32) -> list[StormShape]:
     """Shape the storms with the most flashes, ``MOST_SHAPES`` of them at most.
 
     Args:
-        storms: The storms.
+        storms: The storms; where their shapes are known already, these are taken.
         lat: Latitudes of the window's flashes, shape (n,), degrees.
         lon: Longitudes of the window's flashes, shape (n,), degrees.
     """
+    if storms.shapes is not None:
+        return storms.shapes.split()
     count = min(len(storms), MOST_SHAPES)
+    if not count:
+        return []
     centers = storms.storms[["lon", "lat"]].to_numpy(float)[:count]
-    shapes = []
-    for storm, rows in enumerate(split_labels(storms.labels, count)):
-        outline = trace_outline(lat[rows], lon[rows], centers[storm])
-        track, times = follow_track(storms, storm, centers[storm])
-        shapes.append(StormShape(outline, track, times))
-    return shapes
-
-
-def split_labels(labels: npt.NDArray[np.int32], count: int) -> list[npt.NDArray[np.int64]]:
-    """The flashes of each of the first ``count`` storms, in their order."""
-    order = np.argsort(labels, kind="stable")
-    edges = np.searchsorted(labels[order], np.arange(count + 1))
-    return [order[start:stop] for start, stop in pairwise(edges.tolist())]
+    shown = np.flatnonzero((storms.labels >= 0) & (storms.labels < count))
+    outlines = trace_outlines(lat[shown], lon[shown], storms.labels[shown], centers)
+    tracks = [follow_track(storms, storm, center) for storm, center in enumerate(centers)]
+    return [StormShape(outline, *track) for outline, track in zip(outlines, tracks, strict=True)]
 
 
 def trace_outline(lat: FloatArray32, lon: FloatArray32, center: FloatArray) -> FloatArray:
-    """Trace a closed line about flashes, with bays where there are none.
+    """Trace a closed line about flashes, as ``trace_outlines`` does about groups of them.
 
     Args:
         lat: Latitudes, shape (n,), degrees, at least one.
         lon: Longitudes, shape (n,), degrees.
         center: Longitude and latitude of their middle, degrees.
+    """
+    return trace_outlines(lat, lon, np.zeros(lat.size, dtype=np.int64), center[None])[0]
+
+
+def trace_outlines(
+    lat: FloatArray32, lon: FloatArray32, group: npt.NDArray[np.integer], centers: FloatArray
+) -> list[FloatArray]:
+    """Trace closed lines about groups of flashes, with bays where there are none.
+
+    Args:
+        lat: Latitudes, shape (n,), degrees.
+        lon: Longitudes, shape (n,), degrees.
+        group: Group of each flash, shape (n,), from 0 to g - 1; each has at least one.
+        centers: Longitude and latitude of the groups' middles, shape (g, 2), degrees.
 
     Returns:
-        Shape (p, 2): longitude in the turn around the center and latitude, the first point again at
-        the end. The concave hull (Shapely's, GEOS 3.11) with a margin of 6 km.
+        A line a group, shape (p, 2): longitude in the turn around the center and latitude, the
+        first point again at the end. The concave hull (Shapely's, GEOS 3.11) with a margin of 6 km.
     """
     import shapely
 
-    scale = np.array([np.cos(np.radians(center[1])), 1.0]) * KM_PER_DEGREE
-    places = np.column_stack([unwind(lon, center[0]), lat]) - center
-    points = _thin(places * scale)
-    hull: Any = shapely.concave_hull(shapely.MultiPoint(points), ratio=_CONCAVITY)
-    grown = shapely.buffer(shapely.buffer(hull, 3.0 * _MARGIN_KM), -2.0 * _MARGIN_KM)
-    grown = shapely.simplify(grown, _TOLERANCE_KM)
-    ring = np.asarray(shapely.get_coordinates(shapely.get_exterior_ring(grown)))
-    return np.asarray(ring / scale + center)
+    scales = np.column_stack([np.cos(np.radians(centers[:, 1])), np.ones(len(centers))])
+    scales *= KM_PER_DEGREE
+    places = np.column_stack([unwind(lon, centers[group, 0]), lat]) - centers[group]
+    points, of = _thin(places * scales[group], group, len(centers))
+    # Hulls are of the points of any geometry; a line is made at once, not point by point.
+    lone = np.flatnonzero(np.bincount(of, minlength=len(centers)) == 1)
+    again = np.searchsorted(of, lone)  # a line has two points
+    points, of = np.insert(points, again, points[again], axis=0), np.insert(of, again, lone)
+    hulls: Any = shapely.concave_hull(shapely.linestrings(points, indices=of), ratio=_CONCAVITY)
+    grown = shapely.buffer(shapely.buffer(hulls, 3.0 * _MARGIN_KM), -2.0 * _MARGIN_KM)
+    rings = shapely.get_exterior_ring(shapely.simplify(grown, _TOLERANCE_KM))
+    line, at = shapely.get_coordinates(rings, return_index=True)
+    edges = np.searchsorted(at, np.arange(1, len(centers)))
+    return np.split(line / scales[at] + centers[at], edges)
 
 
 def unwind(lon: npt.ArrayLike, middle: float) -> FloatArray:
@@ -109,14 +164,36 @@ def unwind(lon: npt.ArrayLike, middle: float) -> FloatArray:
     return np.asarray(middle + np.mod(offset + _TURN / 2.0, _TURN) - _TURN / 2.0)
 
 
-def _thin(points: FloatArray) -> FloatArray:
-    """Points of a grid on which others lie, shape (m, 2), km: as fine as keeps them few."""
+def _thin(
+    points: FloatArray, group: npt.NDArray[np.integer], n_groups: int
+) -> tuple[FloatArray, npt.NDArray[np.int64]]:
+    """Points of grids on which others lie, in order of their groups: as fine as keeps them few.
+
+    Args:
+        points: Shape (n, 2), km.
+        group: Group of each, shape (n,).
+        n_groups: Number of groups.
+
+    Returns:
+        Points of the grids, shape (m, 2), km; and their groups, shape (m,).
+    """
+    found: list[FloatArray] = []
+    groups: list[npt.NDArray[np.int64]] = []
     step = _FINEST_KM
-    while True:
-        cells = np.unique(np.round(points / step), axis=0)
-        if len(cells) <= _MOST_POINTS:
-            return np.asarray(cells * step)
+    while group.size:
+        column, row = np.round(points / step).astype(np.int64).T + _CELLS // 2
+        codes = np.unique((group.astype(np.int64) * _CELLS + column) * _CELLS + row)
+        of, cells = codes // _CELLS**2, np.column_stack([codes // _CELLS, codes]) % _CELLS
+        is_many = np.bincount(of, minlength=n_groups) > _MOST_POINTS
+        few = ~is_many[of]
+        found.append((cells[few] - _CELLS // 2) * step)
+        groups.append(of[few])
+        many = is_many[group]
+        points, group = points[many], group[many]
         step *= 2.0
+    of = np.concatenate([*groups, np.empty(0, dtype=np.int64)])
+    order = np.argsort(of, kind="stable")
+    return np.concatenate([*found, np.empty((0, 2))])[order], of[order]
 
 
 def follow_track(storms: StormWindow, storm: int, center: FloatArray) -> tuple[FloatArray, Times]:

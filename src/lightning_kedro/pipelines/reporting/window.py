@@ -80,7 +80,8 @@ class Window:
         Returns:
             The same, and the sides of the region asked for, so that its bounds are seen. Without
             one, if there are few flashes, what lies around them, so that some coast is seen; if
-            there are none, the sides of what the first satellite sees.
+            there are none, the sides of what the first satellite sees; of both slots, what both
+            see.
         """
         region = self.selection.region
         if region is None and lat.size >= _FEW_FLASHES:
@@ -94,10 +95,15 @@ class Window:
 
     @property
     def _seen(self) -> Region:
-        """The box around what the first satellite sees."""
-        segment = self.selection.segments[0]
-        view = field_of_view(segment.platform, segment.start)
-        return Region(view.west, view.south, view.east, view.north)
+        """The box around what the first satellite, of both slots each one's, sees."""
+        firsts = [side[0] for side in self.selection.sides]
+        views = [field_of_view(segment.platform, segment.start) for segment in firsts]
+        return Region(
+            min(view.west for view in views),
+            min(view.south for view in views),
+            max(view.east for view in views),
+            max(view.north for view in views),
+        )
 
 
 def _follow_box(box: Region) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

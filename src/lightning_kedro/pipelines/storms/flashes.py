@@ -7,7 +7,7 @@ very same flashes. After the window they are looked at for as long as later flas
 what earlier ones are. What is not loaded is not looked at: ingest first what comes before.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -93,10 +93,7 @@ def widen(selection: Selection, options: StormOptions) -> Selection:
     track = options.track
     after = track.settle_minutes + options.density.eps_minutes + track.step_minutes
     end = selection.end + timedelta(minutes=after)
-    first, *rest = selection.segments
-    segments = [replace(first, start=start), *rest]
-    segments[-1] = replace(segments[-1], end=end)
-    return replace(selection, segments=tuple(segments))
+    return selection.stretch(start, end)
 
 
 def take_times(table: "pa.Table") -> npt.NDArray[np.datetime64]:

@@ -3,9 +3,10 @@
 // Flashes are written straight into pixels: 200,000 of them take some milliseconds.
 //
 // root: the document or shadow root that has the elements of map.html; data: what collect_map_data
-// gives; rows: what has the tables of clusters and storms. A change of what is seen is told to the
-// stage (event "moved"), which follows what it is told (event "move").
-const drawMap = (root, data, rows = root) => { // eslint-disable-line no-unused-vars
+// gives; rows: what has the tables of clusters and storms; chartOf: draws the chart of one storm, on
+// pages that have one. A change of what is seen is told to the stage (event "moved"), which follows
+// what it is told (event "move").
+const drawMap = (root, data, rows = root, chartOf = null) => {
   const $ = (id) => root.getElementById(id);
   const decode = (text, Type) => {
     const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
@@ -127,7 +128,7 @@ const drawMap = (root, data, rows = root) => { // eslint-disable-line no-unused-
   };
 
   const layer = stormLayer(data, { toX, toY, unwind, range, lon, lat, storm, end: (at) => edges[at < 0 ? nFrames : at + 1] });
-  const chart = rows.querySelector("#series") ? stormChart(data, (one) => data.colours[one.colour]) : null;
+  const chart = chartOf?.(data, (one) => data.colours[one.colour]) ?? null;
   const listed = () => kind === "storms" ? layer.list : data.clusters;
   const noun = () => kind === "storms" ? "storm" : "cluster";
 
@@ -239,10 +240,10 @@ const drawMap = (root, data, rows = root) => { // eslint-disable-line no-unused-
   };
 
   const drawScale = () => { // a round length in km at the middle of the view
-    const pixels = view.scale / 111.195 * (stretch() / Math.max(0.05, Math.cos(view.y * Math.PI / 180)));
-    const most = Math.min(160, width / 3) / pixels, power = 10 ** Math.floor(Math.log10(most));
+    const perKm = view.scale / 111.195 * (stretch() / Math.max(0.05, Math.cos(view.y * Math.PI / 180)));
+    const most = Math.min(160, width / 3) / perKm, power = 10 ** Math.floor(Math.log10(most));
     const length = [5, 2, 1].map((one) => one * power).find((one) => one <= most) || power;
-    $("scale").style.width = `${length * pixels}px`; $("scale").firstElementChild.textContent = `${length.toLocaleString("en")} km`;
+    $("scale").style.width = `${length * perKm}px`; $("scale").firstElementChild.textContent = `${length.toLocaleString("en")} km`;
   };
 
   const refresh = () => { // at most once a screen refresh
