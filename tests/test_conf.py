@@ -1,12 +1,16 @@
 """The configuration, the command line and the documents: what they name must be there."""
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
 
 from lightning_kedro.parameters import check_parameters
 from lightning_kedro.schemas import TABLES
@@ -177,3 +181,29 @@ def test_constraints_pin_what_is_needed_without_an_address() -> None:
 
 def test_telemetry_is_off() -> None:
     assert Path(PROJECT / ".telemetry").read_text().strip() == "consent: false"
+
+
+def test_every_entry_describes_itself_in_json(project: Project) -> None:
+    """Plugins such as kedro-dagster make a model of what each says."""
+    for env in ("base", "sample", "stream"):
+        catalog = make_context(project, env).catalog
+        for name in catalog:
+            entry = catalog.get(name)
+            if entry is not None and type(entry).__module__.startswith("lightning_kedro."):
+                described = entry._describe()
+                assert json.loads(json.dumps(described, allow_nan=False)) == described, name
+
+
+def test_hook_takes_parameters_that_it_has_checked_as_they_are(project: Project) -> None:
+    context = make_context(project, "base")
+    checked = context.config_loader["parameters"]
+    facts = dict(context.config_loader.runtime_params)
+    context._hook_manager.hook.after_context_created(context=context)
+    assert context.config_loader["parameters"] is checked
+    assert context.config_loader.runtime_params == facts, "it is the same session still"
+
+
+def make_context(project: Project, env: str) -> Any:
+    bootstrap_project(project.folder)
+    with KedroSession.create(project.folder, env=env) as session:
+        return session.load_context()

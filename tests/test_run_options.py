@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import Project
 
 WRONG = {
-    "--pipelines reporting,nope": r"--pipelines: there is no pipeline 'nope'\. There are: climatology, clust",
+    "--pipelines reporting,nope": r"--pipelines: there is no pipeline 'nope'\. There are: climatology, ",
     "--pipeline reportin": r"--pipelines: .* 'reportin'\. Did you mean reporting\?",
     "--pipelines storms --pipeline storms": r"--pipeline is the former name of --pipelines: use ",
     "--nodes nope": r"--nodes: there is no node 'nope'\. There are: .*, extract, .*, transform\.$",
@@ -21,7 +21,7 @@ WRONG = {
     "--runner Nope": r"--runner Nope cannot be imported\. Kedro's are SequentialRunner, Thread",
     "--runner a.b.C": r"--runner a\.b\.C cannot be imported\. ",
     "--env nope": (
-        r"--env: there is no environment 'nope'\. There are: base, dask, home, local, sample, stream"
+        r"--env: there is no environment 'nope'\. There are: base, dask, home, local, sample"
     ),
     "--from-nodes kmeans_cluster --to-nodes extract": r"leave no node to run: ",
 }

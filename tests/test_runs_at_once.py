@@ -170,4 +170,7 @@ def test_two_runs_at_once_both_end_right(
         both = project.query(rows, "sample")
         pd.testing.assert_frame_equal(both, alone.query(rows, "sample"), obj=table)
     assert not [path for path in project.folder.rglob("*.part") if path.is_file()]
-    assert os.listdir(project.folder / "data" / "sample" / "03_primary") == ["lightning.duckdb"]  # noqa: PTH208
+    assert sorted(os.listdir(project.database("sample").parent)) == [  # noqa: PTH208
+        "lightning.duckdb",
+        "lightning.snapshot.duckdb",
+    ]

@@ -12,8 +12,9 @@ from lightning_kedro.commands.init import init
 from lightning_kedro.commands.prune import prune
 from lightning_kedro.commands.run import run
 from lightning_kedro.commands.serve import serve
+from lightning_kedro.commands.watch import watch
 
-__all__ = ["cli", "climatology", "export", "init", "prune", "run", "serve"]
+__all__ = ["cli", "climatology", "export", "init", "prune", "run", "serve", "watch"]
 
 
 @click.group(name="lightning_kedro")
@@ -22,5 +23,5 @@ def cli() -> None:
     """NOAA's GLM lightning, from the public archive to clustered flashes on a map."""
 
 
-for _verb in (run, export, climatology, serve, prune, init):
+for _verb in (run, watch, export, climatology, serve, prune, init):
     cli.add_command(_verb)

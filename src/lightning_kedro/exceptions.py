@@ -102,7 +102,16 @@ class TableError(LightningKedroError):
 
 
 class DatabaseBusyError(TableError):
-    """Another process had the database for longer than the caller waits: it may try again."""
+    """Another process had the database for longer than the caller waits: it may try again.
+
+    Attributes:
+        holder: Which process, as far as that is known.
+    """
+
+    def __init__(self, message: str, holder: str = "another process") -> None:
+        """Keep who has it, for callers that do something else instead."""
+        super().__init__(message)
+        self.holder = holder
 
 
 class NoFlashesError(LightningKedroError):

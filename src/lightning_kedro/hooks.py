@@ -34,8 +34,15 @@ MAX_SHOWN: Final = 20
 """How many failures an error names; the log names them all."""
 
 
+class CheckedParameters(dict[str, Any]):
+    """Parameters that have been checked, by which a second look knows them."""
+
+
 class CheckParameters:
-    """Puts the checked parameters in the place of the configured ones."""
+    """Puts the checked parameters in the place of the configured ones.
+
+    Once for a context: plugins such as kedro-dagster let the hook look at one again.
+    """
 
     @hook_impl
     def after_context_created(self, context: "KedroContext") -> None:
@@ -45,10 +52,12 @@ class CheckParameters:
             ParameterError: If a name does not exist or a value cannot be used.
         """
         configured = context.config_loader["parameters"]
+        if isinstance(configured, CheckedParameters):
+            return
         now = datetime.now(UTC).replace(microsecond=0)
         checked = check_parameters(configured, now=now)
         loader = context.config_loader
-        loader["parameters"] = checked
+        loader["parameters"] = CheckedParameters(checked)
         # What the catalog may ask for, by ${runtime_params:...}: whose run it is, and of what.
         facts = {"session": uuid4().hex, "made_for": name_intermediates(checked)}
         if checked["archive"] is not None:  # it may stand in a file of parameters too

@@ -1,6 +1,7 @@
 """The dashboard's answers: pages, data of maps, and what goes wrong in a sentence."""
 
 import base64
+import os
 import re
 import subprocess
 import sys
@@ -21,11 +22,13 @@ from tests.dashboard.stored_results import (
 from tests.pipelines.reported_results import make_full_result
 
 from lightning_kedro.dashboard import app as app_module
+from lightning_kedro.dashboard import database as database_module
 from lightning_kedro.dashboard.database import Reader
 from lightning_kedro.publication import Publication
 from lightning_kedro.store.database import connect
 from lightning_kedro.store.reports import publish
 from lightning_kedro.store.results import replace_result
+from lightning_kedro.store.snapshots import publish_snapshot
 
 HOUR = "G18_20240714T2200_20240714T2300"
 OTHER = "G19_20240714T2200_20240715T0200"
@@ -344,6 +347,51 @@ def test_while_a_run_has_the_database_pages_say_so_and_try_again(
         assert (data.status, data.headers["Retry-After"]) == (503, "2")
         holder.communicate("")
         assert served.get("/").status == 200
+
+
+def test_while_a_run_has_the_database_pages_show_its_snapshot_and_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lightning.duckdb"
+    save_result(path, n=500)
+    assert publish_snapshot(path, 1e9)
+    monkeypatch.setattr(database_module, "SNAPSHOT_SECONDS", 0.1)
+    note = "A run, or another program, has the database: this is its snapshot of"
+    with run_dashboard(path) as served:
+        asked = ("/", f"/results/{HOUR}", f"/compare?left={HOUR}&right={HOUR}")
+        assert note not in words(served.get("/").text), "it is how the database is"
+        command = [sys.executable, "-c", HOLD, str(path)]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as holder:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "open\n"
+            assert served.get("/").status == 200
+            os.utime(path)  # as if it had written
+            pages = [served.get(address) for address in asked]
+            assert [page.status for page in pages] == [200, 200, 200]
+            assert all(note in words(page.text) for page in pages)
+            assert served.get(f"/api/results/{HOUR}/map").status == 200
+            holder.communicate("")
+
+
+def test_current_snapshot_is_read_and_the_database_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lightning.duckdb"
+    save_result(path, n=500)
+    publish_snapshot(path, 1e9)
+    opened: list[Path] = []
+
+    def note(found: Path, **options: object) -> object:
+        opened.append(found)
+        return connect(found, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(database_module, "connect", note)
+    with run_dashboard(path) as served:
+        served.get("/")
+        save_result(path, n=500, label="other")
+        assert "label other" in words(served.get("/").text)
+    assert opened == [path.with_name("lightning.snapshot.duckdb"), path]
 
 
 WRITE = """

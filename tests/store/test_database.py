@@ -3,6 +3,7 @@
 import errno
 import multiprocessing
 import os
+import platform
 import random
 import re
 import signal
@@ -181,9 +182,15 @@ def test_whole_ingestion_waits_for_a_database_that_is_locked(tmp_path: Path) -> 
     assert ingestion.query("SELECT count(*) FROM granules") == [(3,)]
 
 
+def told(process: int) -> str:
+    """What is said of another process of this machine: host, command, and since when."""
+    host = re.escape(platform.node())
+    return rf"PID {process} on {host}, python[^,]*, .*running since [0-9-]+ [0-9:]+ UTC"
+
+
 def test_database_that_stays_locked_is_named_with_what_to_do(path: Path) -> None:
     other = start_holding(path, 30)
-    whom = rf"another process \(python[0-9.]*, PID {other.pid}\)"
+    whom = rf"another process \(python[0-9.]*, {told(other.pid)}\)"
     for read_only in (False, True):
         began = time.monotonic()
         with (
@@ -203,7 +210,8 @@ def test_wait_for_a_database_says_within_two_seconds_for_whom(
     store(path)
     other.join()
     assert len(caplog.messages) == 1
-    words = rf"Waiting for another process \(python[0-9.]*, PID {other.pid}\), which has database "
+    whom = rf"another process \(python[0-9.]*, {told(other.pid)}\)"
+    words = rf"Waiting for {whom}, which has database "
     assert re.match(words + re.escape(f"{path} open"), caplog.messages[0])
 
 
@@ -222,7 +230,10 @@ def test_wait_for_a_database_says_within_two_seconds_for_whom(
         ),
     ],
 )
-def test_holder_is_named_as_far_as_duckdb_knows(text: str, whom: str) -> None:
+def test_holder_is_named_as_far_as_duckdb_knows(
+    text: str, whom: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "describe_other", lambda process: f"PID {process}")
     error = duckdb.IOException(text)
     assert database._is_locked(error)
     assert database._name_holder(error) == whom

@@ -3,6 +3,8 @@
 import errno
 import multiprocessing
 import os
+import platform
+import re
 import shutil
 import signal
 import threading
@@ -17,7 +19,7 @@ import pytest
 from lightning_kedro.exceptions import StorageError
 from lightning_kedro.glm.granule import hour_prefix
 from lightning_kedro.granules.hours import ArchiveHour
-from lightning_kedro.store import locks
+from lightning_kedro.store import locks, processes
 from lightning_kedro.store.locks import lock_folder
 from lightning_kedro.store.storage import Storage
 
@@ -140,15 +142,40 @@ def test_lock_that_others_keep_is_logged_and_given_up(
     ):
         pass
     waits = [message for message in caplog.messages if message.startswith("Waiting for")]
-    whom = "" if shared else f"process {os.getpid()} on "
+    whom = "" if shared else f"process {os.getpid()} on {platform.node()} ("
     assert len(waits) == 1
     assert waits[0].startswith(f"Waiting for another run{', ' if whom else ''}{whom}")
     assert waits[0].endswith(f" that uses {tmp_path}")
     assert f"or stop it{' (' if whom else ', '}{whom}" in str(raised.value)
+    since = r", since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
+    assert shared or re.search(since, waits[0]), "from when on the lock is held"
 
 
 def test_wait_is_logged_within_two_seconds() -> None:
-    assert locks.SILENT_SECONDS <= 2
+    assert locks.SILENT_SECONDS + locks.LONGEST_PAUSE_SECONDS < 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (["/usr/bin/python3.11", "/home/me/.venv/bin/kedro", "run"], "kedro run"),
+        (
+            ["/usr/bin/python3", "/lib/lightning_kedro/__main__.py", "watch"],
+            "lightning_kedro watch",
+        ),
+        (["/usr/bin/python3", "-m", "kedro", "run"], "python3 -m kedro run"),
+        (["duckdb", "a\nb"], "duckdb a b"),
+        (["kedro", "archive=s3://me:secret@host/x"], "kedro archive=s3://...@host/x"),
+        (["kedro", "x" * 500], f"kedro {'x' * 111}..."),
+        ([], ""),
+    ],
+)
+def test_command_is_named_as_people_write_it(arguments: list[str], command: str) -> None:
+    assert processes.name_command(arguments) == command
+
+
+def test_process_that_cannot_be_seen_is_named_by_its_number() -> None:
+    assert processes.describe_other(2**30) == f"PID {2**30}"
 
 
 def test_reader_forgets_who_was_killed_before(

@@ -19,11 +19,16 @@ def plain_errors() -> Iterator[None]:
     except YAMLError as error:  # what Kedro raises of a file in conf/ that is no YAML
         raise click.ClickException(f"{' '.join(str(error).split())}. Mend the file.") from None
     except Exception as error:
-        causes = [*_causes(error)]
-        message = next((_explain(cause) for cause in causes if _explain(cause)), "")
+        message = explain_error(error)
         if not message:
             raise
         raise click.ClickException(_name_program(message)) from None
+
+
+def explain_error(error: BaseException) -> str:
+    """What to say of an error, which may have been wrapped; "" for those that nobody foresaw."""
+    told = (_explain(cause) for cause in _causes(error))
+    return next((message for message in told if message), "")
 
 
 def _name_program(message: str) -> str:

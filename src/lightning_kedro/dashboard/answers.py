@@ -44,11 +44,10 @@ class MapAnswers:
         """
         kind = check_kind(by)
         with self._reader.open() as tables:
-            state = self._reader.path.stat()
             results = list_results(tables)
             stored = pick_result(results, name)
             other = None if beside is None else pick_result(results, beside)
-            key = (state.st_mtime_ns, state.st_size, stored, other, kind)
+            key = (tables.state, stored, other, kind)
             with self._lock:
                 kept = self._kept.get(key)
             if kept is not None:

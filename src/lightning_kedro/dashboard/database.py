@@ -3,14 +3,16 @@
 A DuckDB file that one process reads is closed to those that write, and the other way round. A page
 therefore reads all that it shows at once, and between two reads the file is left closed for at
 least as long as it was open: a run that comes by finds a moment for itself even while people press
-reload. Nothing is ever written, not even a migration: columns that an older database lacks are
-filled in as it is read.
+reload. Where there is a snapshot of the very same state, or a run has the database, the snapshot is
+read instead, for which no run ever waits. Nothing is ever written, not even a migration: columns
+that an older database lacks are filled in as it is read.
 """
 
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +21,7 @@ from lightning_kedro.exceptions import DatabaseBusyError, TableError
 from lightning_kedro.schemas import TABLES
 from lightning_kedro.store.database import connect, database_exists
 from lightning_kedro.store.migration import UNKNOWN
+from lightning_kedro.store.snapshots import find_current_snapshot, find_snapshot, read_time
 from lightning_kedro.store.tables import check_table
 
 if TYPE_CHECKING:
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 
 PATIENCE_SECONDS: Final = 2.0
 """How long a page waits for a run until it says so instead."""
+
+SNAPSHOT_SECONDS: Final = 0.5
+"""The same where there is a snapshot to show instead."""
 
 QUEUE_SECONDS: Final = 15.0
 """How long a page waits for the pages before it."""
@@ -53,12 +59,21 @@ class Tables:
     """The tables of a database that is open.
 
     Args:
-        connection: The open database.
+        connection: The open database, or its snapshot.
+        state: What tells this state of the database from any other.
+        written: When an older state was written, UTC; None if it is how the database is now.
     """
 
-    def __init__(self, connection: "duckdb.DuckDBPyConnection") -> None:
+    def __init__(
+        self,
+        connection: "duckdb.DuckDBPyConnection",
+        state: object = None,
+        written: datetime | None = None,
+    ) -> None:
         """Nothing is read yet."""
         self.connection = connection
+        self.state = state
+        self.written = written
         self._sources: dict[str, str] = {}
 
     def source(self, table: str) -> str:
@@ -148,19 +163,47 @@ class Reader:
             if not database_exists(self.path):
                 message = f"There is no database {self.path} yet."
                 raise NoDatabaseError(message)
-            time.sleep(max(0.0, self._rests_until - time.monotonic()))
-            yield from self._read()
+            current = find_current_snapshot(self.path)
+            with self._connect_snapshot(current) if current else self._connect() as tables:
+                yield tables
         finally:
             self._turn.release()
 
-    def _read(self) -> Iterator[Tables]:
-        """Open and close the file, and note how long it has to rest."""
-        with connect(self.path, read_only=True, timeout=self._patience) as connection:
-            began = time.monotonic()
-            # Nothing is written, not even what does not fit into memory.
-            connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'; SET temp_directory = ''")
+    @contextmanager
+    def _connect(self) -> Iterator[Tables]:
+        """Open the database; the snapshot, if a run has it."""
+        snapshot = find_snapshot(self.path)
+        patience = min(self._patience, SNAPSHOT_SECONDS) if snapshot else self._patience
+        time.sleep(max(0.0, self._rests_until - time.monotonic()))
+        with ExitStack() as stack:
             try:
-                yield Tables(connection)
-            finally:
-                now = time.monotonic()
-                self._rests_until = now + min(now - began, LONGEST_REST_SECONDS)
+                tables = stack.enter_context(_read(self.path, self.path, patience))
+            except DatabaseBusyError:
+                if snapshot is None:
+                    raise
+                tables = stack.enter_context(self._connect_snapshot(snapshot))
+                tables.written = read_time(snapshot)
+            else:
+                stack.callback(self._rest, time.monotonic())
+            yield tables
+
+    @contextmanager
+    def _connect_snapshot(self, snapshot: Path) -> Iterator[Tables]:
+        """Open a snapshot."""
+        with _read(snapshot, self.path, self._patience) as tables:
+            yield tables
+
+    def _rest(self, began: float) -> None:
+        """Note how long the database has to be left closed."""
+        now = time.monotonic()
+        self._rests_until = now + min(now - began, LONGEST_REST_SECONDS)
+
+
+@contextmanager
+def _read(path: Path, database: Path, patience: float) -> Iterator[Tables]:
+    """Open a database or its snapshot."""
+    state = path.stat()
+    with connect(path, read_only=True, timeout=patience) as connection:
+        # Nothing is written, not even what does not fit into memory.
+        connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'; SET temp_directory = ''")
+        yield Tables(connection, (database, state.st_mtime_ns, state.st_size))

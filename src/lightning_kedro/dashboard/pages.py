@@ -1,7 +1,7 @@
 """The dashboard's pages: what each reads while the database is open, and its template."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
@@ -63,7 +63,13 @@ def show_calendar(
         return link(satellite=[] if rest == found.known else rest)
 
     return render(
-        "calendar.html.j2", place, found=found, link=link, toggle=toggle, levels=LEVEL_NAMES
+        "calendar.html.j2",
+        place,
+        tables.written,
+        found=found,
+        link=link,
+        toggle=toggle,
+        levels=LEVEL_NAMES,
     )
 
 
@@ -94,6 +100,7 @@ def show_result(reader: Reader, place: Place, name: str, by: str | None) -> str:
     return render(
         "result.html.j2",
         place,
+        tables.written,
         view=view,
         others=others[:MOST_RESULTS],
         report=view.find_report(place),
@@ -133,6 +140,7 @@ def compare_results(
     return render(
         "compare.html.j2",
         place,
+        tables.written,
         views=views,
         maps=maps,
         by=kind,
@@ -166,10 +174,22 @@ def make_link(path: str, **parameters: Any) -> str:  # noqa: ANN401
     return f"{path}?{urlencode(given, doseq=True)}" if given else path
 
 
-def render(template: str, place: Place, **context: Any) -> str:  # noqa: ANN401
-    """A page."""
+def render(
+    template: str,
+    place: Place,
+    written: datetime | None = None,
+    **context: Any,  # noqa: ANN401
+) -> str:
+    """A page.
+
+    Args:
+        template: Its template.
+        place: Where the data are.
+        written: When the state that it shows was written, if the database may have a newer one.
+        context: What the template is given besides.
+    """
     page = _make_environment().get_template(template)
-    return page.render(place=place, **context)
+    return page.render(place=place, written=written, **context)
 
 
 @cache

@@ -1,7 +1,8 @@
 """Tables in a DuckDB file as catalog entries."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -11,18 +12,20 @@ from kedro_datasets._typing import TablePreview
 from lightning_kedro.exceptions import TableError
 from lightning_kedro.results import Result, find_kind
 from lightning_kedro.schemas import TABLES
-from lightning_kedro.selection import Selection
+from lightning_kedro.selection import ResultKey, Selection
 from lightning_kedro.store.database import (
     LOCK_TIMEOUT_SECONDS,
     connect,
     database_exists,
     transaction,
 )
-from lightning_kedro.store.results import ResultTable, replace_result
-from lightning_kedro.store.tables import TableHandle, open_table, replace_rows, table_columns
+from lightning_kedro.store.results import ResultTable, drop_results, replace_result
+from lightning_kedro.store.snapshots import MEGABYTE, publish_snapshot
+from lightning_kedro.store.tables import TableHandle, peek_table, replace_rows, table_columns
 from lightning_kedro.store.views import open_for_writing
 
 if TYPE_CHECKING:
+    import duckdb
     import pandas as pd
     import pyarrow as pa
 
@@ -71,6 +74,7 @@ class DuckDBTableDataset(AbstractDataset[Any, Any]):
         replace_by: Sequence[str] | None = None,
         simulated: bool = False,
         lazy: bool = False,
+        snapshot_max_mb: float = 0.0,
         lock_timeout: float = LOCK_TIMEOUT_SECONDS,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
@@ -84,6 +88,8 @@ class DuckDBTableDataset(AbstractDataset[Any, Any]):
             simulated: Whether what is saved comes from simulated granules; every row says so.
             lazy: Whether to load a handle (``TableHandle``) that reads what it is asked for, for
                 tables that grow with every flash or are read one result at a time.
+            snapshot_max_mb: Up to this size of the database, in megabytes, each save that changes
+                it leaves a snapshot for readers beside it (``lightning.snapshot.duckdb``); 0: none.
             lock_timeout: How long to wait for the file, in seconds.
             metadata: For plugins such as Kedro-Viz.
 
@@ -98,6 +104,7 @@ class DuckDBTableDataset(AbstractDataset[Any, Any]):
         self._replace_by = tuple(replace_by or TABLES[table].replace_by)
         self._simulated = simulated
         self._lazy = lazy
+        self._snapshot_bytes = snapshot_max_mb * MEGABYTE
         self._lock_timeout = lock_timeout
         self.metadata = metadata
 
@@ -134,8 +141,17 @@ class DuckDBTableDataset(AbstractDataset[Any, Any]):
             with self._open_to_write() as connection:
                 replace_result(connection, result, simulated=self._simulated)
 
-    def _open_to_write(self) -> Any:  # noqa: ANN401  (a context manager of DuckDB's connection)
-        return open_for_writing(self._path, timeout=self._lock_timeout)
+    def drop_results(self, keys: Sequence[ResultKey]) -> None:
+        """Remove results of clustering and storms from all of their tables."""
+        with self._open_to_write() as connection:
+            drop_results(connection, keys)
+
+    @contextmanager
+    def _open_to_write(self) -> Iterator["duckdb.DuckDBPyConnection"]:
+        """Open the database; when it is closed again, leave a snapshot of it for readers."""
+        with open_for_writing(self._path, timeout=self._lock_timeout) as connection:
+            yield connection
+        publish_snapshot(self._path, self._snapshot_bytes)
 
     def _handle(self) -> TableHandle:
         """The handle on the table; that of the last one of a kind reads whole results too."""
@@ -148,7 +164,7 @@ class DuckDBTableDataset(AbstractDataset[Any, Any]):
 
     def preview(self, nrows: int = PREVIEW_ROWS) -> TablePreview:
         """The first rows, for Kedro-Viz, which goes by the name of the type that is returned."""
-        with open_table(self._path, self._table, timeout=self._lock_timeout) as connection:
+        with peek_table(self._path, self._table, timeout=self._lock_timeout) as connection:
             query = f"SELECT * FROM main.{self._table} LIMIT {int(nrows)}"  # noqa: S608
             return show_rows(connection.sql(query).to_arrow_table())
 

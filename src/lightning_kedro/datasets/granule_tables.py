@@ -16,7 +16,6 @@ from lightning_kedro.schemas import TABLES
 from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS
 from lightning_kedro.store.loaded import HANDLES, StoredTable
 from lightning_kedro.store.loading import MEMBERS, load_hours
-from lightning_kedro.store.views import open_for_writing
 
 if TYPE_CHECKING:
     from lightning_kedro.results import Result
@@ -53,6 +52,7 @@ class GranuleTableDataset(DuckDBTableDataset):
         path: str,
         table: str,
         simulated: bool = False,
+        snapshot_max_mb: float = 0.0,
         lock_timeout: float = LOCK_TIMEOUT_SECONDS,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
@@ -62,6 +62,8 @@ class GranuleTableDataset(DuckDBTableDataset):
             path: The DuckDB file.
             table: ``granules``, ``flashes``, ``groups``, ``events`` or ``coverage``.
             simulated: Whether the granules are simulated; every row says so.
+            snapshot_max_mb: Up to this size of the database, in megabytes, each load leaves a
+                snapshot for readers beside it; 0: none.
             lock_timeout: How long to wait for the file, in seconds.
             metadata: For plugins such as Kedro-Viz.
 
@@ -76,6 +78,7 @@ class GranuleTableDataset(DuckDBTableDataset):
             table=table,
             replace_by=TABLES[table].key,
             simulated=simulated,
+            snapshot_max_mb=snapshot_max_mb,
             lock_timeout=lock_timeout,
             metadata=metadata,
         )
@@ -94,5 +97,5 @@ class GranuleTableDataset(DuckDBTableDataset):
     def _save_hours(self, loaded: LoadedHours) -> None:
         """Load hours if this is the last table; before that nothing may change."""
         if self._table == LAST:
-            with open_for_writing(self._path, timeout=self._lock_timeout) as connection:
+            with self._open_to_write() as connection:
                 load_hours(connection, loaded, simulated=self._simulated)

@@ -17,6 +17,7 @@ from lightning_kedro.exceptions import DatabaseBusyError, StorageError, TableErr
 from lightning_kedro.store.disk import QUOTA_ERROR, explain_disk
 from lightning_kedro.store.files import remove_stale_partials, write_atomic
 from lightning_kedro.store.locks import Wait, lock_folder
+from lightning_kedro.store.processes import describe_other
 
 if TYPE_CHECKING:
     import duckdb
@@ -131,7 +132,7 @@ def _open(path: Path, *, read_only: bool, timeout: float) -> "duckdb.DuckDBPyCon
                     f"{timeout:g} s. Wait for that run to end, or close the program that has the "
                     f"file open, then run again."
                 )
-                raise DatabaseBusyError(message) from error
+                raise DatabaseBusyError(message, holder) from error
         wait.pause(f"{holder}, which has database {path} open")
 
 
@@ -161,7 +162,8 @@ def _name_holder(error: Exception) -> str:
     """Who has the file, as far as DuckDB's error says so."""
     match = _HOLDER.search(str(error))
     if match is not None:
-        return f"another process ({match['program'] or 'unknown'}, PID {match['process']})"
+        told = describe_other(int(match["process"]))
+        return f"another process ({match['program'] or 'unknown'}, {told})"
     if _OTHER_CONNECTION in str(error):
         return "another connection of this process"
     return "another process"

@@ -175,7 +175,9 @@ class StoredTable(TableHandle, ABC):
             raise ParameterError(message)
         box = region if region is None or isinstance(region, Region) else Region(*region)
         segments = find_segments(satellite, first, last)
-        frame: pd.DataFrame = self.read(Selection(segments, box), columns).to_pandas()
+        with self.peek() as connection:
+            rows = self.read_from(connection, Selection(segments, box), columns)
+        frame: pd.DataFrame = rows.to_pandas()
         return frame
 
     @classmethod

@@ -25,8 +25,11 @@ LOCK_NAME: Final = ".lock"
 LOCK_TIMEOUT_SECONDS: Final = 600.0
 """Longer than any run keeps a folder: decoding an hour takes a second, loading hours a few."""
 
-SILENT_SECONDS: Final = 2.0
-"""Log a wait that takes longer than this."""
+SILENT_SECONDS: Final = 1.5
+"""Log a wait that takes longer than this: within two seconds people know for whom they wait."""
+
+MOST_SIGNED: Final = 400
+"""Characters of a signature that are read, at most."""
 
 FIRST_PAUSE_SECONDS: Final = 0.005
 
@@ -171,7 +174,7 @@ def _sign(file: IO[bytes], *, shared: bool) -> None:
 def _name_holder(path: Path, form: str) -> str:
     """Who has signed a lock file, put into a form; nothing if nobody has, or it cannot be read."""
     try:
-        text = path.read_text("utf-8", errors="replace")[:200]
+        text = path.read_text("utf-8", errors="replace")[:MOST_SIGNED]
     except OSError:
         return ""
     return form.format(text) if text.isprintable() and text else ""

@@ -3,6 +3,10 @@
 import hashlib
 import os
 import platform
+import re
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -33,9 +37,66 @@ def pid_domain() -> str:
     return hashlib.blake2s(parts.encode(), digest_size=5).hexdigest()
 
 
+MOST_COMMAND: Final = 120
+"""Characters of a command that are shown, at most."""
+
+_SECRET: Final = re.compile(r"//[^/@\s]+@")
+"""A user, perhaps with a password, in an address."""
+
+
 def describe_process() -> str:
-    """This process in words for others who wait for it."""
-    return f"process {os.getpid()} on {platform.node() or 'this machine'}"
+    """This process in words for others who wait for it, from now on: ``process 12 on host ...``."""
+    since = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
+    command = name_command([sys.executable, *sys.argv])
+    return f"process {os.getpid()} on {_host()} ({command}), since {since} UTC"
+
+
+def describe_other(process: int) -> str:
+    """Another process of this machine in words: number, host, command, and when it was started.
+
+    Of one that this process cannot see, as on another machine or in another container, the number
+    is all that is said.
+    """
+    import psutil
+
+    try:
+        other = psutil.Process(process)
+        command, started = name_command(other.cmdline()), other.create_time()
+    except psutil.Error:
+        return f"PID {process}"
+    began = datetime.fromtimestamp(started, UTC)
+    named = f", {command}" if command else ""
+    return f"PID {process} on {_host()}{named}, running since {began:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def name_command(arguments: Sequence[str]) -> str:
+    """A command line as a person would write it: one line of printable characters.
+
+    Args:
+        arguments: The program, its first argument and so on.
+
+    Example:
+        >>> name_command(["/usr/bin/python3", "/home/me/bin/kedro", "run", "--env", "sample"])
+        'kedro run --env sample'
+    """
+    words = [*arguments]
+    if (
+        len(words) > 1
+        and Path(words[0]).name.startswith("python")
+        and words[1][:1] not in ("-", "")
+    ):
+        del words[0]
+    if words:
+        program = Path(words[0])
+        words[0] = program.parent.name if program.name == "__main__.py" else program.name
+    line = _SECRET.sub("//...@", " ".join(words))
+    line = "".join(letter if letter.isprintable() else " " for letter in line)
+    return line if len(line) <= MOST_COMMAND else f"{line[: MOST_COMMAND - 3]}..."
+
+
+def _host() -> str:
+    """The name of this machine."""
+    return platform.node() or "this machine"
 
 
 def is_running(process: int) -> bool:

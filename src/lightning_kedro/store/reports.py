@@ -14,6 +14,7 @@ whoever comes next completes them if a kill came between (``finish_publication``
 """
 
 import errno
+import filecmp
 import json
 import logging
 import os
@@ -26,7 +27,7 @@ from typing import Any, Final, Self
 from urllib.parse import quote
 
 from lightning_kedro.publication import Publication
-from lightning_kedro.store.files import explain_disk, lock_folder
+from lightning_kedro.store.files import explain_disk, lock_folder, write_atomic
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ PAGE: Final = "report.html"
 _JOURNAL: Final = ".publication"
 _PREPARED: Final = ".publication.part"
 _DONE: Final = ".publication.done"
+_WITHDRAWN: Final = ".withdrawn"
 _NAME: Final = "name"
 _RESULT: Final = "result"
 _LATEST: Final = "latest"
@@ -139,6 +141,43 @@ def publish(
         (root / _PREPARED).rename(root / _JOURNAL)
         _complete(root)
     return root / publication.name / PAGE
+
+
+def withdraw(root: Path, names: Iterable[str]) -> None:
+    """Remove reports and take them off the list; the latest files at fixed names stay.
+
+    Args:
+        root: The folder of all reports.
+        names: The names of their folders; those that are not there are left out.
+
+    Raises:
+        StorageError: If they cannot be removed, or others keep the folder.
+    """
+    if not root.is_dir():
+        return
+    with lock_folder(root), explain_disk(root):
+        _complete(root)
+        present = [root / name for name in names if read_card(root / name) is not None]
+        for folder in present:
+            # A hidden name first: whatever comes between, half a report is never listed.
+            shutil.rmtree(root / _WITHDRAWN, ignore_errors=True)
+            folder.rename(root / _WITHDRAWN)
+        shutil.rmtree(root / _WITHDRAWN, ignore_errors=True)
+        if present:
+            entries = list_reports(root)
+            text = render_index(entries, latest=_find_latest(root, entries))
+            with write_atomic(root / INDEX) as partial:
+                _write_text(partial, text)
+
+
+def _find_latest(root: Path, entries: Iterable[Entry]) -> str:
+    """The name of the report whose page is also at the fixed name; "" if it has been withdrawn."""
+    latest = root / PAGE
+    for entry in entries if latest.is_file() else ():
+        page = root / entry.name / PAGE
+        if page.is_file() and filecmp.cmp(page, latest, shallow=False):
+            return entry.name
+    return ""
 
 
 def finish_publication(root: Path) -> None:

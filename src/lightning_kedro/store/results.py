@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from lightning_kedro.exceptions import NoResultError
-from lightning_kedro.results import MAKERS, RESULT_TABLES, Result, find_kind
+from lightning_kedro.results import KINDS, MAKERS, RESULT_TABLES, Result, find_kind
 from lightning_kedro.schemas import RESULT_KEY, TABLES
-from lightning_kedro.selection import Selection
+from lightning_kedro.selection import ResultKey, Selection
 from lightning_kedro.store.database import connect, transaction
 from lightning_kedro.store.loaded import CoverageTable, GranuleTable, StoredTable
 from lightning_kedro.store.tables import (
@@ -174,6 +174,44 @@ def replace_result(
             checked = select_checked(connection, table, simulated=simulated)
             connection.execute(f"INSERT INTO main.{table} BY NAME {checked}")
             connection.unregister("incoming")
+
+
+def list_former(handle: TableHandle, selection: Selection) -> list[ResultKey]:
+    """The results of windows that ended before a selection's, were as long, and of all else alike.
+
+    Args:
+        handle: On the table with a row for every result of a kind.
+        selection: The present one.
+    """
+    key = selection.key
+    length = key.window_end - key.window_start
+    alike = ("platform", "region", "min_quality", "label")
+    condition = " AND ".join(f"{name} = ?" for name in alike)
+    with connect(handle.path, read_only=True, timeout=handle.lock_timeout) as connection:
+        if not check_table(connection, handle.table):
+            return []
+        rows = connection.execute(
+            f"SELECT DISTINCT {', '.join(RESULT_KEY)} FROM main.{handle.table} "  # noqa: S608
+            f"WHERE {condition} AND window_end < ? AND window_end - window_start = ?",
+            [
+                *(getattr(key, name) for name in alike),
+                key.window_end,
+                length,
+            ],
+        ).fetchall()
+    return [ResultKey(*row) for row in rows]
+
+
+def drop_results(connection: "duckdb.DuckDBPyConnection", keys: Sequence[ResultKey]) -> None:
+    """Remove results of clustering and storms, all tables of all of them at once."""
+    condition = " AND ".join(f"{name} = ?" for name in RESULT_KEY)
+    with transaction(connection):
+        for table in (table for kind in KINDS for table in kind):
+            for key in keys if table_columns(connection, table) else ():
+                connection.execute(
+                    f"DELETE FROM main.{table} WHERE {condition}",  # noqa: S608
+                    [*key],
+                )
 
 
 def _read_rows(

@@ -5,19 +5,22 @@ as data. A person may keep tables of the same names in schemas of their own: onl
 the file itself is looked at.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from lightning_kedro.columns import COLUMNS, SIMULATED
-from lightning_kedro.exceptions import TableError
+from lightning_kedro.exceptions import DatabaseBusyError, TableError
 from lightning_kedro.glm.levels import LEVELS
 from lightning_kedro.results import MAKERS
 from lightning_kedro.schemas import KEY_DEFAULTS, RESULT_KEY, TABLES
 from lightning_kedro.selection import Selection
 from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS, connect, transaction
 from lightning_kedro.store.migration import is_older, is_ours, migrate
+from lightning_kedro.store.snapshots import find_snapshot, name_snapshot, read_time
 from lightning_kedro.store.views import open_for_writing
 
 if TYPE_CHECKING:
@@ -25,9 +28,18 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+logger = logging.getLogger(__name__)
+
+PEEK_SECONDS: Final = 2.0
+"""How long people wait for a run until they are shown the snapshot instead."""
+
 
 class TableHandle:
     """A lazy handle on a table: nothing is read before it is asked for.
+
+    What runs read is the database itself, for which they wait. What people ask for as frames
+    (``df``, ``window``, ``len``) comes from the snapshot while a run has the database; the handle
+    ``snapshot`` reads everything from there.
 
     Args:
         path: The DuckDB file.
@@ -47,7 +59,7 @@ class TableHandle:
 
     def __len__(self) -> int:
         """The number of rows."""
-        with self.open() as connection:
+        with self.peek() as connection:
             query = f"SELECT count(*) FROM main.{self.table}"  # noqa: S608
             return int(connection.execute(query).fetchall()[0][0])
 
@@ -61,9 +73,26 @@ class TableHandle:
         with open_table(self.path, self.table, timeout=self.lock_timeout) as connection:
             yield connection
 
+    @contextmanager
+    def peek(self) -> Iterator["duckdb.DuckDBPyConnection"]:
+        """Open the file to read the table, or its snapshot while a run has the file."""
+        with peek_table(self.path, self.table, timeout=self.lock_timeout) as connection:
+            yield connection
+
+    @property
+    def snapshot(self) -> Self:
+        """The same handle on the snapshot: it never waits for a run, and is a little older.
+
+        Example:
+            ``catalog.load("k_selection").snapshot.read_result(selection)``
+        """
+        other = copy(self)
+        other.path = name_snapshot(self.path)
+        return other
+
     def df(self) -> "pd.DataFrame":
         """The whole table, in the order of its key."""
-        with self.open() as connection:
+        with self.peek() as connection:
             query = f"SELECT * FROM main.{self.table} ORDER BY {self.order}"  # noqa: S608
             frame: pd.DataFrame = connection.sql(query).df()
             return frame
@@ -97,6 +126,33 @@ def open_table(
         migrate(writing)
     with connect(path, read_only=True, timeout=timeout) as connection:
         _check_table(connection, path, table)
+        yield connection
+
+
+@contextmanager
+def peek_table(
+    path: Path, table: str, *, timeout: float = LOCK_TIMEOUT_SECONDS
+) -> Iterator["duckdb.DuckDBPyConnection"]:
+    """Open a DuckDB file for a person to read a table; its snapshot, while a run has the file.
+
+    Raises:
+        TableError: As ``open_table`` does.
+    """
+    patience = min(timeout, PEEK_SECONDS)
+    with ExitStack() as stack:
+        try:
+            connection = stack.enter_context(open_table(path, table, timeout=patience))
+        except DatabaseBusyError as error:
+            snapshot = find_snapshot(path)
+            if snapshot is not None:
+                logger.warning(
+                    "Database %s is kept by %s: this is its snapshot of %s UTC",
+                    path,
+                    error.holder,
+                    f"{read_time(snapshot):%Y-%m-%d %H:%M:%S}",
+                )
+            rest = timeout - patience
+            connection = stack.enter_context(open_table(snapshot or path, table, timeout=rest))
         yield connection
 
 
