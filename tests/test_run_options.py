@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import Project
 
 WRONG = {
-    "--pipelines reporting,nope": r"--pipelines: there is no pipeline 'nope'\. There are: climatology, ",
+    "--pipelines reporting,nope": r"--pipelines: there is no pipeline 'nope'\. There are: climat",
     "--pipeline reportin": r"--pipelines: .* 'reportin'\. Did you mean reporting\?",
     "--pipelines storms --pipeline storms": r"--pipeline is the former name of --pipelines: use ",
     "--nodes nope": r"--nodes: there is no node 'nope'\. There are: .*, extract, .*, transform\.$",
