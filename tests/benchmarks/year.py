@@ -151,7 +151,9 @@ def ask(lake: Place, query: str) -> None:
     from deltalake import DeltaTable
 
     with duckdb.connect() as connection:
-        connection.register("flashes", DeltaTable(lake.join("flashes")).to_pyarrow_dataset())
+        pruned = [("date", ">=", query.partition("DATE '")[2].partition("'")[0])]
+        table = DeltaTable(lake.join("flashes"))
+        connection.register("flashes", table.to_pyarrow_dataset(file_pruning_predicate=pruned))
         connection.execute(query).fetchall()
 
 

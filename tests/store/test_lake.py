@@ -1,5 +1,6 @@
 """A lake holds what a database on one machine holds, whoever is killed or comes first."""
 
+import hashlib
 import pickle
 import sys
 import threading
@@ -78,11 +79,25 @@ def lake(tmp_path: Path) -> LakeIngestion:
     return LakeIngestion(tmp_path / "data", str(tmp_path / "archive"))
 
 
-def on_one_machine(lake: LakeIngestion, hours: float = 2) -> Ingestion:
-    """The same archive in a database."""
-    plain = Ingestion(lake.data.parent / "plain", lake.root)
-    plain.run(hours=hours)
-    return plain
+_made: dict[tuple[tuple[str, bytes], ...], Ingestion] = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forget_databases() -> Iterator[None]:
+    yield
+    _made.clear()
+
+
+def on_one_machine(lake: LakeIngestion) -> Ingestion:
+    """The same archive in a database, which is made once for all tests that have that archive."""
+    root = Path(lake.root)
+    files = sorted(path for path in root.rglob("*.nc") if path.is_file())
+    key = tuple((path.name, hashlib.sha256(path.read_bytes()).digest()) for path in files)
+    if key not in _made:
+        plain = Ingestion(lake.data.parent / "plain", lake.root)
+        plain.run(hours=2)
+        _made[key] = plain
+    return _made[key]
 
 
 def test_lake_holds_what_a_database_holds(lake: LakeIngestion) -> None:

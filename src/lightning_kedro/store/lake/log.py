@@ -166,16 +166,28 @@ class LakeTable:
     def read_dataset(
         self, delta: "DeltaTable", platforms: Sequence[str], first: date, last: date
     ) -> "Dataset":
-        """The rows of some satellites from one UTC day to another, both included; lazy."""
-        pruned: list[tuple[str, str, Any]] = [
-            ("platform", "in", [*platforms]),
-            ("date", ">=", first.isoformat()),
-            ("date", "<=", last.isoformat()),
-        ]
+        """The rows of some satellites from one UTC day to another, both included; lazy.
+
+        As ``DeltaTable.to_pyarrow_dataset``, which takes 5 ms an object to write down the limits of
+        all its columns; here they are those of time alone.
+        """
+        import pyarrow.dataset as ds
+
         with self.explain("read"):
-            return delta.to_pyarrow_dataset(
-                file_pruning_predicate=pruned, schema=table_schema(self.name)
-            )
+            listed = pa.table(delta.get_add_actions(flatten=True))
+        dates = listed["partition.date"].cast(pa.date32())
+        platform = listed["partition.platform"].cast(pa.string())
+        near = pc.and_(pc.greater_equal(dates, first), pc.less_equal(dates, last))
+        asked = pc.is_in(platform, value_set=pa.array(platforms, pa.string()))
+        files = self.place.open_arrow()
+        kind = ds.ParquetFileFormat(
+            default_fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=True)
+        )
+        fragments = [
+            kind.make_fragment(row["path"], files, partition_expression=_limit(row))
+            for row in listed.filter(pc.and_(near, asked)).to_pylist()
+        ]
+        return ds.FileSystemDataset(fragments, table_schema(self.name), kind, files)
 
     def commit(
         self, delta: "DeltaTable", added: Sequence[LakeObject], removed: Mapping[str, LakeObject]
@@ -246,6 +258,24 @@ class LakeTable:
 def _values_of(one: LakeObject) -> dict[str, str | None]:
     """The partition of an object, as the log has it."""
     return {"platform": one.platform, "date": f"{one.date:%Y-%m-%d}"}
+
+
+_TIMES: Final = ("time", "granule_start", "hour")
+"""Columns of time, by the first of which that a table has objects are skipped."""
+
+
+def _limit(row: Mapping[str, Any]) -> Any:  # noqa: ANN401  (pyarrow has no types)
+    """What is true of every row of an object, as Arrow has it."""
+    import pyarrow.dataset as ds
+
+    limit = (ds.field("platform") == row["partition.platform"]) & (
+        ds.field("date") == pa.scalar(row["partition.date"], pa.date32())
+    )
+    name = next((name for name in _TIMES if row.get(f"min.{name}") is not None), None)
+    if name is None:
+        return limit
+    least, most = (pa.scalar(row[f"{end}.{name}"], pa.timestamp("us")) for end in ("min", "max"))
+    return limit & (ds.field(name) >= least) & (ds.field(name) <= most)
 
 
 def describe_stats(rows: pa.Table) -> str:

@@ -94,6 +94,21 @@ class Place:
             content: bytes = self._open().cat_file(self.join(name))
             return content
 
+    def open_arrow(self) -> Any:  # noqa: ANN401  (pyarrow has no types)
+        """What is below it, as a file system of Arrow.
+
+        Raises:
+            StorageError: If there is no such file system.
+        """
+        from pyarrow import fs
+
+        if self.is_local:
+            return fs.SubTreeFileSystem(self.url, fs.LocalFileSystem())
+        with self._explain("read", ""):
+            files = self._open()
+            root = files._strip_protocol(self.url)  # noqa: SLF001
+            return fs.SubTreeFileSystem(root, fs.PyFileSystem(fs.FSSpecHandler(files)))
+
     def _open(self) -> Any:  # noqa: ANN401  (fsspec has no types)
         """The file system, with whatever credentials this process finds in its environment."""
         from fsspec.core import url_to_fs
