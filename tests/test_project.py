@@ -56,7 +56,9 @@ def test_empty_folder_has_the_configuration_of_the_package(folder: Path) -> None
         "data": "data/sample",
         "archive": "s3://noaa-goes{number}",
         "simulated": True,
+        "published": None,
         "ranges": False,
+        "snapshot_max_mb": 256,
     }
 
 
@@ -86,7 +88,7 @@ def test_unknown_environment_is_answered_with_those_that_there_are(folder: Path)
         load(folder, "smaple")
     assert str(raised.value) == (
         f"There is no environment smaple ({folder}/conf/smaple is no folder): the environments "
-        f"are base, home, local, mine, sample, stream."
+        f"are base, dask, home, local, mine, sample, stream."
     )
 
 
@@ -232,8 +234,8 @@ def test_options_without_a_verb_are_those_of_run(
     with pytest.raises(SystemExit, match="1"):
         main()
     assert capsys.readouterr().err == (
-        "Error: --env: there is no environment 'nowhere'. There are: base, home, local, sample, "
-        "stream.\n"
+        "Error: --env: there is no environment 'nowhere'. There are: base, dask, home, local, "
+        "sample, stream.\n"
     )
     (folder / "conf" / "nowhere").mkdir(parents=True)
     monkeypatch.setattr(sys, "argv", ["lightning-kedro", "--env", "nowhere", "--tags", "x"])

@@ -153,7 +153,10 @@ def everything(project: Project, env: str = "") -> dict[str, pd.DataFrame]:
 
 @needs_real_granules
 def test_running_again_changes_nothing(project: Project, real_archive: Path) -> None:
-    pipelines = ("--pipelines", "ingestion,storms,clustering")  # of pictures there are other tests
+    pipelines = (
+        "--pipelines",
+        "ingestion,sky,storms,clustering",
+    )  # of pictures there are other tests
     command = (*pipelines, "--params", f"archive={real_archive},{JULY_2018}")
     project.succeed(*command)
     first = everything(project)
@@ -195,11 +198,12 @@ def test_single_nodes_run_one_after_the_other(project: Project, real_archive: Pa
         project.succeed("--nodes", node, *params)
     project.succeed("--nodes", "silhouette_evaluator,elbow_evaluator,kmeans_cluster", *params)
     assert len(project.query("SELECT * FROM clustered_flashes")) == 842
-    for node in ("select_result", "cluster_map", "cluster_animation", "density_map"):
+    for node in ("select_result", "cluster_map"):
         project.succeed("--nodes", node, *params)
     assert not (project.folder / "data" / "08_reporting").exists(), "nothing before all of it"
-    rest = "flash_rate,k_evaluation,storm_map,storm_series,report"
-    project.succeed("--nodes", rest, *params)
+    rest = "cluster_animation,density_map,select_grids,density_panels,flash_rate,k_evaluation,storm_map,storm_series,report"
+    extents = "flash_extent_density,flash_extent_panels,flash_extent_animation"
+    project.succeed("--nodes", f"{rest},{extents}", *params)
     assert (project.folder / "data" / "08_reporting" / "report.html").is_file()
 
 

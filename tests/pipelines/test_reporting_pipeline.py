@@ -53,6 +53,7 @@ def make_catalog(
     text = (PROJECT / "conf" / "base" / "catalog_reporting.yml").read_text()
     facts = {
         "${globals:data}": str(data),
+        "${globals:published}": "null",
         "${runtime_params:made_for.reporting,none}": tables.selection.name,
         "${runtime_params:session,none}": uuid4().hex,
     }

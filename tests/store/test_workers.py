@@ -87,6 +87,8 @@ def test_workers_of_an_interrupted_run_are_gone_at_once_and_quiet(tmp_path: Path
 
 
 WORK = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 def work(seconds):
     open({begun!r}, "w").close()
     time.sleep(seconds)

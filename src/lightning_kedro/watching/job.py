@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kedro.framework.hooks import hook_impl
 
 from lightning_kedro.exceptions import IncompleteRunError, NoFlashesError, TableError
+from lightning_kedro.glm.satellites import PLATFORMS
 from lightning_kedro.parameters import check_parameters
 from lightning_kedro.project import FolderSession
 from lightning_kedro.selected_flashes import fingerprint_flashes, read_flashes
@@ -138,7 +139,10 @@ class WindowJob:
         given = self.params.get("window", {})
         values = {"start": f"now-{self.window}", "end": "now", **given}
         sides = check_parameters(
-            {"satellite": "G18", "window": {side: values[side] for side in ("start", "end")}},
+            {
+                "satellite": PLATFORMS[-1],
+                "window": {side: values[side] for side in ("start", "end")},
+            },
             now=minute,
         )["window"]
         start, end = (parse_utc(sides[side], now=minute) for side in ("start", "end"))

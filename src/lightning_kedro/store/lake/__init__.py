@@ -3,9 +3,9 @@
 .. code-block:: text
 
     lake/
-      flashes/platform=G18/date=2024-07-14/22-<digest>.parquet      one an archive hour
-      granules/platform=G18/date=2024-07-14/<digest>.parquet        one a day
-      coverage/platform=G18/date=2024-07-14/<digest>.parquet        one a day
+      flashes/platform=Gnn/date=2024-07-14/22-<digest>.parquet      one an archive hour
+      granules/platform=Gnn/date=2024-07-14/<digest>.parquet        one a day
+      coverage/platform=Gnn/date=2024-07-14/<digest>.parquet        one a day
       */_delta_log/                                                 what of it counts
 
 Objects are written by workers, and count from the moment at which a client's commit names them:

@@ -8,12 +8,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import pyarrow as pa
 
 from lightning_kedro.exceptions import ParameterError, TableError
 from lightning_kedro.glm.granule import HOUR, MAX_LENGTH
+from lightning_kedro.glm.satellites import PLATFORMS
 from lightning_kedro.granules.creations import KnownGranules
 from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.granules.ports import LoadedStore
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     import duckdb
 
 _EVER: Final = (date(2000, 1, 1), date(2100, 1, 1))
-_ALL_PLATFORMS: Final = ("G16", "G17", "G18", "G19")
 
 _ON_RECORD: Final = "SEMI JOIN on_record USING (platform, granule_start)"
 """Flashes of granules that are on record: those of others are being committed at this moment."""
@@ -78,8 +78,19 @@ class _InLake(StoredTable):
     @contextmanager
     def open(self) -> Iterator["duckdb.DuckDBPyConnection"]:
         """Open the whole table in a database in memory."""
-        with self._open((_ALL_PLATFORMS, *_EVER)) as connection:
+        with self._open((PLATFORMS, *_EVER)) as connection:
             yield connection
+
+    @contextmanager
+    def peek(self) -> Iterator["duckdb.DuckDBPyConnection"]:
+        """Open the lake: it needs no snapshot, as nobody has it for themselves."""
+        with self.open() as connection:
+            yield connection
+
+    @property
+    def snapshot(self) -> Self:
+        """The lake itself: its log is one."""
+        return self
 
     def read(self, selection: Selection, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows that belong to a selection's window, as ``StoredTable.read``."""
