@@ -25,7 +25,8 @@ from tests.glm.granule_files import NAME, Change, content
 from tests.loopback_s3 import LoopbackS3
 
 WHOLE_RUNS = {
-    *("test_browser.py", "test_browser_dashboard.py", "test_errors.py", "test_faults.py"),
+    *("test_browser.py", "test_browser_dashboard.py", "test_dask.py", "test_errors.py"),
+    *("test_faults.py", "test_job.py", "test_sky.py", "test_watch.py"),
     *("test_full_disk.py", "test_fuzz.py", "test_kills.py", "test_notebook.py"),
     *("test_other_runners.py", "test_package.py", "test_portability.py", "test_project.py"),
     *("test_reporting_pipeline.py", "test_reporting_run.py", "test_run.py"),

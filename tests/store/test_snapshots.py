@@ -107,7 +107,7 @@ def test_larger_database_has_no_snapshot_and_the_log_says_what_reads_it(
     assert not publish_snapshot(path, 1000)
     assert find_snapshot(path) is None, "an old one would be read for ever"
     assert "more than snapshot_max_mb (0): no snapshot is made of it. For readers" in caplog.text
-    assert "keep so much in the lake (docs/how-to/scale.md)" in caplog.text
+    assert "keep so much in the lake (docs/how-to/cluster.md)" in caplog.text
 
 
 def test_snapshot_is_older_as_soon_as_the_database_has_changed(path: Path) -> None:

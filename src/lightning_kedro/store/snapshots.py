@@ -106,7 +106,7 @@ def _say_too_large(database: Path, max_bytes: float) -> None:
     """Say what a larger database is read by."""
     logger.info(
         "Database %s has %.0f MB, more than snapshot_max_mb (%.0f): no snapshot is made of it. For "
-        "readers while runs write, keep so much in the lake (docs/how-to/scale.md)",
+        "readers while runs write, keep so much in the lake (docs/how-to/cluster.md)",
         database,
         database.stat().st_size / MEGABYTE,
         max_bytes / MEGABYTE,
