@@ -211,7 +211,7 @@ def test_runs_at_once_of_one_key_with_other_options_end_with_one_of_them(
     project, archive = ingested
     runs = [
         (
-            *("--pipelines", "clustering,reporting", "--params"),
+            *("--pipelines", "clustering", "--params"),
             f"{archive},{JULY},clustering.k_max={k_max},clustering.k={k_max}",
         )
         for k_max in (4, 6)
