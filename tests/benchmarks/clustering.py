@@ -295,7 +295,8 @@ def time_database(path: Path) -> dict[str, float]:
         if name != "platform":
             table = table.append_column(name, pa.repeat(pa.scalar(value), n))
     table = table.append_column("cluster", pa.array(np.zeros(n, dtype=np.int32)))
-    table = table.append_column("silhouette_coefficient", pa.array(np.zeros(n, dtype=np.float32)))
+    for name in ("silhouette_coefficient", "silhouette_error_bound"):
+        table = table.append_column(name, pa.array(np.zeros(n, dtype=np.float32)))
     DuckDBTableDataset(path=str(path), table="clustered_flashes").save(table)
     return {"seconds": time.perf_counter() - start}
 
