@@ -104,6 +104,16 @@ def s3_endpoint() -> Iterator[str]:
     server.stop()
 
 
+def s3_variables(endpoint: str) -> dict[str, str]:
+    """What clients of S3 find in the environment."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+
+
 def s3_client(endpoint: str) -> Any:
     import boto3
 

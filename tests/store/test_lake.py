@@ -15,7 +15,7 @@ from kedro.io import DatasetError
 
 pytest.importorskip("deltalake")
 
-from tests.conftest import s3_client
+from tests.conftest import s3_client, s3_variables
 from tests.ingesting import (
     HOUR,
     Ingestion,
@@ -277,13 +277,7 @@ def race(lake: LakeIngestion, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_two_racing_clients_on_s3_lose_and_double_nothing(
     lake: LakeIngestion, monkeypatch: pytest.MonkeyPatch, s3_endpoint: str
 ) -> None:
-    values = {
-        "AWS_ENDPOINT_URL": s3_endpoint,
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    for name, value in values.items():
+    for name, value in s3_variables(s3_endpoint).items():
         monkeypatch.setenv(name, value)
     client = s3_client(s3_endpoint)
     client.create_bucket(Bucket="racing")

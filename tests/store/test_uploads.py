@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conftest import s3_client
+from tests.conftest import s3_client, s3_variables
 
 from lightning_kedro.commands.export import _export, _find_database
 from lightning_kedro.datasets.report import ReportDataset
@@ -22,13 +22,7 @@ BUCKET = "uploads"
 @pytest.fixture
 def s3(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A client of a server with an empty bucket, which the project finds in the environment."""
-    values = {
-        "AWS_ENDPOINT_URL": s3_endpoint,
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    for name, value in values.items():
+    for name, value in s3_variables(s3_endpoint).items():
         monkeypatch.setenv(name, value)
     client = s3_client(s3_endpoint)
     client.create_bucket(Bucket=BUCKET)

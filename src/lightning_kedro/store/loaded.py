@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -20,6 +19,7 @@ from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.granules.level_rows import COUNTS, TABLE_OF
 from lightning_kedro.granules.ports import LoadedStore
 from lightning_kedro.selection import Region, Selection
+from lightning_kedro.store.coverage_summary import CoverageSummary
 from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS, connect, database_exists
 from lightning_kedro.store.group_areas import read_largest_areas
 from lightning_kedro.store.history import read_hours
@@ -307,30 +307,6 @@ def _read_utc(time: str | datetime) -> datetime:
     """A time in UTC; one without a time zone is UTC already."""
     time = datetime.fromisoformat(time) if isinstance(time, str) else time
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class CoverageSummary:
-    """What a window's archive hours have in the database.
-
-    Attributes:
-        expected: Granules that there should be.
-        found: Granules that there are, corrupt ones included.
-        file_bytes: Their size.
-        gaps: What is missing or corrupt, and in which hours; empty if nothing is.
-    """
-
-    expected: int
-    found: int
-    file_bytes: int
-    gaps: str
-
-    def __str__(self) -> str:
-        """The summary in a line."""
-        return (
-            f"{self.found} of {self.expected} granules, {self.file_bytes / 1e6:,.1f} MB, "
-            f"{self.gaps or 'no gaps'}"
-        )
 
 
 class LoadedGranules(LoadedStore):

@@ -21,6 +21,7 @@ from lightning_kedro.selection import Selection
 from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS, connect, transaction
 from lightning_kedro.store.migration import is_older, is_ours, migrate
 from lightning_kedro.store.snapshots import find_snapshot, name_snapshot, read_time
+from lightning_kedro.store.value_kinds import cast, fits
 from lightning_kedro.store.views import open_for_writing
 
 if TYPE_CHECKING:
@@ -350,7 +351,7 @@ def select_checked(connection: "duckdb.DuckDBPyConnection", table: str, *, simul
     wrong = [
         f"{name} ({found[name]}, expected {kind})"
         for name, kind in types.items()
-        if name in found and not _fits(found[name], kind)
+        if name in found and not fits(found[name], kind)
     ]
     problems = {
         "lack": [name for name in types if name not in found and name not in KEY_DEFAULTS],
@@ -365,51 +366,13 @@ def select_checked(connection: "duckdb.DuckDBPyConnection", table: str, *, simul
         )
         raise TableError(message)
     parts = [
-        f"{_cast(name, found[name], kind)} AS {name}"
+        f"{cast(name, found[name], kind)} AS {name}"
         if name in found
         else f"{_quote(KEY_DEFAULTS[name])} AS {name}"
         for name, kind in types.items()
     ]
     flag = "simulated" if "simulated" in found else str(simulated)
     return f"SELECT {', '.join(parts)}, {flag}::BOOLEAN AS simulated FROM incoming"  # noqa: S608
-
-
-_KINDS: Final = {
-    "text": ("VARCHAR", "ENUM"),
-    "time": ("TIMESTAMP", "DATE"),
-    "truth": ("BOOLEAN",),
-    "whole": ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"),
-    "real": ("FLOAT", "DOUBLE"),
-    "nothing": ('"NULL"',),
-}
-"""Types of DuckDB that hold the same kind of value; a column of nulls alone fits any."""
-
-
-def _kind_of(data_type: str) -> str:
-    """The kind of value that a type of DuckDB holds; other types are kinds of their own."""
-    found = (kind for kind, names in _KINDS.items() if data_type.startswith(names))
-    return next(found, data_type)
-
-
-def _fits(found: str, wanted: str) -> bool:
-    """Whether values of a type may be stored as another: of the same kind, or whole as real.
-
-    pandas makes real numbers of whole ones where some are missing: a fraction is refused later.
-    """
-    pair = (_kind_of(found), _kind_of(wanted))
-    same = pair[0] == pair[1] or pair[0] == "nothing"
-    return same or pair in {("whole", "real"), ("real", "whole")}
-
-
-def _cast(name: str, found: str, wanted: str) -> str:
-    """SQL that casts a column; what is not a number becomes null, a fraction no whole number."""
-    if _kind_of(found) != "real":
-        return f"{name}::{wanted}"
-    number = f"CASE WHEN isnan({name}) THEN NULL ELSE {name} END"
-    if _kind_of(wanted) == "real":
-        return f"({number})::{wanted}"
-    refuse = f"error('{name} ' || {name} || ' is no whole number')"
-    return f"(CASE WHEN {name} <> round({name}) THEN {refuse} ELSE {number} END)::{wanted}"
 
 
 def _quote(text: str) -> str:

@@ -21,13 +21,13 @@ from lightning_kedro.granules.ports import LoadedStore
 from lightning_kedro.granules.series import arrow_schema
 from lightning_kedro.schemas import TABLES
 from lightning_kedro.selection import Selection
+from lightning_kedro.store.coverage_summary import CoverageSummary
 from lightning_kedro.store.database import connect_in_memory
 from lightning_kedro.store.lake.log import LakeTable
 from lightning_kedro.store.lake.objects import hour_of
 from lightning_kedro.store.lake.places import Place
 from lightning_kedro.store.lake.series import list_days
 from lightning_kedro.store.loaded import (
-    CoverageSummary,
     CoverageTable,
     FlashTable,
     GranuleTable,
