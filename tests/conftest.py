@@ -266,15 +266,29 @@ def assert_same(left: dict[str, pd.DataFrame], right: dict[str, pd.DataFrame]) -
 
 
 @pytest.fixture(scope="session")
-def reference(buckets: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
-    """The tables that an undisturbed run gives."""
+def ingested_buckets(buckets: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project that has ingested the window, undisturbed; tests copy its ``data``."""
     folder = tmp_path_factory.mktemp("reference")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         project = Project(folder)
         params = f"archive={buckets}/noaa-goes17,{WINDOW}"
         project.succeed("--pipelines", "ingestion", "--params", params)
-    return dump(project)
+    return project
+
+
+@pytest.fixture(scope="session")
+def reference(ingested_buckets: Project) -> dict[str, pd.DataFrame]:
+    """The tables that an undisturbed run gives."""
+    return dump(ingested_buckets)
+
+
+@pytest.fixture
+def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures have stand-ins, which are drawn in no time."""
+    from tests.stand_ins import stand_in_for
+
+    stand_in_for(monkeypatch)
 
 
 @pytest.fixture

@@ -143,6 +143,18 @@ def test_range_is_clipped_to_what_few_flashes_allow(project: Project, real_archi
     assert len(project.query("SELECT * FROM elbow_curve")) == 31
 
 
+@pytest.fixture(scope="module")
+def clustered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The data of a project that has clustered the window, and the parameters of that."""
+    archive = lay_out(tmp_path_factory.mktemp("real") / "archive", real_granule_paths())
+    folder = tmp_path_factory.mktemp("clustered")
+    params = f"archive={archive},{JULY_2018},clustering.k_max=6"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        Project(folder).succeed("--pipelines", "ingestion,clustering", "--params", params)
+    return folder / "data", params
+
+
 @needs_real_granules
 @pytest.mark.parametrize(
     ("other", "refused"),
@@ -157,10 +169,10 @@ def test_range_is_clipped_to_what_few_flashes_allow(project: Project, real_archi
     ],
 )
 def test_run_of_some_nodes_takes_only_what_was_made_for_the_same(
-    project: Project, real_archive: Path, other: str, *, refused: bool
+    project: Project, clustered: tuple[Path, str], other: str, *, refused: bool
 ) -> None:
-    params = f"archive={real_archive},{JULY_2018},clustering.k_max=6"
-    project.succeed("--pipelines", "ingestion,clustering", "--params", params)
+    data, params = clustered
+    shutil.copytree(data, project.folder / "data")
     before = project.query("SELECT * FROM k_selection")
     options = ("--nodes", "kmeans_cluster", "--params", f"{params},{other}")
     if refused:

@@ -257,12 +257,16 @@ def test_hostile_names_are_ignored_and_counted(
 
 @pytest.mark.parametrize("env", ["base", "stream"])
 def test_archive_that_cannot_be_listed_is_never_recorded_as_an_outage(
-    project: Project, buckets: Path, remote: Callable[[LoopbackS3], None], env: str
+    project: Project,
+    buckets: Path,
+    ingested_buckets: Project,
+    remote: Callable[[LoopbackS3], None],
+    env: str,
 ) -> None:
     options = ("--env", env, "--pipelines", "ingestion", "--params")
+    shutil.copytree(ingested_buckets.folder / "data", project.folder / "data")
     with serve_folder(buckets) as server:
         remote(server)
-        project.succeed(*options, WINDOW)
         before = dump(project)
         later = WINDOW.replace("T09", "T11").replace("T10", "T12")
         for window in (WINDOW, later):
@@ -274,10 +278,10 @@ def test_archive_that_cannot_be_listed_is_never_recorded_as_an_outage(
 
 
 def test_folder_of_another_layout_is_never_recorded_as_an_outage(
-    project: Project, buckets: Path, tmp_path: Path
+    project: Project, buckets: Path, ingested_buckets: Project, tmp_path: Path
 ) -> None:
     options = ("--pipelines", "ingestion", "--params")
-    project.succeed(*options, f"archive={buckets}/noaa-goes17,{WINDOW}")
+    shutil.copytree(ingested_buckets.folder / "data", project.folder / "data")
     before = dump(project)
     shutil.copytree(buckets / "noaa-goes17" / "GLM-L2-LCFA", tmp_path / "mine")
     later = WINDOW.replace("T09", "T11").replace("T10", "T12")

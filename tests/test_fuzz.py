@@ -29,8 +29,9 @@ from lightning_kedro.simulation.granule_writer import Era
 from lightning_kedro.simulation.hour import simulate_hour
 from lightning_kedro.store.storage import Storage
 from tests.conftest import name_of, real_granule_paths
+from tests.repetitions import repeat
 
-CASES = 1200
+CASES = repeat(700, 5000)
 HOUR = datetime(2024, 7, 14, 9, tzinfo=UTC)
 FIRST, LAST = "flash_time_offset_of_first_event", "flash_time_offset_of_last_event"
 VARIABLES = (

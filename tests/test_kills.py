@@ -32,10 +32,11 @@ from lightning_kedro.simulation.hour import simulate_hour
 from lightning_kedro.store import workers as hours_module
 from lightning_kedro.store.loading import MEMBERS
 from tests.loopback_s3 import serve_folder
+from tests.repetitions import repeat
 
 STAGES = ("extract", "transform", "load")
 
-KILLS = {2: 5, 5: 2}
+KILLS = {2: repeat(3, 20), 5: repeat(1, 8)}
 """How many runs are killed in each stage, by hours of the window. From four hours on the granules
 are read by other processes, which take seconds to start."""
 

@@ -172,6 +172,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory, buckets: Path) -> Path:
     return root
 
 
+@pytest.mark.usefixtures("stand_ins")
 @pytest.mark.parametrize("place", ["within", "elsewhere"])
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows refuses such names itself")
 def test_whole_job_runs_in_folders_called_anything(

@@ -192,6 +192,7 @@ def test_series_files_hold_every_flash_and_join_by_key(
 
 
 @needs_real_granules
+@pytest.mark.usefixtures("stand_ins")
 def test_single_nodes_run_one_after_the_other(project: Project, real_archive: Path) -> None:
     params = ("--params", f"archive={real_archive},{JULY_2018}")
     for node in ("extract", "transform", "load", "preprocessor", "kmeans_candidates"):
@@ -317,10 +318,11 @@ def test_missing_values_are_null_in_the_table(project: Project, tmp_path: Path) 
 
 
 def test_levels_fill_their_tables_and_are_loaded_through_the_catalog(
-    project: Project, buckets: Path
+    project: Project, buckets: Path, tmp_path: Path
 ) -> None:
     """Streaming, after a run that was content with flashes."""
-    params = f"archive={buckets}/noaa-goes17,{WINDOW}"
+    archive = lay_out(tmp_path / "archive", sorted(buckets.rglob("*.nc"))[:6])
+    params = f"archive={archive},{WINDOW}"
     project.succeed("--pipelines", "ingestion", "--params", params)
     for level, missing in (("group", "events"), ("event", "")):
         asked = f"{params},ingestion.levels={level}"

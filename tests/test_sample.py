@@ -27,7 +27,6 @@ from lightning_kedro.simulation.hour import simulate_hour
 from lightning_kedro.store import workers
 from lightning_kedro.store.loaded import FlashTable
 from tests.conftest import PROJECT, Project
-from tests.stand_ins import stand_in_for
 
 HOUR = datetime(2024, 7, 14, 9, tzinfo=UTC)
 KEY = ["platform", "granule_start", "flash_id"]
@@ -69,10 +68,8 @@ def test_whole_job_runs_offline_for_every_satellite(
     assert coverage.to_numpy().tolist() == [[180, 180, 0, 0]]
 
 
-def test_everything_simulated_says_so_and_stays_apart(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stand_in_for(monkeypatch)
+@pytest.mark.usefixtures("stand_ins")
+def test_everything_simulated_says_so_and_stays_apart(project: Project) -> None:
     project.succeed("--env", "sample", "--params", window(HOUR, HOUR + timedelta(minutes=5)))
     tables = project.query("SELECT table_name FROM duckdb_tables()", "sample")["table_name"]
     assert {"granules", "flashes", "coverage", *RESULT_TABLES} <= {*tables}

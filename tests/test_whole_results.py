@@ -15,7 +15,7 @@ from kedro.io import DataCatalog
 from lightning_kedro.results import RESULT_TABLES
 from tests.conftest import Project, lay_out, needs_real_granules, real_granule_paths
 from tests.processes import Started, start_kedro
-from tests.stand_ins import stand_in, stand_in_for
+from tests.stand_ins import stand_in
 
 JULY = "satellite=G16,window.start=2018-07-02T04:33,window.end=2018-07-02T04:34"
 SEPTEMBER = "satellite=G17,window.start=2019-09-26T23:59:30,window.end=2019-09-27T00:01"
@@ -86,9 +86,8 @@ def windows_of_real_granules(tmp_path_factory: pytest.TempPathFactory) -> tuple[
 def ingested(
     project: Project,
     windows_of_real_granules: tuple[Path, str],
-    monkeypatch: pytest.MonkeyPatch,
+    stand_ins: None,  # noqa: ARG001
 ) -> tuple[Project, str]:
-    stand_in_for(monkeypatch)
     data, archive = windows_of_real_granules
     shutil.copytree(data, project.folder / "data")
     return project, archive

@@ -138,6 +138,7 @@ def test_every_runner_publishes_the_same_bytes(
     assert catalog["k_evaluation_chart"].load().to_dict()["data"]
 
 
+@pytest.mark.usefixtures("stand_ins")
 def test_run_without_a_result_leaves_the_last_report_alone(tmp_path: Path, tables: Tables) -> None:
     SequentialRunner().run(create_pipeline(), make_catalog(tmp_path, tables))
     root = tmp_path / "08_reporting"
@@ -149,6 +150,7 @@ def test_run_without_a_result_leaves_the_last_report_alone(tmp_path: Path, table
     assert before == {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
+@pytest.mark.usefixtures("stand_ins")
 def test_error_at_the_last_save_leaves_the_last_report_whole(
     tmp_path: Path, tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,6 +169,7 @@ def test_error_at_the_last_save_leaves_the_last_report_whole(
     assert before == {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
+@pytest.mark.usefixtures("stand_ins")
 def test_results_that_differ_in_any_part_of_the_key_stand_side_by_side(tmp_path: Path) -> None:
     variants: list[dict[str, Any]] = [
         {},
@@ -292,6 +295,7 @@ def end(manager: Any, catalog: DataCatalog, pipeline: Any) -> None:
     )
 
 
+@pytest.mark.usefixtures("stand_ins")
 @pytest.mark.parametrize(
     ("n", "words"), [(0, "0 flashes"), (1, "1 flash"), (1234, "1,234 flashes")]
 )
@@ -358,6 +362,7 @@ def test_every_node_may_run_in_a_process_of_its_own(
     assert {name: shown[name] for name in FILES} == expected
 
 
+@pytest.mark.usefixtures("stand_ins")
 def test_pictures_of_another_result_are_refused(tmp_path: Path, tables: Tables) -> None:
     """The window was clustered again between two runs of some of the nodes."""
     pipeline = create_pipeline()
