@@ -10,6 +10,7 @@ import numpy.typing as npt
 from lightning_kedro.analysis.grids.building import Steps
 from lightning_kedro.analysis.grids.sums import CellSums
 from lightning_kedro.analysis.grids.target import TargetGrid
+from lightning_kedro.file_formats import NETCDF
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +41,7 @@ class GriddedWindow:
         make: Makes the steps, in order: granules are read while it goes on, so that memory holds
             only those steps that are not finished.
         see: Tells which cells are in the field of view, shape (rows, columns); None if nobody can.
+        formats: What they are written as: ``netcdf``, ``zarr``.
     """
 
     name: str
@@ -49,6 +51,7 @@ class GriddedWindow:
     facts: Mapping[str, Any]
     make: Callable[[], Iterator[FinishedStep]]
     see: Callable[[], npt.NDArray[np.bool_]] | None = None
+    formats: tuple[str, ...] = (NETCDF,)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """The same: nothing in it changes."""

@@ -17,6 +17,7 @@ from lightning_kedro.analysis.grids.view import see_grid
 from lightning_kedro.analysis.grids.window import FinishedStep, GriddedWindow
 from lightning_kedro.analysis.parallax import follow_to_ground
 from lightning_kedro.exceptions import ArchiveError, CorruptGranuleError
+from lightning_kedro.file_formats import split_formats
 from lightning_kedro.glm.field_of_view import field_of_view
 from lightning_kedro.glm.flashes import MAX_DURATION, GranuleFlashes, read_flashes
 from lightning_kedro.glm.granule import GRANULE_LENGTH, GranuleName
@@ -65,7 +66,8 @@ def describe_window(
     facts = _describe(selection, options, report.wanted)
     name = options.name(selection)
     see = partial(see_grid, grid, selection.segments)
-    return GriddedWindow(name, grid, steps, options.products, facts, work.run, see)
+    formats = split_formats(options.format)
+    return GriddedWindow(name, grid, steps, options.products, facts, work.run, see, formats)
 
 
 def _describe(

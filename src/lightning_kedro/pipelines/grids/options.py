@@ -8,6 +8,7 @@ from lightning_kedro.analysis.climatology.window import find_box
 from lightning_kedro.analysis.grids.building import Steps
 from lightning_kedro.analysis.grids.target import TargetGrid, make_fixed_grid, make_lat_lon_grid
 from lightning_kedro.exceptions import ParameterError
+from lightning_kedro.file_formats import NETCDF
 from lightning_kedro.glm.field_of_view import field_of_view
 from lightning_kedro.glm.lightning_ellipsoid import raise_ground
 from lightning_kedro.selection import Selection
@@ -30,6 +31,7 @@ class GridOptions:
             start of its granule (``granule``), as in glmtools and NOAA's files.
         split_pixels: Whether a pixel whose events fall in two squares counts twice (``keep``), as
             in glmtools, or once (``join``).
+        format: What the grids are written as: ``netcdf``, ``zarr`` or ``both``.
     """
 
     domain: str
@@ -38,6 +40,7 @@ class GridOptions:
     products: tuple[str, ...]
     time_of: str
     split_pixels: str
+    format: str = NETCDF
 
     @classmethod
     def from_parameters(cls, grids: Mapping[str, Any]) -> Self:

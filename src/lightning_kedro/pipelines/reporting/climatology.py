@@ -9,6 +9,7 @@ from lightning_kedro.analysis.climatology.fields import Climatology
 from lightning_kedro.analysis.climatology.published import PublishedClimatology
 from lightning_kedro.analysis.climatology.window import keep_whole_hours
 from lightning_kedro.climatology_parameters import name_climatology
+from lightning_kedro.file_formats import NETCDF, split_formats
 from lightning_kedro.glm.field_of_view import field_of_view
 from lightning_kedro.glm.satellites import SATELLITES
 from lightning_kedro.pipelines.reporting import climatology_maps, diurnal_cycle
@@ -72,6 +73,7 @@ def gather_climatology(
             "thunder_radius_km": float(options["thunder_km"]),
             "thunder_flashes": int(options["thunder_flashes"]),
         },
+        formats=split_formats(options.get("format", NETCDF)),
     )
     return (published,) * (len(pictures) + 1)
 
