@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from tests.conftest import (
 from tests.glm.granule_files import NAME, content
 from tests.test_parameters import NOW
 
+from lightning_kedro import file_formats
 from lightning_kedro.analysis import artifacts
 from lightning_kedro.exceptions import ArchiveError, ParameterError
 from lightning_kedro.glm.field_of_view import field_of_view
@@ -30,7 +32,7 @@ from lightning_kedro.granules.record import Content, HourRecord, HourReport, Sto
 from lightning_kedro.hooks import find_failures
 from lightning_kedro.parameters import check_parameters
 from lightning_kedro.pipelines.grids.gridding import find_near
-from lightning_kedro.pipelines.grids.nodes import grid_lightning
+from lightning_kedro.pipelines.grids.nodes import grid_lightning, select_granules
 from lightning_kedro.selection import Selection
 from lightning_kedro.simulation.granule_writer import encode_granule
 from lightning_kedro.simulation.hour import simulate_hour
@@ -312,6 +314,25 @@ def test_flashes_of_the_sun_are_left_out_of_grids_if_asked(monkeypatch: pytest.M
     assert sum(count_flashes(run(granules, **changes))) == 0
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"grids": {"format": "zarr"}}, r"grids\.format: zarr needs the package zarr: install"),
+        ({"satellite": "G19"}, r"grids\.domain: conus is defined for GOES-East and GOES-West"),
+    ],
+)
+def test_what_cannot_be_gridded_is_said_before_granules_are_fetched(
+    changes: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_formats, "find_spec", lambda _: None)
+    window = {"start": "2024-12-01T12:00:00", "end": "2024-12-01T12:02:00"}
+    checked = check(**{"window": window, **changes})
+    archive = Mock()
+    with pytest.raises(ParameterError, match=words):
+        select_granules(archive, checked["selection"], checked["grids"])
+    assert archive.mock_calls == []
+
+
 def test_every_choice_has_a_file_of_its_own() -> None:
     choices: list[dict[str, Any]] = [
         {},
@@ -345,7 +366,7 @@ def test_simulated_run_makes_a_file_that_says_so_the_same_each_time(
     for name, granule in simulate_hour("G18", hour, numbers=range(29, 37)):
         (folder / name.file_name).write_bytes(granule)
     window = "window.start=2024-07-14T22:10,window.end=2024-07-14T22:12"
-    parameters = f"archive={archive},{window},grids.domain=latlon"
+    parameters = f"archive={archive},{window},grids.domain=latlon,grids.format=both"
     options = ("--env", "sample", "--pipelines", "grids", "--params", parameters)
     run = project.succeed(*options)
     folder = project.folder / "data" / "sample" / "07_model_output" / "grids"
@@ -353,6 +374,8 @@ def test_simulated_run_makes_a_file_that_says_so_the_same_each_time(
     assert str(path) in run.output or path.name in run.output
     before = path.read_bytes()
     with xr.open_dataset(path) as file:
+        with xr.open_zarr(path.with_suffix(".zarr"), chunks=None) as store:
+            xr.testing.assert_identical(store, file)
         assert file.attrs["simulated"] == "true"
         assert file.granule_count.values.tolist() == [3, 3]
         assert float(file.flash_extent_density.sum()) > 0

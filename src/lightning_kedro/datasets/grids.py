@@ -22,8 +22,8 @@ class GridsDataset(AbstractDataset[GriddedWindow, "dict[str, Callable[..., xarra
     """Saves the grids of a window to a file of their own; loads all files, each when it is called.
 
     The window says whether they are a netCDF file, a Zarr store or both. Each is replaced as a
-    whole, so that no one ever sees half of it; of two of one name the newer is opened. Granules are read while it is
-    written: a window may be as long as the disk allows.
+    whole, so that no one ever sees half of it; of two of one name the newer is opened. Granules are
+    read while it is written: a window may be as long as the disk allows.
 
     Example of the YAML API:
         .. code-block:: yaml

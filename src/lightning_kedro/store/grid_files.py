@@ -6,8 +6,8 @@ value, 0, and take no room. The same grids give the same bytes.
 
 import itertools
 import logging
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -73,6 +73,7 @@ def write_grids(folder: Path, window: GriddedWindow) -> tuple[Path, ...]:
         StorageError: If the disk is full or the folder cannot be written to.
     """
     paths = {name: folder / f"{window.name}{SUFFIXES[name]}" for name in window.formats}
+    writers: dict[str, Callable[[Path], AbstractContextManager[Path]]]
     writers = {NETCDF: write_atomic, ZARR: write_folder}
     shown = " and ".join(str(path) for path in paths.values())
     try:

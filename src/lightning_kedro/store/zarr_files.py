@@ -45,7 +45,8 @@ def create_store(
     import xarray as xr
     import zarr
 
-    described = xr.open_dataset(xr.backends.NetCDF4DataStore(file), decode_cf=False)
+    opened = xr.backends.NetCDF4DataStore(file)  # type: ignore[no-untyped-call]
+    described = xr.open_dataset(opened, decode_cf=False)
     shapes = {name: described[name].shape for name in growing}
     for variable in described.variables.values():
         _choose_encoding(variable)
