@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_kedro.analysis.artifacts import SunAngles
-from lightning_kedro.analysis.matching import REACH_SECONDS, Matches, Sighting, match_flashes
+from lightning_kedro.analysis.matching import REACH_SECONDS, Matches, Sighting
+from lightning_kedro.analysis.merging import merge_sightings
 from lightning_kedro.analysis.parallax import follow_to_ground
 from lightning_kedro.analysis.sphere import FloatArray
 from lightning_kedro.exceptions import TableError
@@ -202,18 +203,11 @@ def _merge(
     is_left = _find_left(table, selection)
     rows = np.flatnonzero(is_left), np.flatnonzero(~is_left)
     left, right = (table.take(mine) for mine in rows)
-    matches = match_flashes(_sight(left), _sight(right))
-    # On a sphere the satellite that stands less far off in longitude sees a place less aslant.
-    lon = left.column("lon").to_numpy()[matches.left]
-    aslant = [
-        np.abs(np.mod(lon - satellite_lon[mine[pairs]] + 180.0, _TURN) - 180.0)
-        for mine, pairs in zip(rows, (matches.left, matches.right), strict=True)
-    ]
-    left_counts = aslant[0] <= aslant[1]
-    counted = np.ones(table.num_rows, np.bool_)
-    counted[rows[0][matches.left[~left_counts]]] = False
-    counted[rows[1][matches.right[left_counts]]] = False
-    return BothSides(left, right, matches, left_counts), counted
+    stands = (satellite_lon[mine] for mine in rows)
+    merged = merge_sightings(_sight(left), _sight(right), *stands)
+    counted = np.empty(table.num_rows, np.bool_)
+    counted[rows[0]], counted[rows[1]] = merged.left, merged.right
+    return BothSides(left, right, merged.matches, merged.left_counts), counted
 
 
 def _sight(table: "pa.Table") -> Sighting:

@@ -8,6 +8,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import xarray as xr
 from kedro.io import DataCatalog, MemoryDataset
@@ -25,6 +26,7 @@ from lightning_kedro import file_formats
 from lightning_kedro.analysis import artifacts
 from lightning_kedro.exceptions import ArchiveError, ParameterError
 from lightning_kedro.glm.field_of_view import field_of_view
+from lightning_kedro.glm.flashes import read_flashes
 from lightning_kedro.glm.granule import GranuleName, hour_prefix
 from lightning_kedro.granules.hours import archive_hours
 from lightning_kedro.granules.ports import GranuleReader, RawGranules
@@ -36,6 +38,7 @@ from lightning_kedro.pipelines.grids.nodes import grid_lightning, select_granule
 from lightning_kedro.selection import Selection
 from lightning_kedro.simulation.granule_writer import encode_granule
 from lightning_kedro.simulation.hour import simulate_hour
+from lightning_kedro.sky import see_flashes
 
 REAL = (
     f"archive={SHARED_GRANULES},satellite=G16,"
@@ -263,11 +266,80 @@ def test_degrees_are_of_the_region_or_of_what_the_satellite_sees() -> None:
     assert (box.west, box.columns, box.rows) == (170, 20, 10)
 
 
-def test_both_slots_have_no_grid_together() -> None:
+@pytest.mark.parametrize("domain", ["conus", "full_disk"])
+def test_both_slots_have_no_fixed_grid_together(domain: str) -> None:
     window = {"start": "2024-07-14T22:00", "end": "2024-07-14T22:01"}
-    message = "Parameter satellite: grids are of one slot, .* choose east or west, one run for each"
+    message = (
+        rf"grids\.domain: {domain} is of the fixed grid of one slot, .* choose latlon, or east"
+    )
     with pytest.raises(ParameterError, match=message):
-        run(Granules({}), satellite="both", window=window)
+        run(Granules({}), satellite="both", window=window, grids={"domain": domain})
+
+
+def test_flash_that_both_slots_saw_is_on_the_grid_once() -> None:
+    """Three granules of each satellite, the flashes as the table and the pipeline sky have them."""
+    hour = datetime(2024, 7, 14, 22, tzinfo=UTC)
+    made = {
+        name: granule
+        for platform in ("G16", "G18")
+        for name, granule in simulate_hour(platform, hour, numbers=range(6))
+    }
+    window = {"start": "2024-07-14T22:00:40", "end": "2024-07-14T22:01:20"}
+    grids = {"domain": "latlon", "degrees": 2.0, "step_minutes": 0}
+    for quality in ("all", "good"):
+        changes = {"window": window, "grids": grids, "preprocessing": {"min_quality": quality}}
+        checked = check(satellite="both", **changes)
+        (step,) = run(Granules(made), satellite="both", **changes)
+        seen = see_flashes(
+            StoredFlashes(made),
+            Selection.from_plain(checked["selection"]),
+            ("platform", "time", "flash_id"),
+        )
+        assert seen.both is not None
+        assert count_flashes([step]) == [seen.table.num_rows]
+        assert step.granule_count == 4
+        alone = [
+            sum(count_flashes(run(Granules(made), satellite=slot, **changes)))
+            for slot in ("east", "west")
+        ]
+        assert sum(alone) - seen.table.num_rows == len(seen.both.matches) > 50
+    window_of_both = grid_lightning(
+        Granules(made), HourReport(()), checked["selection"], checked["grids"]
+    )
+    assert window_of_both.facts["platform_ID"] == "G16+G18"
+    assert window_of_both.facts["orbital_slot"] == "GOES-East+GOES-West"
+    assert "counts once" in window_of_both.facts["both_slots"]
+    assert window_of_both.see is not None
+    sees = window_of_both.see()
+    assert sees[:, 0].any()
+    assert sees[:, -1].any(), "what either sees, from the one rim to the other"
+
+
+class StoredFlashes:
+    """What the table ``flashes`` would hold of granules."""
+
+    def __init__(self, contents: dict[GranuleName, Any]) -> None:
+        self.contents = contents
+
+    def read(self, selection: Selection, columns: Iterable[str]) -> pa.Table:
+        tables = []
+        for name, granule in self.contents.items():
+            found = read_flashes(granule, name)
+            chosen = (found.quality_flag == 0) | (not selection.good_only)
+            rows = {
+                "platform": [name.platform] * int(chosen.sum()),
+                "granule_start": np.full(
+                    int(chosen.sum()), name.start.replace(tzinfo=None), "M8[us]"
+                ),
+                **{
+                    column: getattr(found, column)[chosen]
+                    for column in columns
+                    if hasattr(found, column)
+                },
+            }
+            tables.append(pa.table({column: rows[column] for column in columns}))
+        order = [("time", "ascending"), ("platform", "ascending"), ("flash_id", "ascending")]
+        return pa.concat_tables(tables).sort_by(order)
 
 
 def test_places_on_the_ground_lie_farther_from_the_satellite() -> None:
@@ -318,7 +390,7 @@ def test_flashes_of_the_sun_are_left_out_of_grids_if_asked(monkeypatch: pytest.M
     ("changes", "words"),
     [
         ({"grids": {"format": "zarr"}}, r"grids\.format: zarr needs the package zarr: install"),
-        ({"satellite": "G19"}, r"grids\.domain: conus is defined for GOES-East and GOES-West"),
+        ({"satellite": "both"}, r"grids\.domain: conus is of the fixed grid of one slot, and"),
     ],
 )
 def test_what_cannot_be_gridded_is_said_before_granules_are_fetched(

@@ -19,7 +19,7 @@ from lightning_kedro.analysis.grids.building import Steps
 from lightning_kedro.analysis.grids.products import PER_CELL, PRODUCTS, Product
 from lightning_kedro.analysis.grids.sums import CellSums
 from lightning_kedro.analysis.grids.target import STEP_RAD, FixedGrid, LatLonGrid, TargetGrid
-from lightning_kedro.analysis.grids.window import FinishedStep, GriddedWindow
+from lightning_kedro.analysis.grids.window import BOTH_SLOTS, FinishedStep, GriddedWindow
 from lightning_kedro.exceptions import StorageError
 from lightning_kedro.file_formats import NETCDF, ZARR
 from lightning_kedro.glm.field_of_view import EARTH_RADIUS_KM, ORBIT_RADIUS_KM
@@ -122,7 +122,8 @@ def _write_header(file: "netCDF4.Dataset", window: GriddedWindow) -> None:
     file.setncatts(_describe_file(window))
     dimensions = _write_coordinates(file, window.grid, window.steps)
     counts = file.createVariable(_GRANULE_COUNT, "i4", ("time",))
-    counts.long_name = "granules that could be read, of one every 20 s"
+    each = " of each satellite" if BOTH_SLOTS in window.facts else ""
+    counts.long_name = f"granules that could be read, of one every 20 s{each}"
     counts.units = "1"
     if window.see is not None:
         _write_view(file, window.see(), dimensions)

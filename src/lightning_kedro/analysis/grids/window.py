@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,9 @@ from lightning_kedro.analysis.grids.building import Steps
 from lightning_kedro.analysis.grids.sums import CellSums
 from lightning_kedro.analysis.grids.target import TargetGrid
 from lightning_kedro.file_formats import NETCDF
+
+BOTH_SLOTS: Final = "both_slots"
+"""The fact that says how flashes of both slots count on one grid; only of such grids."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

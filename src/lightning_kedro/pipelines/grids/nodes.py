@@ -9,7 +9,7 @@ from lightning_kedro.granules.archive import GranuleArchive, GranuleSelection
 from lightning_kedro.granules.hours import archive_hours
 from lightning_kedro.granules.ports import RawGranules
 from lightning_kedro.granules.record import HourReport
-from lightning_kedro.pipelines.grids.gridding import describe_window, find_near
+from lightning_kedro.pipelines.grids.gridding import describe_window, find_looked_at, find_near
 from lightning_kedro.pipelines.grids.options import GridOptions
 from lightning_kedro.selection import Selection
 
@@ -33,7 +33,7 @@ def select_granules(
     selected, options = Selection.from_plain(selection), GridOptions.from_parameters(grids)
     check_format("grids.format", options.format)
     options.make_grid(selected)
-    window = selected.segments
+    window = find_looked_at(selected).segments
     found = glm_archive.select(archive_hours(window))
     report = found.report.keep(find_near(found.granules, window))
     return GranuleSelection(report, found.source), report

@@ -66,20 +66,20 @@ class GridOptions:
         """The grid.
 
         Raises:
-            ParameterError: If both slots are asked for, the fixed grids of the window's satellites
-                differ, or the imager has no such sector where the satellite stands.
+            ParameterError: If the fixed grids of the window's satellites differ, as those of both
+                slots do, or the imager has no such sector where the satellite stands.
         """
-        if selection.is_merged:
-            message = (
-                "Parameter satellite: grids are of one slot, since extents of both cannot be "
-                "matched flash by flash: choose east or west, one run for each."
-            )
-            raise ParameterError(message)
         if self.domain == LAT_LON:
             box = find_box(selection)
             height_km = selection.cloud_top_km
             raised = None if height_km is None else raise_ground(height_km)
             return make_lat_lon_grid(box.west, box.south, box.east, box.north, self.degrees, raised)
+        if selection.is_merged:
+            message = (
+                f"Parameter grids.domain: {self.domain} is of the fixed grid of one slot, and "
+                f"satellite both is of two: choose latlon, or east or west for the satellite."
+            )
+            raise ParameterError(message)
         origins = {
             field_of_view(part.platform, when).center_lon
             for part in selection.segments

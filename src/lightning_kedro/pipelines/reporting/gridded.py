@@ -100,7 +100,9 @@ def read_gridded(grids: Mapping[str, Opener], window: Window) -> GriddedLightnin
         try:
             with grids[name](mask_and_scale=False) as opened:
                 if FED in opened and opened.sizes["time"]:
-                    return _read(opened, name, _coarsen(edges, opened))
+                    made = _read(opened, name, _coarsen(edges, opened))
+                    slots = len(window.selection.sides)  # each has granules of its own
+                    return replace(made, n_expected=made.n_expected * slots)
         except (OSError, ValueError, KeyError, StorageError) as error:
             logger.warning("The grids %s cannot be read and are left out: %s", name, error)
     return _make_empty(edges)
