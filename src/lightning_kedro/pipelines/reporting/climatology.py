@@ -1,7 +1,7 @@
 """The nodes of the pipeline ``climatology`` that draw it and gather its files."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from kedro.pipeline import Node, Pipeline
 
@@ -19,6 +19,8 @@ from lightning_kedro.selection import Selection
 
 PICTURES = ("thunder_hours.png", "flash_density.png", "diurnal_cycle.png")
 """The pictures, in the order in which they are gathered."""
+
+_ONCE: Final = "a flash that both satellites saw counts once, for the one that sees it less aslant"
 
 
 def map_thunder_hours(
@@ -72,6 +74,7 @@ def gather_climatology(
             "min_quality": selected.min_quality,
             "thunder_radius_km": float(options["thunder_km"]),
             "thunder_flashes": int(options["thunder_flashes"]),
+            **({"both_slots": _ONCE} if selected.is_merged else {}),
         },
         formats=split_formats(options.get("format", NETCDF)),
     )
