@@ -57,7 +57,10 @@ def add_up_hours(
 def _finish(builder: ClimatologyBuilder, selection: Selection) -> Climatology:
     """Make the fields, and say how much they are of."""
     made = builder.finish(Seen.find(builder.grid, selection))
-    asked = sum((part.end - part.start).total_seconds() / 3600.0 for part in selection.segments)
+    asked = max(
+        sum((part.end - part.start).total_seconds() for part in side) / 3600.0
+        for side in selection.sides
+    )
     logger.info(
         "Climatology of %d flashes in %.1f of %.0f hours, on %d by %d points, %.0f thunder hours "
         "at most",
