@@ -276,43 +276,53 @@ def test_both_slots_have_no_fixed_grid_together(domain: str) -> None:
         run(Granules({}), satellite="both", window=window, grids={"domain": domain})
 
 
-def test_flash_that_both_slots_saw_is_on_the_grid_once() -> None:
-    """Three granules of each satellite, the flashes as the table and the pipeline sky have them."""
+BOTH: dict[str, Any] = {
+    "satellite": "both",
+    "window": {"start": "2024-07-14T22:00:40", "end": "2024-07-14T22:01:20"},
+    "grids": {"domain": "latlon", "degrees": 2.0, "step_minutes": 0},
+    "preprocessing": {"min_quality": "good"},
+}
+
+
+@pytest.fixture(scope="module")
+def of_both() -> dict[GranuleName, Content]:
+    """Six granules of each satellite, four of them outside of the window of two."""
     hour = datetime(2024, 7, 14, 22, tzinfo=UTC)
-    made = {
+    return {
         name: granule
         for platform in ("G16", "G18")
         for name, granule in simulate_hour(platform, hour, numbers=range(6))
     }
-    window = {"start": "2024-07-14T22:00:40", "end": "2024-07-14T22:01:20"}
-    grids = {"domain": "latlon", "degrees": 2.0, "step_minutes": 0}
-    for quality in ("all", "good"):
-        changes = {"window": window, "grids": grids, "preprocessing": {"min_quality": quality}}
-        checked = check(satellite="both", **changes)
-        (step,) = run(Granules(made), satellite="both", **changes)
-        seen = see_flashes(
-            StoredFlashes(made),
-            Selection.from_plain(checked["selection"]),
-            ("platform", "time", "flash_id"),
-        )
-        assert seen.both is not None
-        assert count_flashes([step]) == [seen.table.num_rows]
-        assert step.granule_count == 4
-        alone = [
-            sum(count_flashes(run(Granules(made), satellite=slot, **changes)))
-            for slot in ("east", "west")
-        ]
-        assert sum(alone) - seen.table.num_rows == len(seen.both.matches) > 50
-    window_of_both = grid_lightning(
-        Granules(made), HourReport(()), checked["selection"], checked["grids"]
-    )
-    assert window_of_both.facts["platform_ID"] == "G16+G18"
-    assert window_of_both.facts["orbital_slot"] == "GOES-East+GOES-West"
-    assert "counts once" in window_of_both.facts["both_slots"]
-    assert window_of_both.see is not None
-    sees = window_of_both.see()
+
+
+def test_flash_that_both_slots_saw_is_on_the_grid_once(of_both: dict[GranuleName, Content]) -> None:
+    """The flashes as the pipeline sky has them of the table."""
+    selection = Selection.from_plain(check(**BOTH)["selection"])
+    (step,) = run(Granules(of_both), **BOTH)
+    assert step.granule_count == 4
+    columns = ("platform", "time", "flash_id")
+    seen = see_flashes(StoredFlashes(of_both), selection, columns)
+    assert seen.both is not None
+    assert count_flashes([step]) == [seen.table.num_rows]
+    alone = [
+        sum(count_flashes(run(Granules(of_both), **{**BOTH, "satellite": slot})))
+        for slot in ("east", "west")
+    ]
+    assert sum(alone) - seen.table.num_rows == len(seen.both.matches) > 50
+    of_west = {name: granule for name, granule in of_both.items() if name.platform == "G18"}
+    assert count_flashes(run(Granules(of_west), **BOTH)) == [alone[1]], "the other one lacks all"
+
+
+def test_grid_of_both_slots_says_so_and_what_either_sees() -> None:
+    checked = check(**BOTH)
+    window = grid_lightning(Granules({}), HourReport(()), checked["selection"], checked["grids"])
+    assert window.facts["platform_ID"] == "G16+G18"
+    assert window.facts["orbital_slot"] == "GOES-East+GOES-West"
+    assert "counts once" in window.facts["both_slots"]
+    assert window.see is not None
+    sees = window.see()
     assert sees[:, 0].any()
-    assert sees[:, -1].any(), "what either sees, from the one rim to the other"
+    assert sees[:, -1].any(), "from the one rim to the other"
 
 
 class StoredFlashes:

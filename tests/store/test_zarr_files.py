@@ -12,6 +12,7 @@ from tests.store.test_climatology_files import NAME, publish
 from tests.store.test_grid_files import CONUS, DEGREES, make_window, write_one
 
 from lightning_kedro import file_formats
+from lightning_kedro.analysis.grids.products import PRODUCTS
 from lightning_kedro.analysis.grids.target import TargetGrid
 from lightning_kedro.analysis.grids.window import FinishedStep, GriddedWindow
 from lightning_kedro.datasets.climatology import ClimatologyDataset
@@ -27,14 +28,14 @@ from lightning_kedro.store.grid_files import write_grids
 
 zarr = pytest.importorskip("zarr")
 
-SOME = ("flash_extent_density", "minimum_flash_area")
+SOME = ("flash_extent_density",)
 
 
 def make(grid: TargetGrid, *formats: str, **changes: object) -> GriddedWindow:
     def see() -> np.ndarray:
         return np.tri(grid.rows, grid.columns, dtype=bool)
 
-    return make_window(grid, **{"see": see, "formats": formats, **changes})  # type: ignore[arg-type]
+    return make_window(grid, **{"see": see, "formats": formats, "products": SOME, **changes})  # type: ignore[arg-type]
 
 
 def list_bytes(folder: Path) -> dict[str, bytes]:
@@ -44,7 +45,7 @@ def list_bytes(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
-    window = make(CONUS, "netcdf", "zarr", products=SOME)
+    window = make(CONUS, "netcdf", "zarr")
     return write_grids(tmp_path_factory.mktemp("conus"), window)
 
 
@@ -67,7 +68,8 @@ def test_store_is_what_the_file_is(both: tuple[Path, ...], *, mask_and_scale: bo
 
 
 def test_degrees_are_the_same_in_both_too(tmp_path: Path) -> None:
-    file, store = write_grids(tmp_path, make(DEGREES, "netcdf", "zarr", simulated="true"))
+    window = make(DEGREES, "netcdf", "zarr", simulated="true", products=tuple(PRODUCTS))
+    file, store = write_grids(tmp_path, window)
     with xr.open_dataset(file) as expected, xr.open_dataset(store) as opened:
         xr.testing.assert_identical(opened, expected)
         assert opened.attrs["simulated"] == "true"
@@ -86,7 +88,7 @@ def test_other_readers_of_zarr_see_shapes_and_fill_values(both: tuple[Path, ...]
 
 def test_same_grids_are_the_same_bytes(both: tuple[Path, ...], tmp_path: Path) -> None:
     """With a netCDF file beside it or without; only chunks that hold something are there."""
-    alone = write_one(tmp_path, make(CONUS, "zarr", products=SOME))
+    alone = write_one(tmp_path, make(CONUS, "zarr"))
     assert list_bytes(alone) == list_bytes(both[1])
     assert [path.name for path in tmp_path.iterdir()] == ["G16_test.zarr"]
     chunks = {name for name in list_bytes(alone) if name.startswith("flash_extent_density/c/")}
@@ -174,7 +176,7 @@ def test_report_leaves_out_a_store_that_cannot_be_opened_here(
     entry = GridsDataset(path=str(tmp_path))
     window = read_selected_window()
     name = f"{window.selection.name}_conus_1min"
-    entry.save(make(CONUS, "zarr", name=name, products=("flash_extent_density",)))
+    entry.save(make(CONUS, "zarr", name=name))
     assert read_gridded(entry.load(), window).name == name
     monkeypatch.setattr(file_formats, "find_spec", lambda _: None)
     with pytest.raises(StorageError, match=r"Opening .*\.zarr needs the package zarr: install"):

@@ -53,8 +53,9 @@ class _Side:
 
     def split(self, counted: BoolArray) -> Iterator[tuple[GranuleName, BoolArray]]:
         """By granule whether each of its flashes counts."""
-        edges = np.cumsum([len(one) for one in self.flashes])[:-1]
-        yield from zip(self.names, np.split(counted, edges), strict=True)
+        ends = np.cumsum([len(one) for one in self.flashes], dtype=np.int64)
+        for name, one, end in zip(self.names, self.flashes, ends, strict=True):
+            yield name, counted[end - len(one) : end]
 
     def _join(self, parts: Sequence[npt.NDArray[np.floating]]) -> npt.NDArray[np.float64]:
         return np.concatenate([_NOTHING, *parts])
