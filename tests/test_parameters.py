@@ -125,6 +125,14 @@ def test_now_is_the_same_for_both_ends() -> None:
             r"grids\.products: .* names 'fed', which is no product: choose all, or some",
         ),
         ({"grids": {"products": []}}, r"products: \[\] names \[\], which is no product"),
+        (
+            {"grids": {"format": "hdf"}},
+            r"grids\.format: 'hdf' cannot be used, expected 'netcdf', 'zarr' or 'both'",
+        ),
+        (
+            {"climatology": {"format": 1}},
+            r"climatology\.format: 1 cannot be used, expected 'netcdf', 'zarr' or 'both'",
+        ),
         ({"grids": {"degrees": 0}}, r"grids\.degrees: 0 .* greater than or equal to 0\.01"),
         ({"k": 3}, r"Parameter k does not exist; did you mean clustering\.k"),
         (

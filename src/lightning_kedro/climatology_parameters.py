@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lightning_kedro.file_formats import FileFormat
 from lightning_kedro.selection import DEFAULT_LABEL, Selection
 
 
@@ -18,6 +19,7 @@ class Climatology(BaseModel):
     thunder_km: Annotated[float, Field(ge=1, le=100)] = 15.0
     thunder_flashes: Annotated[int, Field(ge=1, le=1000)] = 2
     folder: Annotated[str, Field(min_length=1)] | None = None
+    format: FileFormat = "netcdf"
 
 
 def name_climatology(selection: Selection, options: Mapping[str, Any]) -> str:

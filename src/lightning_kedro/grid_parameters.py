@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from lightning_kedro.analysis.grids.products import PRODUCTS
+from lightning_kedro.file_formats import FileFormat
 
 
 class Grids(BaseModel):
@@ -18,6 +19,7 @@ class Grids(BaseModel):
     products: tuple[str, ...] = tuple(PRODUCTS)
     time_of: Literal["flash", "granule"] = "flash"
     split_pixels: Literal["keep", "join"] = "keep"
+    format: FileFormat = "netcdf"
 
     @field_validator("step_minutes")
     @classmethod

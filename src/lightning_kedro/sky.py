@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_kedro.analysis.artifacts import SunAngles
-from lightning_kedro.analysis.matching import REACH_SECONDS, Matches, Sighting, match_flashes
+from lightning_kedro.analysis.matching import REACH_DEG, REACH_SECONDS, Matches, Sighting
+from lightning_kedro.analysis.merging import merge_sightings
 from lightning_kedro.analysis.parallax import follow_to_ground
 from lightning_kedro.analysis.sphere import FloatArray
 from lightning_kedro.exceptions import TableError
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BoolArray = npt.NDArray[np.bool_]
-
-_REACH_DEG: Final = 3.0
-"""How far outside of a region, in latitude, flashes are looked at: what decides about a match lies
-within 300 km, and no place is moved so far."""
 
 _TURN: Final = 360.0
 _HIGHEST_LAT: Final = 90.0
@@ -176,11 +173,11 @@ def _widen(selection: Selection) -> Selection:
 
 
 def _widen_region(region: Region | None) -> Region | None:
-    """A region with a margin on all sides; None if that is everywhere."""
+    """A region with a margin on all sides; None if that is everywhere. No place is moved so far."""
     if region is None:
         return None
-    south, north = max(region.south - _REACH_DEG, -90.0), min(region.north + _REACH_DEG, 90.0)
-    aside = _REACH_DEG / max(float(np.cos(np.radians(max(abs(south), abs(north))))), 0.05)
+    south, north = max(region.south - REACH_DEG, -90.0), min(region.north + REACH_DEG, 90.0)
+    aside = REACH_DEG / max(float(np.cos(np.radians(max(abs(south), abs(north))))), 0.05)
     width = (region.east - region.west) % _TURN or _TURN
     if width + 2.0 * aside >= _TURN:
         return Region(-180.0, south, 180.0, north)
@@ -202,18 +199,11 @@ def _merge(
     is_left = _find_left(table, selection)
     rows = np.flatnonzero(is_left), np.flatnonzero(~is_left)
     left, right = (table.take(mine) for mine in rows)
-    matches = match_flashes(_sight(left), _sight(right))
-    # On a sphere the satellite that stands less far off in longitude sees a place less aslant.
-    lon = left.column("lon").to_numpy()[matches.left]
-    aslant = [
-        np.abs(np.mod(lon - satellite_lon[mine[pairs]] + 180.0, _TURN) - 180.0)
-        for mine, pairs in zip(rows, (matches.left, matches.right), strict=True)
-    ]
-    left_counts = aslant[0] <= aslant[1]
-    counted = np.ones(table.num_rows, np.bool_)
-    counted[rows[0][matches.left[~left_counts]]] = False
-    counted[rows[1][matches.right[left_counts]]] = False
-    return BothSides(left, right, matches, left_counts), counted
+    stands = (satellite_lon[mine] for mine in rows)
+    merged = merge_sightings(_sight(left), _sight(right), *stands)
+    counted = np.empty(table.num_rows, np.bool_)
+    counted[rows[0]], counted[rows[1]] = merged.left, merged.right
+    return BothSides(left, right, merged.matches, merged.left_counts), counted
 
 
 def _sight(table: "pa.Table") -> Sighting:

@@ -128,6 +128,30 @@ def test_field_of_view_has_the_west_across_180_degrees() -> None:
     assert made.observed_hours[133, 48] == 1.0
 
 
+def test_both_slots_observe_what_either_sees() -> None:
+    """Where both see, an hour is observed as far as by the one that lacks less of it."""
+    end = START + timedelta(days=2)
+    parts = tuple(Segment(name, START, end) for name in ("G19", "G18"))
+    selection = keep_whole_hours(Selection(parts))
+    grid = make_grid(find_box(selection), 1.0)
+    builder = ClimatologyBuilder(grid, Thunder())
+    middle, east, west = (30.0, -106.0), (0.0, -30.0), (0.0, 179.0)
+    builder.add(replace(hour(0, middle, middle, east, west, share=0.5), also={"G18": 0.75}))
+    builder.add(hour(1, middle))
+    builder.add(replace(hour(2), platform="G18", share=0.25))
+    made = builder.finish(Seen.find(grid, selection))
+    values = {"middle": middle, "east": east, "west": (0.0, 179.0 - 360.0)}
+    observed = {name: at(made, made.observed_hours, *place) for name, place in values.items()}
+    assert observed == {"middle": 0.75 + 1.0 + 0.25, "east": 0.5 + 1.0, "west": 0.75 + 0.25}
+    assert at(made, made.flash_count, *middle) == 3
+    assert at(made, made.flash_count, *values["west"]) == 1
+    assert made.hour_count == 3
+    area = cell_area_km2(grid)[:, None]
+    mean = (made.observed_hours * area).sum() / (area * (made.observed_hours > 0)).sum()
+    assert made.cycle.utc_hours.sum() == pytest.approx(mean)
+    assert made.cycle.solar_hours.sum() == pytest.approx(mean)
+
+
 def test_area_of_the_cells_is_that_of_the_sphere() -> None:
     grid = make_grid(Region(-180.0, -90.0, 180.0, 90.0), 0.5)
     whole = cell_area_km2(grid).sum() * grid.columns
@@ -160,7 +184,6 @@ def test_window_without_a_whole_hour_is_refused() -> None:
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"segments": ("G19", "G18")}, "Parameter satellite: a climatology is of one slot, since"),
         ({"place": "ground"}, "Parameter preprocessing: a climatology takes flashes as the files"),
         ({"artifacts": "leave_out"}, "Parameter preprocessing: a climatology takes flashes as the"),
     ],
@@ -168,8 +191,5 @@ def test_window_without_a_whole_hour_is_refused() -> None:
 def test_flashes_that_the_table_does_not_have_are_refused(
     changed: dict[str, Any], words: str
 ) -> None:
-    if "segments" in changed:
-        end = START + timedelta(days=1)
-        changed = {"segments": tuple(Segment(name, START, end) for name in changed["segments"])}
     with pytest.raises(ParameterError, match=words):
         keep_whole_hours(replace(select(), **changed))

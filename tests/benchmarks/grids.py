@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from lightning_kedro.analysis.grids.building import GridBuilder, Lightning, Step
 from lightning_kedro.analysis.grids.products import PRODUCTS
 from lightning_kedro.analysis.grids.target import TargetGrid, make_fixed_grid, make_lat_lon_grid
 from lightning_kedro.analysis.grids.window import FinishedStep, GriddedWindow
+from lightning_kedro.file_formats import ZARR
 from lightning_kedro.glm.field_of_view import field_of_view
 from lightning_kedro.glm.flashes import read_flashes
 from lightning_kedro.glm.granule import GranuleName, parse_granule_name
@@ -108,9 +110,12 @@ def main() -> None:
             alone = take_time(lambda target=target: grid(target, lightning))  # type: ignore[misc]
             with_reading = take_time(lambda make=make: list(make()))  # type: ignore[misc]
             with_file = take_time(lambda window=window: write_grids(Path(folder), window))  # type: ignore[misc]
+            store = replace(window, formats=(ZARR,))
+            with_store = take_time(lambda store=store: write_grids(Path(folder), store))  # type: ignore[misc]
         print(
             f"{name:10s} gridding {events / alone:11,.0f} events/s | with reading "
-            f"{events / with_reading:9,.0f} events/s | with the file {with_file:6.3f} s"
+            f"{events / with_reading:9,.0f} events/s | with the file {with_file:6.3f} s "
+            f"| with a Zarr store instead {with_store:6.3f} s"
         )
         if name == "full_disk":
             ratio = (GLMTOOLS_SECONDS / GLMTOOLS_EVENTS) / (with_file / events)

@@ -10,11 +10,13 @@ import xarray as xr
 from click.testing import CliRunner, Result
 from tests.flash_history import START, make_history
 
+from lightning_kedro import file_formats
 from lightning_kedro.cli import cli
 from lightning_kedro.commands.climatology import read_parameters
 from lightning_kedro.exceptions import NoFlashesError, ParameterError
-from lightning_kedro.glm.orbital_slot import Segment
+from lightning_kedro.glm.orbital_slot import Segment, find_segments
 from lightning_kedro.pipelines.climatology.nodes import add_up_hours
+from lightning_kedro.pipelines.reporting.climatology import gather_climatology
 from lightning_kedro.selection import Region, Selection
 from lightning_kedro.store.loaded import FlashTable
 
@@ -30,13 +32,14 @@ def select(days: float, region: Region | None = None) -> dict[str, Any]:
 
 
 def test_options_are_parameters_of_a_run() -> None:
-    made = read_parameters("G19", "2026-01-01", "now", REGION, 0.1, "good", Path("/somewhere"))
+    out = Path("/somewhere")
+    made = read_parameters("G19", "2026-01-01", "now", REGION, 0.1, "good", out, "zarr")
     sides = dict(zip(("west", "south", "east", "north"), REGION.split(","), strict=True))
     assert made == {
         "satellite": "G19",
         "window": {"start": "2026-01-01", "end": "now"},
         "preprocessing": {"region": sides, "min_quality": "good"},
-        "climatology": {"degrees": 0.1, "folder": str(Path("/somewhere").resolve())},
+        "climatology": {"degrees": 0.1, "folder": str(out.resolve()), "format": "zarr"},
     }
     assert read_parameters("east", "a", "b", "all") == {
         "satellite": "east",
@@ -64,18 +67,19 @@ def run(*options: str, end: str = "2024-07-03") -> Result:
 
 
 def test_command_writes_fields_table_and_pictures(folder: Path) -> None:
-    done = run("--region", REGION, "--out", "maps")
+    done = run("--region", REGION, "--out", "maps", "--format", "both")
     assert done.exit_code == 0, done.output
     name = "G19_20240701T0000_20240703T0000_region-83_26_-80_29_0.05deg"
     made = folder / "maps" / name
     assert sorted(path.name for path in made.iterdir()) == [
         "climatology.nc",
+        "climatology.zarr",
         "diurnal_cycle.csv",
         "diurnal_cycle.png",
         "flash_density.png",
         "thunder_hours.png",
     ]
-    assert "Wrote climatology.nc, diurnal_cycle.csv, " in done.output
+    assert "Wrote climatology.nc, climatology.zarr, diurnal_cycle.csv, " in done.output
     assert str(made) in done.output
     with xr.open_dataset(made / "climatology.nc") as fields:
         assert int(fields.thunder_hours.max()) == 48
@@ -83,6 +87,8 @@ def test_command_writes_fields_table_and_pictures(folder: Path) -> None:
         assert fields.attrs["flashes"] == 96
         assert fields.attrs["simulated"] == "true"
         assert fields.attrs["time_coverage_end"] == "2024-07-03T00:00:00Z"
+        with xr.open_zarr(made / "climatology.zarr", chunks=None) as store:
+            xr.testing.assert_identical(store, fields)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +116,32 @@ def test_flash_beyond_the_region_is_heard_in_it(tmp_path: Path) -> None:
     made = add_up_hours(FlashTable(path), select(1, Region(-83, 26, -81.05, 29)), OPTIONS)
     assert made.flash_total == 0
     assert made.thunder_hours[:, -1].sum() > 0
+
+
+def test_both_slots_are_added_up_as_one(tmp_path: Path) -> None:
+    """What both satellites saw counts once, and the files say so."""
+    path = tmp_path / "lightning.duckdb"
+    make_history(path, 3, FLASHES, "G16")
+    make_history(path, 3, [*FLASHES[:1], (30.0, 28.0, -81.0)], "G18", found={2: 0})
+    start = START.replace(tzinfo=UTC)
+    selection = Selection(find_segments("both", start, start + timedelta(hours=3)))
+    made = add_up_hours(FlashTable(path), selection.to_plain(), {**OPTIONS, "degrees": 1.0})
+    assert made.flash_total == 3 * len(FLASHES) + 2
+    assert made.observed_hours.max() == 3.0
+    published, *_ = gather_climatology(
+        made, selection.to_plain(), {**OPTIONS, "degrees": 1.0}, b"", b"", b""
+    )
+    assert published.facts["platform_ID"] == "G16+G18"
+    assert "counts once" in published.facts["both_slots"]
+
+
+def test_format_that_cannot_be_written_is_said_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_formats, "find_spec", lambda _: None)
+    path = FlashTable(tmp_path / "none.duckdb")
+    with pytest.raises(ParameterError, match=r"climatology\.format: zarr needs the package zarr"):
+        add_up_hours(path, select(1), {**OPTIONS, "format": "zarr"})
 
 
 def test_memory_does_not_grow_with_the_window(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import xarray as xr
 from kedro.io import DataCatalog, MemoryDataset
@@ -20,9 +22,11 @@ from tests.conftest import (
 from tests.glm.granule_files import NAME, content
 from tests.test_parameters import NOW
 
+from lightning_kedro import file_formats
 from lightning_kedro.analysis import artifacts
 from lightning_kedro.exceptions import ArchiveError, ParameterError
 from lightning_kedro.glm.field_of_view import field_of_view
+from lightning_kedro.glm.flashes import read_flashes
 from lightning_kedro.glm.granule import GranuleName, hour_prefix
 from lightning_kedro.granules.hours import archive_hours
 from lightning_kedro.granules.ports import GranuleReader, RawGranules
@@ -30,10 +34,11 @@ from lightning_kedro.granules.record import Content, HourRecord, HourReport, Sto
 from lightning_kedro.hooks import find_failures
 from lightning_kedro.parameters import check_parameters
 from lightning_kedro.pipelines.grids.gridding import find_near
-from lightning_kedro.pipelines.grids.nodes import grid_lightning
+from lightning_kedro.pipelines.grids.nodes import grid_lightning, select_granules
 from lightning_kedro.selection import Selection
 from lightning_kedro.simulation.granule_writer import encode_granule
 from lightning_kedro.simulation.hour import simulate_hour
+from lightning_kedro.sky import see_flashes
 
 REAL = (
     f"archive={SHARED_GRANULES},satellite=G16,"
@@ -261,11 +266,90 @@ def test_degrees_are_of_the_region_or_of_what_the_satellite_sees() -> None:
     assert (box.west, box.columns, box.rows) == (170, 20, 10)
 
 
-def test_both_slots_have_no_grid_together() -> None:
+@pytest.mark.parametrize("domain", ["conus", "full_disk"])
+def test_both_slots_have_no_fixed_grid_together(domain: str) -> None:
     window = {"start": "2024-07-14T22:00", "end": "2024-07-14T22:01"}
-    message = "Parameter satellite: grids are of one slot, .* choose east or west, one run for each"
+    message = (
+        rf"grids\.domain: {domain} is of the fixed grid of one slot, .* choose latlon, or east"
+    )
     with pytest.raises(ParameterError, match=message):
-        run(Granules({}), satellite="both", window=window)
+        run(Granules({}), satellite="both", window=window, grids={"domain": domain})
+
+
+BOTH: dict[str, Any] = {
+    "satellite": "both",
+    "window": {"start": "2024-07-14T22:00:40", "end": "2024-07-14T22:01:20"},
+    "grids": {"domain": "latlon", "degrees": 2.0, "step_minutes": 0},
+    "preprocessing": {"min_quality": "good"},
+}
+
+
+@pytest.fixture(scope="module")
+def of_both() -> dict[GranuleName, Content]:
+    """Six granules of each satellite, four of them outside of the window of two."""
+    hour = datetime(2024, 7, 14, 22, tzinfo=UTC)
+    return {
+        name: granule
+        for platform in ("G16", "G18")
+        for name, granule in simulate_hour(platform, hour, numbers=range(6))
+    }
+
+
+def test_flash_that_both_slots_saw_is_on_the_grid_once(of_both: dict[GranuleName, Content]) -> None:
+    """The flashes as the pipeline sky has them of the table."""
+    selection = Selection.from_plain(check(**BOTH)["selection"])
+    (step,) = run(Granules(of_both), **BOTH)
+    assert step.granule_count == 4
+    columns = ("platform", "time", "flash_id")
+    seen = see_flashes(StoredFlashes(of_both), selection, columns)
+    assert seen.both is not None
+    assert count_flashes([step]) == [seen.table.num_rows]
+    alone = [
+        sum(count_flashes(run(Granules(of_both), **{**BOTH, "satellite": slot})))
+        for slot in ("east", "west")
+    ]
+    assert sum(alone) - seen.table.num_rows == len(seen.both.matches) > 50
+    of_west = {name: granule for name, granule in of_both.items() if name.platform == "G18"}
+    assert count_flashes(run(Granules(of_west), **BOTH)) == [alone[1]], "the other one lacks all"
+
+
+def test_grid_of_both_slots_says_so_and_what_either_sees() -> None:
+    checked = check(**BOTH)
+    window = grid_lightning(Granules({}), HourReport(()), checked["selection"], checked["grids"])
+    assert window.facts["platform_ID"] == "G16+G18"
+    assert window.facts["orbital_slot"] == "GOES-East+GOES-West"
+    assert "counts once" in window.facts["both_slots"]
+    assert window.see is not None
+    sees = window.see()
+    assert sees[:, 0].any()
+    assert sees[:, -1].any(), "from the one rim to the other"
+
+
+class StoredFlashes:
+    """What the table ``flashes`` would hold of granules."""
+
+    def __init__(self, contents: dict[GranuleName, Any]) -> None:
+        self.contents = contents
+
+    def read(self, selection: Selection, columns: Iterable[str]) -> pa.Table:
+        tables = []
+        for name, granule in self.contents.items():
+            found = read_flashes(granule, name)
+            chosen = (found.quality_flag == 0) | (not selection.good_only)
+            rows = {
+                "platform": [name.platform] * int(chosen.sum()),
+                "granule_start": np.full(
+                    int(chosen.sum()), name.start.replace(tzinfo=None), "M8[us]"
+                ),
+                **{
+                    column: getattr(found, column)[chosen]
+                    for column in columns
+                    if hasattr(found, column)
+                },
+            }
+            tables.append(pa.table({column: rows[column] for column in columns}))
+        order = [("time", "ascending"), ("platform", "ascending"), ("flash_id", "ascending")]
+        return pa.concat_tables(tables).sort_by(order)
 
 
 def test_places_on_the_ground_lie_farther_from_the_satellite() -> None:
@@ -312,6 +396,25 @@ def test_flashes_of_the_sun_are_left_out_of_grids_if_asked(monkeypatch: pytest.M
     assert sum(count_flashes(run(granules, **changes))) == 0
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"grids": {"format": "zarr"}}, r"grids\.format: zarr needs the package zarr: install"),
+        ({"satellite": "both"}, r"grids\.domain: conus is of the fixed grid of one slot, and"),
+    ],
+)
+def test_what_cannot_be_gridded_is_said_before_granules_are_fetched(
+    changes: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_formats, "find_spec", lambda _: None)
+    window = {"start": "2024-12-01T12:00:00", "end": "2024-12-01T12:02:00"}
+    checked = check(**{"window": window, **changes})
+    archive = Mock()
+    with pytest.raises(ParameterError, match=words):
+        select_granules(archive, checked["selection"], checked["grids"])
+    assert archive.mock_calls == []
+
+
 def test_every_choice_has_a_file_of_its_own() -> None:
     choices: list[dict[str, Any]] = [
         {},
@@ -345,7 +448,7 @@ def test_simulated_run_makes_a_file_that_says_so_the_same_each_time(
     for name, granule in simulate_hour("G18", hour, numbers=range(29, 37)):
         (folder / name.file_name).write_bytes(granule)
     window = "window.start=2024-07-14T22:10,window.end=2024-07-14T22:12"
-    parameters = f"archive={archive},{window},grids.domain=latlon"
+    parameters = f"archive={archive},{window},grids.domain=latlon,grids.format=both"
     options = ("--env", "sample", "--pipelines", "grids", "--params", parameters)
     run = project.succeed(*options)
     folder = project.folder / "data" / "sample" / "07_model_output" / "grids"
@@ -353,6 +456,8 @@ def test_simulated_run_makes_a_file_that_says_so_the_same_each_time(
     assert str(path) in run.output or path.name in run.output
     before = path.read_bytes()
     with xr.open_dataset(path) as file:
+        with xr.open_zarr(path.with_suffix(".zarr"), chunks=None) as store:
+            xr.testing.assert_identical(store, file)
         assert file.attrs["simulated"] == "true"
         assert file.granule_count.values.tolist() == [3, 3]
         assert float(file.flash_extent_density.sum()) > 0

@@ -259,6 +259,9 @@ def test_without_grids_pictures_say_so_and_the_report_leaves_them_out(tables: Ta
     none = gridded_nodes.select_grids(reported, {})
     image = open_picture(gridded_nodes.map_fed(reported, none))
     assert "No grids have been made of this window" in image.info["Description"]
+    page = np.asarray(image.convert("RGB")).astype(int)
+    framed = np.flatnonzero((abs(page - page[300, 5]).max(axis=2) > 40).sum(axis=1)[150:900]) + 150
+    assert abs(0.5 * (framed[0] + framed[-1]) - 0.54 * image.height) < 10, "in the middle"
     assert open_picture(gridded_nodes.animate_fed(reported, none)).n_frames == 1
 
 

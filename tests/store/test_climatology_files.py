@@ -12,7 +12,8 @@ from tests.analysis.test_climatology_building import build, hour
 from lightning_kedro.analysis.climatology.published import PublishedClimatology
 from lightning_kedro.datasets.climatology import ClimatologyDataset
 from lightning_kedro.exceptions import StorageError
-from lightning_kedro.store import climatology_files
+from lightning_kedro.file_formats import NETCDF
+from lightning_kedro.store import climatology_files, folders
 from lightning_kedro.store.climatology_files import FIELDS, TABLE, write_climatology
 
 NAME = "G19_20260701T0000_20260703T0000_0.05deg"
@@ -58,7 +59,7 @@ def test_fields_follow_cf_and_hold_the_values(tmp_path: Path) -> None:
 
 def test_same_climatology_gives_the_same_bytes(tmp_path: Path) -> None:
     first, second = (write_climatology(tmp_path / name, publish()) for name in ("a", "b"))
-    for name in (FIELDS, TABLE):
+    for name in (FIELDS[NETCDF], TABLE):
         assert (first / name).read_bytes() == (second / name).read_bytes()
 
 
@@ -85,7 +86,7 @@ def test_folder_changes_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (folder / "thunder_hours.png").read_bytes() == b"former"
     with monkeypatch.context() as patch:
         finish = Mock(side_effect=[None, KeyboardInterrupt])
-        patch.setattr(climatology_files, "_finish", finish)
+        patch.setattr(folders, "_finish", finish)
         with pytest.raises(KeyboardInterrupt):
             write_climatology(tmp_path, publish(b"new"))
     folder.rename(tmp_path / f".{NAME}.former")  # as if killed between the renames
@@ -103,5 +104,5 @@ def test_folder_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
 
 def test_file_is_opened_by_xarray_as_it_is(tmp_path: Path) -> None:
     folder = write_climatology(tmp_path, publish())
-    with xr.open_dataset(folder / FIELDS) as fields:
+    with xr.open_dataset(folder / FIELDS[NETCDF]) as fields:
         assert set(fields.dims) == {"lat", "lon", "hour", "bounds"}

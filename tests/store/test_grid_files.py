@@ -41,9 +41,15 @@ def make_window(grid: TargetGrid, simulated: str = "false", **changes: object) -
     return GriddedWindow(grid=grid, steps=STEPS, facts=facts, **options)  # type: ignore[arg-type]
 
 
+def write_one(folder: Path, window: GriddedWindow) -> Path:
+    """The only file of a window."""
+    (path,) = write_grids(folder, window)
+    return path
+
+
 @pytest.fixture(scope="module")
 def conus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_grids(tmp_path_factory.mktemp("conus"), make_window(CONUS))
+    return write_one(tmp_path_factory.mktemp("conus"), make_window(CONUS))
 
 
 def test_xarray_sees_coordinates_and_projection(conus: Path) -> None:
@@ -90,7 +96,7 @@ def test_values_are_those_of_the_cells(tmp_path: Path) -> None:
     builder = GridBuilder(DEGREES, STEPS)
     builder.add(make_lightning(PLACES))
     sums = builder.pop(0)
-    with xr.open_dataset(write_grids(tmp_path, make_window(DEGREES))) as file:
+    with xr.open_dataset(write_one(tmp_path, make_window(DEGREES))) as file:
         for name, product in PRODUCTS.items():
             values = np.zeros(DEGREES.rows * DEGREES.columns, np.float32)
             values[sums.cell] = product.compute(sums)
@@ -120,7 +126,7 @@ def test_units_and_names_are_glmtools(conus: Path) -> None:
 
 
 def test_degrees_have_axes_with_bounds(tmp_path: Path) -> None:
-    path = write_grids(tmp_path, make_window(DEGREES, simulated="true"))
+    path = write_one(tmp_path, make_window(DEGREES, simulated="true"))
     with xr.open_dataset(path) as file:
         assert file.flash_extent_density.dims == ("time", "lat", "lon")
         np.testing.assert_allclose(file.lon_bounds[0], [-100.0, -99.5])
@@ -139,13 +145,13 @@ def test_degrees_have_axes_with_bounds(tmp_path: Path) -> None:
 
 
 def test_same_grids_are_the_same_bytes(conus: Path, tmp_path: Path) -> None:
-    assert write_grids(tmp_path, make_window(CONUS)).read_bytes() == conus.read_bytes()
+    assert write_one(tmp_path, make_window(CONUS)).read_bytes() == conus.read_bytes()
     assert conus.stat().st_size < 250_000, "only what was seen takes room"
 
 
 def test_only_the_products_asked_for_are_written(tmp_path: Path) -> None:
     window = make_window(DEGREES, products=("total_energy",))
-    with xr.open_dataset(write_grids(tmp_path, window)) as file:
+    with xr.open_dataset(write_one(tmp_path, window)) as file:
         assert set(PRODUCTS) & set(file.data_vars) == {"total_energy"}
 
 

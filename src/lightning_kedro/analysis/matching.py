@@ -40,6 +40,9 @@ LONGEST_SECONDS: Final = 3.5
 REACH_SECONDS: Final = 2 * ROUNDS * (LONGEST_SECONDS + MATCH_SECONDS)
 """How far from a flash, in time, what decides about its match may lie."""
 
+REACH_DEG: Final = 3.0
+"""The same in space, in latitude: it lies within 2 * ``ROUNDS`` * ``MATCH_KM``, 300 km."""
+
 _BLOCK: Final = 1 << 16
 """So many flashes of the first satellite are looked at together."""
 

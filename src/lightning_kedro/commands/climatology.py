@@ -17,11 +17,12 @@ _PIPELINE: Final = "climatology"
 
 
 @click.command(name="climatology")
-@click.option("--satellite", required=True, help="A satellite, or east or west.")
+@click.option("--satellite", required=True, help="A satellite, east, west or both.")
 @click.option("--start", required=True, help="UTC, ISO 8601, or now-30d and the like; inclusive.")
 @click.option("--end", required=True, help="The same; exclusive. Hours that are cut do not count.")
 @click.option("--region", metavar="W,S,E,N", help="A box in degrees. Default: all that is seen.")
 @click.option("--degrees", type=float, help="Side of a grid cell in degrees. Default: 0.05.")
+@click.option("--format", type=click.Choice(["netcdf", "zarr", "both"]), help="Default: netcdf.")
 @click.option("--min-quality", type=click.Choice(["all", "good"]), help="good: flag 0 only.")
 @click.option(
     "--out",
@@ -59,6 +60,7 @@ def read_parameters(
     degrees: float | None = None,
     min_quality: str | None = None,
     out: Path | None = None,
+    format: str | None = None,  # noqa: A002  (the option's name)
 ) -> dict[str, Any]:
     """The parameters of a run that the options stand for, which the run checks.
 
@@ -76,6 +78,8 @@ def read_parameters(
     options: dict[str, Any] = {} if degrees is None else {"degrees": degrees}
     if out is not None:
         options["folder"] = str(out.resolve())
+    if format is not None:
+        options["format"] = format
     return made | {
         name: branch
         for name, branch in (("preprocessing", preprocessing), (_PIPELINE, options))

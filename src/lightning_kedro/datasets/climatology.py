@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import AbstractDataset
 
 from lightning_kedro.analysis.climatology.published import PublishedClimatology
-from lightning_kedro.store.climatology_files import FIELDS, finish_climatology, write_climatology
+from lightning_kedro.file_formats import NETCDF, ZARR
+from lightning_kedro.store.climatology_files import FIELDS, write_climatology
+from lightning_kedro.store.folders import finish_folder
+from lightning_kedro.store.zarr_files import open_store
 
 if TYPE_CHECKING:
     import xarray
@@ -50,12 +53,23 @@ class ClimatologyDataset(AbstractDataset[PublishedClimatology, "xarray.Dataset"]
         """The folder with the files."""
         return self._root / self._name
 
+    @property
+    def _file(self) -> Path:
+        """The fields as netCDF."""
+        return self.folder / FIELDS[NETCDF]
+
     def load(self) -> "xarray.Dataset":
-        """The fields and the diurnal cycle."""
+        """The fields and the diurnal cycle, from netCDF if there is such a file, else from Zarr.
+
+        Raises:
+            StorageError: If they are there as Zarr only, and the package zarr is not installed.
+        """
         import xarray as xr
 
-        finish_climatology(self.folder)
-        return xr.open_dataset(self.folder / FIELDS, engine="netcdf4")
+        finish_folder(self.folder)
+        if (store := self.folder / FIELDS[ZARR]).is_dir() and not self._file.exists():
+            return open_store(store)
+        return xr.open_dataset(self._file, engine="netcdf4")
 
     def save(self, data: PublishedClimatology) -> None:
         """Write all files.
@@ -66,7 +80,7 @@ class ClimatologyDataset(AbstractDataset[PublishedClimatology, "xarray.Dataset"]
         write_climatology(self._root, data)
 
     def _exists(self) -> bool:
-        return (self.folder / FIELDS).is_file()
+        return any((self.folder / name).exists() for name in FIELDS.values())
 
     def _describe(self) -> dict[str, Any]:
         return {"path": str(self.folder)}

@@ -1,11 +1,9 @@
-"""A climatology as files: fields and diurnal cycle as CF netCDF, the cycle as CSV, its pictures.
+"""A climatology as files: fields and cycle as CF netCDF or Zarr, the cycle as CSV, its pictures.
 
-All of them lie in one folder, which is replaced as a whole. It is prepared in full beside its
-place; what a kill leaves between the two renames, whoever comes next puts in place.
+All of them lie in one folder, which is replaced as a whole.
 """
 
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,13 +15,17 @@ from lightning_kedro import __version__
 from lightning_kedro.analysis.climatology.fields import DiurnalCycle
 from lightning_kedro.analysis.climatology.published import PublishedClimatology
 from lightning_kedro.analysis.sphere import EARTH_RADIUS_KM
-from lightning_kedro.store.files import explain_disk, lock_folder
+from lightning_kedro.file_formats import NETCDF, ZARR
+from lightning_kedro.store.folders import write_folder
 from lightning_kedro.store.grid_files import EPOCH, write_lat_lon, write_variable
+from lightning_kedro.store.zarr_files import create_store
 
 if TYPE_CHECKING:
     import netCDF4
 
-FIELDS: Final = "climatology.nc"
+FIELDS: Final = {NETCDF: "climatology.nc", ZARR: "climatology.zarr"}
+"""The file or store of the fields, by format."""
+
 TABLE: Final = "diurnal_cycle.csv"
 
 _CHUNK: Final = 500
@@ -119,44 +121,12 @@ def write_climatology(root: Path, published: PublishedClimatology) -> Path:
     Raises:
         StorageError: If the disk is full or the folder cannot be written to.
     """
-    with lock_folder(root), explain_disk(root):
-        root.mkdir(parents=True, exist_ok=True)
-        _finish(root, published.name)
-        prepared, whole, former = _stages(root, published.name)
-        shutil.rmtree(prepared, ignore_errors=True)
-        prepared.mkdir()
+    with write_folder(root / published.name) as prepared:
         for name, content in published.files.items():
             (prepared / name).write_bytes(content)
         (prepared / TABLE).write_text(format_cycle(published.climatology.cycle), encoding="utf-8")
-        _write_fields(prepared / FIELDS, published)
-        prepared.rename(whole)
-        _finish(root, published.name)
-        shutil.rmtree(former, ignore_errors=True)
+        _write_fields(prepared, published)
     return root / published.name
-
-
-def finish_climatology(folder: Path) -> None:
-    """Put in place what a killed run left of a climatology; else do nothing, and take no lock."""
-    if _stages(folder.parent, folder.name)[1].is_dir():
-        with lock_folder(folder.parent), explain_disk(folder):
-            _finish(folder.parent, folder.name)
-
-
-def _stages(root: Path, name: str) -> tuple[Path, Path, Path]:
-    """Where a folder is prepared, where it waits when whole, and where the former one goes."""
-    prepared, whole, former = (root / f".{name}.{stage}" for stage in ("part", "whole", "former"))
-    return prepared, whole, former
-
-
-def _finish(root: Path, name: str) -> None:
-    """Rename what is whole into its place; each step may have been made before."""
-    _, whole, former = _stages(root, name)
-    if whole.is_dir():
-        shutil.rmtree(former, ignore_errors=True)
-        if (root / name).exists():
-            (root / name).rename(former)
-        whole.rename(root / name)
-    shutil.rmtree(former, ignore_errors=True)
 
 
 def format_cycle(cycle: DiurnalCycle) -> str:
@@ -177,18 +147,21 @@ def _format(value: np.integer | np.floating) -> str:
     return "" if np.isnan(value) else f"{float(value):.6g}"
 
 
-def _write_fields(path: Path, published: PublishedClimatology) -> None:
-    """The fields and the diurnal cycle as netCDF."""
+def _write_fields(folder: Path, published: PublishedClimatology) -> None:
+    """The fields and the diurnal cycle, in the formats asked for."""
     import netCDF4
 
-    climatology = published.climatology
-    with netCDF4.Dataset(path, "w") as file:
+    climatology, in_memory = published.climatology, NETCDF not in published.formats
+    with netCDF4.Dataset(folder / FIELDS[NETCDF], "w", diskless=in_memory) as file:
         file.setncatts(_describe_file(published))
         _write_time(file, published)
         dimensions = write_lat_lon(file, climatology.grid)[1:]
         for name, described in _FIELDS.items():
             _write_field(file, name, described, getattr(climatology, name), dimensions)
         _write_cycle(file, climatology.cycle)
+        if ZARR in published.formats:
+            (folder / FIELDS[ZARR]).mkdir()
+            create_store(folder / FIELDS[ZARR], file)
 
 
 def _describe_file(published: PublishedClimatology) -> dict[str, Any]:
@@ -259,9 +232,3 @@ def _write_cycle(file: "netCDF4.Dataset", cycle: DiurnalCycle) -> None:
     for name, (attribute, long_name, units) in _CYCLE.items():
         values = getattr(cycle, attribute).astype(np.float64)
         write_variable(file, name, ("hour",), values, {"long_name": long_name, "units": units})
-
-
-def list_files(folder: Path) -> Iterator[Path]:
-    """The files of a climatology, in order of name."""
-    finish_climatology(folder)
-    yield from sorted(path for path in folder.glob("*") if path.is_file())

@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -78,7 +79,7 @@ def name_partial(path: Path) -> Path:
 
 
 def remove_stale_partials(folder: Path, *, locked: bool = False) -> None:
-    """Remove the stale partial files of a folder.
+    """Remove the stale partial files of a folder, and the stale partial folders in it.
 
     Args:
         folder: The folder.
@@ -88,6 +89,9 @@ def remove_stale_partials(folder: Path, *, locked: bool = False) -> None:
     """
     for partial in folder.glob(".*.part"):
         if is_stale(partial) or (locked and _is_of_here(partial)):
+            if partial.is_dir():
+                shutil.rmtree(partial, ignore_errors=True)
+                continue
             with suppress(PermissionError):  # it is another user's, or open: it can wait
                 partial.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""Gridded lightning as netCDF files that follow the CF conventions, written step by step.
+"""Gridded lightning as files that follow the CF conventions, netCDF or Zarr, written step by step.
 
 Only the chunks of a variable in which something was seen are written: the others hold the fill
 value, 0, and take no room. The same grids give the same bytes.
@@ -6,7 +6,8 @@ value, 0, and take no room. The same grids give the same bytes.
 
 import itertools
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,18 +19,25 @@ from lightning_kedro.analysis.grids.building import Steps
 from lightning_kedro.analysis.grids.products import PER_CELL, PRODUCTS, Product
 from lightning_kedro.analysis.grids.sums import CellSums
 from lightning_kedro.analysis.grids.target import STEP_RAD, FixedGrid, LatLonGrid, TargetGrid
-from lightning_kedro.analysis.grids.window import GriddedWindow
+from lightning_kedro.analysis.grids.window import BOTH_SLOTS, FinishedStep, GriddedWindow
 from lightning_kedro.exceptions import StorageError
+from lightning_kedro.file_formats import NETCDF, ZARR
 from lightning_kedro.glm.field_of_view import EARTH_RADIUS_KM, ORBIT_RADIUS_KM
 from lightning_kedro.glm.lightning_ellipsoid import POLAR_RADIUS_KM
+from lightning_kedro.store import zarr_files
 from lightning_kedro.store.files import write_atomic
+from lightning_kedro.store.folders import write_folder
 
 if TYPE_CHECKING:
     import netCDF4
+    import zarr
 
 logger = logging.getLogger(__name__)
 
-SUFFIX: Final = ".nc"
+SUFFIXES: Final = {NETCDF: ".nc", ZARR: zarr_files.SUFFIX}
+"""What the names of files and stores end in, by format."""
+
+_GRANULE_COUNT: Final = "granule_count"
 
 EPOCH: Final = np.datetime64("2000-01-01T12:00:00", "us")
 """What times count from: as in GLM's files, noon."""
@@ -45,59 +53,82 @@ _CACHE_BYTES: Final = 1 << 20
 
 _LEVEL: Final = 4  # zlib's: higher ones take longer for nothing
 
+_Target = tuple[Mapping[str, "netCDF4.Variable[Any] | zarr.Array[Any]"], int]
+"""Where values go: variables by name, and rows and columns of their chunks, at most."""
+
 _SCENES: Final = {"conus": "CONUS", "full_disk": "Full Disk"}
 
 
-def write_grids(folder: Path, window: GriddedWindow) -> Path:
-    """Write the grids of a window into a file, which is there when it is whole.
+def write_grids(folder: Path, window: GriddedWindow) -> tuple[Path, ...]:
+    """Write the grids of a window into a file, a store or both, each there when it is whole.
 
     Args:
         folder: Where.
         window: The grids; granules are read while it goes on.
 
     Returns:
-        The file.
+        The files, in the order of the window's formats.
 
     Raises:
         StorageError: If the disk is full or the folder cannot be written to.
     """
-    path = folder / f"{window.name}{SUFFIX}"
+    paths = {name: folder / f"{window.name}{SUFFIXES[name]}" for name in window.formats}
+    writers: dict[str, Callable[[Path], AbstractContextManager[Path]]]
+    writers = {NETCDF: write_atomic, ZARR: write_folder}
+    shown = " and ".join(str(path) for path in paths.values())
     try:
-        with write_atomic(path) as partial:
-            n_granules = _write_file(partial, window)
+        with ExitStack() as stack:
+            partials = {
+                name: stack.enter_context(writers[name](path)) for name, path in paths.items()
+            }
+            n_granules = _write_files(partials, window)
     except RuntimeError as error:  # what netCDF says of a disk that is full
         message = (
-            f"{path} cannot be written ({error}): see that there is room on the disk and that the "
+            f"{shown} cannot be written ({error}): see that there is room on the disk and that the "
             f"folder may be written to."
         )
         raise StorageError(message) from error
-    logger.info("Grids of %d steps from %d granules: %s", len(window.steps), n_granules, path)
-    return path
+    logger.info("Grids of %d steps from %d granules: %s", len(window.steps), n_granules, shown)
+    return tuple(paths.values())
 
 
-def _write_file(path: Path, window: GriddedWindow) -> int:
-    """Write a file; returns how many granules were read for it."""
+def _write_files(paths: Mapping[str, Path], window: GriddedWindow) -> int:
+    """Write a window by path of each format; returns how many granules were read for it.
+
+    A store takes what describes it from the netCDF file, which without netCDF is in memory and
+    has no values.
+    """
     import netCDF4
 
-    n_granules = 0
-    with netCDF4.Dataset(path, "w") as file:
-        file.setncatts(_describe_file(window))
-        dimensions = _write_coordinates(file, window.grid, window.steps)
-        counts = file.createVariable("granule_count", "i4", ("time",))
-        counts.long_name = "granules that could be read, of one every 20 s"
-        counts.units = "1"
-        if window.see is not None:
-            _write_view(file, window.see(), dimensions)
-        variables = {
-            name: _create_variable(file, PRODUCTS[name], window, dimensions)
-            for name in window.products
-        }
+    path = paths.get(NETCDF)
+    with netCDF4.Dataset(path or SUFFIXES[NETCDF], "w", diskless=path is None) as file:
+        _write_header(file, window)
+        targets: list[_Target] = [] if path is None else [(file.variables, _CHUNK)]
+        if ZARR in paths:
+            store = zarr_files.create_store(paths[ZARR], file, window.products)
+            targets.append((dict(store.arrays()), zarr_files.CHUNK))
+        counts = np.zeros(len(window.steps), np.int32)
         for step in window.make():
             counts[step.number] = step.granule_count
-            n_granules += step.granule_count
-            for name, variable in variables.items():
-                _write_values(variable, step.number, PRODUCTS[name], step.sums, window.grid)
-    return n_granules
+            for name in window.products:
+                _write_values(targets, PRODUCTS[name], step, window.grid)
+        for variables, _ in targets:
+            variables[_GRANULE_COUNT][:] = counts
+    return int(counts.sum())
+
+
+def _write_header(file: "netCDF4.Dataset", window: GriddedWindow) -> None:
+    """All but what the steps bring."""
+    file.setncatts(_describe_file(window))
+    dimensions = _write_coordinates(file, window.grid, window.steps)
+    counts = file.createVariable(_GRANULE_COUNT, "i4", ("time",))
+    each = " of each satellite" if BOTH_SLOTS in window.facts else ""
+    counts.long_name = f"granules that could be read, of one every 20 s{each}"
+    counts.units = "1"
+    if window.see is not None:
+        _write_view(file, window.see(), dimensions)
+    for name in window.products:
+        _create_variable(file, PRODUCTS[name], window, dimensions)
 
 
 def _describe_file(window: GriddedWindow) -> dict[str, Any]:
@@ -260,7 +291,7 @@ def _create_variable(
     product: Product,
     window: GriddedWindow,
     dimensions: tuple[str, str, str],
-) -> "netCDF4.Variable[Any]":
+) -> None:
     """The variable of a product, in which nothing was seen yet."""
     grid = window.grid
     variable = file.createVariable(
@@ -289,7 +320,6 @@ def _create_variable(
             "comment": f"{product.comment} Where nothing was seen it is 0, the fill value.",
         }
     )
-    return variable
 
 
 def _name_cell(grid: TargetGrid) -> str:
@@ -300,22 +330,31 @@ def _name_cell(grid: TargetGrid) -> str:
 
 
 def _write_values(
-    variable: "netCDF4.Variable[Any]", step: int, product: Product, sums: CellSums, grid: TargetGrid
+    targets: Iterable["_Target"], product: Product, step: FinishedStep, grid: TargetGrid
 ) -> None:
     """The values of a step, chunk by chunk."""
-    for row, column, block in _list_blocks(product, sums, grid):
-        high, wide = block.shape
-        variable[step, row : row + high, column : column + wide] = block
+    values = product.compute(step.sums)
+    for variables, most in targets:
+        variable = variables[product.name]
+        for row, column, block in _list_blocks(values, step.sums, grid, most):
+            high, wide = block.shape
+            variable[step.number, row : row + high, column : column + wide] = block
 
 
 def _list_blocks(
-    product: Product, sums: CellSums, grid: TargetGrid
+    values: npt.NDArray[np.floating], sums: CellSums, grid: TargetGrid, most: int
 ) -> Iterator[tuple[int, int, npt.NDArray[np.float32]]]:
-    """The chunks in which something was seen: first row, first column and values."""
-    values = product.compute(sums)
+    """The chunks in which something was seen: first row, first column and values.
+
+    Args:
+        values: Of each lit cell.
+        sums: The lit cells.
+        grid: Their grid.
+        most: Rows and columns of a chunk, at most.
+    """
     lit = np.flatnonzero(values)
     row, column = np.divmod(sums.cell[lit], grid.columns)
-    wide, high = min(_CHUNK, grid.columns), min(_CHUNK, grid.rows)
+    wide, high = min(most, grid.columns), min(most, grid.rows)
     across = -(-grid.columns // wide)
     chunk = row // high * across + column // wide
     order = np.argsort(chunk, kind="stable")

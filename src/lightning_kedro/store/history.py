@@ -4,24 +4,29 @@ The database is opened anew every few seconds: a run that waits to write gets in
 holds the flashes of a day.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from lightning_kedro.analysis.climatology.hours import ObservedHour
+from lightning_kedro.analysis.matching import REACH_DEG
 from lightning_kedro.glm.orbital_slot import Segment
 from lightning_kedro.selection import Region, Selection
+from lightning_kedro.store.history_of_both import Columns, list_spans, read_span
 from lightning_kedro.store.tables import open_table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from duckdb import DuckDBPyConnection
 
-Columns = dict[str, Any]
-"""Masked arrays by name of the column."""
+
+ReadDay = Callable[["DuckDBPyConnection"], Iterator[ObservedHour]]
+"""Reads the hours of a day from an open database."""
 
 _DAY: Final = timedelta(days=1)
 _HOUR: Final = np.timedelta64(1, "h")
@@ -40,7 +45,7 @@ _READ_COVERAGE: Final = """
 """
 
 _READ_FLASHES: Final = """
-    SELECT time, lat, lon FROM main.flashes
+    SELECT time, time_end, lat, lon FROM main.flashes
     WHERE platform = ? AND time >= ? AND time < ? AND lat IS NOT NULL AND lon IS NOT NULL {where}
     ORDER BY time, granule_start, flash_id
 """
@@ -63,17 +68,65 @@ def read_hours(
     Raises:
         TableError: If there is no database or no table yet.
     """
-    where, values = _choose_rows(selection, margin_deg)
-    query = _READ_FLASHES.format(where=where)
-    days = [day for part in selection.segments for day in _list_days(part)]
+    days = [*_plan(selection, margin_deg)]
     while days:
         with open_table(path, "coverage", timeout=timeout) as connection:
             opened = monotonic()
             while days and monotonic() - opened < _HELD_SECONDS:
-                day = days.pop(0)
-                coverage: Columns = connection.execute(_READ_COVERAGE, day).fetchnumpy()
-                flashes: Columns = connection.execute(query, [*day, *values]).fetchnumpy()
-                yield from _split_hours(str(day[0]), coverage, flashes)
+                yield from days.pop(0)(connection)
+
+
+def _plan(selection: Selection, margin_deg: float) -> Iterator[ReadDay]:
+    """How to read each day of a selection, in order of time; of both slots their days together."""
+    if selection.is_merged:
+        where, values = _choose_rows(selection, margin_deg + REACH_DEG)
+        query = _READ_FLASHES.format(where=where)
+        for span in list_spans(selection):
+            yield partial(_read_both, selection=selection, span=span, query=query, values=values)
+        return
+    where, values = _choose_rows(selection, margin_deg)
+    query = _READ_FLASHES.format(where=where)
+    for part in selection.segments:
+        for day in _list_days(part):
+            yield partial(_read_day, day=day, query=query, values=values)
+
+
+def _read_day(
+    connection: "DuckDBPyConnection", day: list[str | datetime], query: str, values: list[float]
+) -> Iterator[ObservedHour]:
+    """The hours of a day of one satellite."""
+    coverage: Columns = connection.execute(_READ_COVERAGE, day).fetchnumpy()
+    flashes: Columns = connection.execute(query, [*day, *values]).fetchnumpy()
+    yield from _split_hours(str(day[0]), coverage, flashes)
+
+
+def _read_both(
+    connection: "DuckDBPyConnection",
+    selection: Selection,
+    span: tuple[datetime, datetime],
+    query: str,
+    values: list[float],
+) -> Iterator[ObservedHour]:
+    """The hours of a day of both slots."""
+    yield from read_span(
+        selection,
+        span,
+        partial(_ask, connection, _READ_COVERAGE, []),
+        partial(_ask, connection, query, values),
+    )
+
+
+def _ask(
+    connection: "DuckDBPyConnection",
+    query: str,
+    values: list[float],
+    platform: str,
+    start: datetime,
+    end: datetime,
+) -> Columns:
+    """The rows of a satellite from a start to an end, UTC."""
+    given = [platform, start.replace(tzinfo=None), end.replace(tzinfo=None), *values]
+    return connection.execute(query, given).fetchnumpy()
 
 
 def _list_days(part: Segment) -> Iterator[list[str | datetime]]:

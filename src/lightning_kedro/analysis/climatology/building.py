@@ -3,7 +3,9 @@
 All are sums, so that hours may come in any order and as many as there are.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Final
 
 import numpy as np
@@ -12,7 +14,7 @@ import numpy.typing as npt
 from lightning_kedro.analysis.climatology.discs import find_heard
 from lightning_kedro.analysis.climatology.fields import Climatology, DiurnalCycle
 from lightning_kedro.analysis.climatology.hours import ObservedHour
-from lightning_kedro.analysis.climatology.seen import Seen
+from lightning_kedro.analysis.climatology.seen import Seen, View
 from lightning_kedro.analysis.grids.target import LatLonGrid
 
 HOURS: Final = 24
@@ -53,13 +55,13 @@ class ClimatologyBuilder:
         self._flashes = np.zeros(grid.rows * grid.columns, np.int32)
         self._utc = np.zeros(HOURS, np.int64)
         self._solar = np.zeros(HOURS, np.int64)
-        self._observed: dict[str, npt.NDArray[np.float64]] = {}
+        self._observed: dict[View, npt.NDArray[np.float64]] = {}
 
     def add(self, hour: ObservedHour) -> None:
-        """Add an hour of a satellite."""
+        """Add an hour of a satellite, or of both slots as one."""
         of_day = int((hour.start - hour.start.astype("datetime64[D]")) // _HOUR)
-        observed = self._observed.setdefault(hour.platform, np.zeros(HOURS))
-        observed[of_day] += hour.share
+        for where, share in _list_shares(hour):
+            self._observed.setdefault(where, np.zeros(HOURS))[of_day] += share
         self.hour_count += 1
         self.is_simulated |= hour.is_simulated
         if hour.lat.size:
@@ -97,8 +99,8 @@ class ClimatologyBuilder:
         grid = self.grid
         heard = np.cumsum(self._heard[:-1], dtype=np.int32).reshape(grid.rows, grid.columns + 1)
         observed = np.zeros((grid.rows, grid.columns), np.float32)
-        for platform, by_hour in self._observed.items():
-            observed += seen.of(platform) * np.float32(by_hour.sum())
+        for view, by_hour in self._observed.items():
+            observed += seen.of(view) * np.float32(by_hour.sum())
         return Climatology(
             grid=grid,
             thunder_hours=np.ascontiguousarray(heard[:, :-1]),
@@ -114,11 +116,25 @@ class ClimatologyBuilder:
         """Flashes by time of the day, and the hours that were observed at that time."""
         utc, solar = np.zeros(HOURS), np.zeros(HOURS)
         total = seen.total_area
-        for platform, by_hour in self._observed.items():
-            area = seen.area_by_column(platform)
+        for view, by_hour in self._observed.items():
+            area = seen.area_by_column(view)
             utc += by_hour * (area.sum() / total)
             solar += _shift_hours(by_hour, self.grid.center_lon, area / total)
         return DiurnalCycle(self._utc, self._solar, utc, solar)
+
+
+def _list_shares(hour: ObservedHour) -> Iterator[tuple[View, float]]:
+    """Which share of an hour was observed, and of what.
+
+    Where two satellites see, it is that of the one which lacks less: their gaps may be at different
+    times, of which the hour does not tell.
+    """
+    shares = {hour.platform: hour.share, **hour.also}
+    every = frozenset(shares)
+    for count in range(1, len(shares) + 1):
+        for some in combinations(shares, count):
+            mine = frozenset(some)
+            yield View(mine, every - mine), max(shares[platform] for platform in mine)
 
 
 def _shift_hours(

@@ -1,7 +1,7 @@
 """An hour as the climatology takes it: its flashes, and how much of it was observed."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,7 +12,7 @@ from lightning_kedro.selection import Selection
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ObservedHour:
-    """An hour of one satellite.
+    """An hour of one satellite, or of both slots as one.
 
     Attributes:
         platform: The satellite.
@@ -22,6 +22,7 @@ class ObservedHour:
         lat: Their latitudes, shape (n,), degrees north.
         lon: Their longitudes, shape (n,), degrees east.
         is_simulated: Whether the granules were simulated.
+        also: Share of the hour by satellite of the other slot, if both observed it as one.
     """
 
     platform: str
@@ -31,6 +32,7 @@ class ObservedHour:
     lat: npt.NDArray[np.float32]
     lon: npt.NDArray[np.float32]
     is_simulated: bool = False
+    also: Mapping[str, float] = field(default_factory=dict)
 
 
 class FlashHistory(Protocol):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightning_kedro.analysis.climatology.fields import Climatology
+from lightning_kedro.file_formats import NETCDF
 from lightning_kedro.publication import Publication
 
 
@@ -17,9 +18,11 @@ class PublishedClimatology(Publication):
         start: Start of its window, UTC, ISO 8601.
         end: End of its window.
         facts: What its files say of it besides, by name of the attribute: text and numbers.
+        formats: What the fields are written as: ``netcdf``, ``zarr``.
     """
 
     climatology: Climatology
     start: str
     end: str
     facts: Mapping[str, Any]
+    formats: tuple[str, ...] = (NETCDF,)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,18 @@ def cell_area_km2(grid: LatLonGrid) -> npt.NDArray[np.float64]:
     edges = np.radians(grid.south + grid.degrees * np.arange(grid.rows + 1))
     bands = np.diff(np.sin(np.clip(edges, -0.5 * np.pi, 0.5 * np.pi)))
     return np.asarray(EARTH_RADIUS_KM**2 * np.radians(grid.degrees) * bands)
+
+
+class View(NamedTuple):
+    """What some satellites see, all of them, and some others do not.
+
+    Attributes:
+        seeing: Those that see it, one at least.
+        blind: Those that do not.
+    """
+
+    seeing: frozenset[str]
+    blind: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,13 +59,16 @@ class Seen:
             masks[platform] = mask
         return cls(grid, masks)
 
-    def of(self, platform: str) -> npt.NDArray[np.bool_]:
-        """What a satellite sees, shape (rows, columns)."""
-        return self.masks[platform]
+    def of(self, view: View) -> npt.NDArray[np.bool_]:
+        """What is in a view, shape (rows, columns)."""
+        seen = np.logical_and.reduce([self.masks[platform] for platform in sorted(view.seeing)])
+        for platform in view.blind:
+            seen &= ~self.masks[platform]
+        return np.asarray(seen)
 
-    def area_by_column(self, platform: str) -> npt.NDArray[np.float64]:
-        """Area of what a satellite sees at each longitude, km2, shape (columns,)."""
-        return np.asarray(cell_area_km2(self.grid) @ self.masks[platform])
+    def area_by_column(self, view: View) -> npt.NDArray[np.float64]:
+        """Area of what is in a view at each longitude, km2, shape (columns,)."""
+        return np.asarray(cell_area_km2(self.grid) @ self.of(view))
 
     @property
     def total_area(self) -> float:

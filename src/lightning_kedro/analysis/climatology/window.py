@@ -44,12 +44,6 @@ def _check_flashes(selection: Selection) -> None:
     Raises:
         ParameterError: If it is asked for.
     """
-    if selection.is_merged:
-        message = (
-            "Parameter satellite: a climatology is of one slot, since flashes of both would have "
-            "to be matched over years: choose east or west, one run for each."
-        )
-        raise ParameterError(message)
     if selection.variant:
         message = (
             "Parameter preprocessing: a climatology takes flashes as the files have them: leave "

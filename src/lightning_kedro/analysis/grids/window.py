@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,10 @@ import numpy.typing as npt
 from lightning_kedro.analysis.grids.building import Steps
 from lightning_kedro.analysis.grids.sums import CellSums
 from lightning_kedro.analysis.grids.target import TargetGrid
+from lightning_kedro.file_formats import NETCDF
+
+BOTH_SLOTS: Final = "both_slots"
+"""The fact that says how flashes of both slots count on one grid; only of such grids."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +44,7 @@ class GriddedWindow:
         make: Makes the steps, in order: granules are read while it goes on, so that memory holds
             only those steps that are not finished.
         see: Tells which cells are in the field of view, shape (rows, columns); None if nobody can.
+        formats: What they are written as: ``netcdf``, ``zarr``.
     """
 
     name: str
@@ -49,6 +54,7 @@ class GriddedWindow:
     facts: Mapping[str, Any]
     make: Callable[[], Iterator[FinishedStep]]
     see: Callable[[], npt.NDArray[np.bool_]] | None = None
+    formats: tuple[str, ...] = (NETCDF,)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """The same: nothing in it changes."""

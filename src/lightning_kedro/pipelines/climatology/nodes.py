@@ -13,6 +13,7 @@ from lightning_kedro.analysis.climatology.seen import Seen
 from lightning_kedro.analysis.climatology.window import find_box, keep_whole_hours, make_grid
 from lightning_kedro.analysis.sphere import KM_PER_DEGREE
 from lightning_kedro.exceptions import NoFlashesError
+from lightning_kedro.file_formats import NETCDF, check_format
 from lightning_kedro.selection import Selection
 
 logger = logging.getLogger(__name__)
@@ -29,9 +30,10 @@ def add_up_hours(
         climatology: The options.
 
     Raises:
-        ParameterError: If the window has no whole hour.
+        ParameterError: If the window has no whole hour, or the format cannot be written here.
         NoFlashesError: If nothing of it was observed.
     """
+    check_format("climatology.format", climatology.get("format", NETCDF))
     selected = keep_whole_hours(Selection.from_plain(selection))
     grid = make_grid(find_box(selected), climatology["degrees"])
     thunder = Thunder(climatology["thunder_km"], climatology["thunder_flashes"])
@@ -55,7 +57,10 @@ def add_up_hours(
 def _finish(builder: ClimatologyBuilder, selection: Selection) -> Climatology:
     """Make the fields, and say how much they are of."""
     made = builder.finish(Seen.find(builder.grid, selection))
-    asked = sum((part.end - part.start).total_seconds() / 3600.0 for part in selection.segments)
+    asked = max(
+        sum((part.end - part.start).total_seconds() for part in side) / 3600.0
+        for side in selection.sides
+    )
     logger.info(
         "Climatology of %d flashes in %.1f of %.0f hours, on %d by %d points, %.0f thunder hours "
         "at most",

@@ -1,7 +1,8 @@
 """From a window's granules to the steps of its grids, one granule after the other."""
 
+import heapq
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,9 +15,11 @@ import numpy.typing as npt
 from lightning_kedro.analysis.artifacts import SunAngles
 from lightning_kedro.analysis.grids.building import NO_STEP, GridBuilder, Lightning, Steps
 from lightning_kedro.analysis.grids.view import see_grid
-from lightning_kedro.analysis.grids.window import FinishedStep, GriddedWindow
+from lightning_kedro.analysis.grids.window import BOTH_SLOTS, FinishedStep, GriddedWindow
+from lightning_kedro.analysis.matching import REACH_SECONDS
 from lightning_kedro.analysis.parallax import follow_to_ground
 from lightning_kedro.exceptions import ArchiveError, CorruptGranuleError
+from lightning_kedro.file_formats import split_formats
 from lightning_kedro.glm.field_of_view import field_of_view
 from lightning_kedro.glm.flashes import MAX_DURATION, GranuleFlashes, read_flashes
 from lightning_kedro.glm.granule import GRANULE_LENGTH, GranuleName
@@ -28,6 +31,7 @@ from lightning_kedro.glm.sparse_image import Source
 from lightning_kedro.granules.creations import rank_creations
 from lightning_kedro.granules.ports import GranuleReader, RawGranules
 from lightning_kedro.granules.record import HourReport, StoredGranule
+from lightning_kedro.pipelines.grids.both_slots import find_counted
 from lightning_kedro.pipelines.grids.options import GridOptions
 from lightning_kedro.selection import LEAVE_OUT, Region, Selection
 
@@ -56,6 +60,14 @@ def find_near(
     ]
 
 
+def find_looked_at(selection: Selection) -> Selection:
+    """The selection whose granules are read: of both slots with what decides about its matches."""
+    if not selection.is_merged:
+        return selection
+    reach = timedelta(seconds=REACH_SECONDS)
+    return selection.stretch(selection.start - reach, selection.end + reach)
+
+
 def describe_window(
     granules: RawGranules, report: HourReport, selection: Selection, options: GridOptions
 ) -> GriddedWindow:
@@ -65,7 +77,8 @@ def describe_window(
     facts = _describe(selection, options, report.wanted)
     name = options.name(selection)
     see = partial(see_grid, grid, selection.segments)
-    return GriddedWindow(name, grid, steps, options.products, facts, work.run, see)
+    formats = split_formats(options.format)
+    return GriddedWindow(name, grid, steps, options.products, facts, work.run, see, formats)
 
 
 def _describe(
@@ -79,7 +92,9 @@ def _describe(
         f"{ellipsoid.equatorial_km * 1e3:.1f} m and {ellipsoid.polar_km * 1e3:.1f} m"
         for ellipsoid in dict.fromkeys((first, last))
     ]
+    merged = "a flash that both satellites saw counts once, for the one that sees it less aslant"
     return {
+        **({BOTH_SLOTS: merged} if selection.is_merged else {}),
         "platform_ID": "+".join(platforms),
         "orbital_slot": "+".join(dict.fromkeys(view.orbital_slot for view in views)),
         "instrument_ID": "+".join(SATELLITES[platform].instrument for platform in platforms),
@@ -112,13 +127,13 @@ class _Gridding:
         counts = np.zeros(len(self.steps), np.int64)
         ends = self.steps.bounds[:, 1]
         given, failures = 0, _Failures()
-        for part in self.selection.segments:
-            for creations in self._group(part):
-                start = _to_numpy(creations[0].name.start)
-                while given < len(ends) and ends[given] + _to_numpy_length(_LATE) <= start:
-                    yield FinishedStep(given, builder.pop(given), int(counts[given]))
-                    given += 1
-                self._add(creations, part, builder, counts, failures)
+        counted = self._merge() if self.selection.is_merged else {}
+        for part, creations in self._list_granules(self.selection):
+            start = _to_numpy(creations[0].name.start)
+            while given < len(ends) and ends[given] + _to_numpy_length(_LATE) <= start:
+                yield FinishedStep(given, builder.pop(given), int(counts[given]))
+                given += 1
+            self._add(_Work(creations, part, counted), builder, counts, failures)
         for number in range(given, len(ends)):
             yield FinishedStep(number, builder.pop(number), int(counts[number]))
         failures.report()
@@ -127,26 +142,43 @@ class _Gridding:
             *(counts.sum(), len(ends), builder.unplaced),
         )
 
-    def _group(self, part: Segment) -> Iterator[list[StoredGranule]]:
-        """The creations of each granule of a part of the window, in order of start."""
-        mine = rank_creations(find_near(self.granules, [part]))
-        for _, creations in groupby(mine, key=lambda item: item.name.start):
-            yield list(creations)
+    def _list_granules(self, selection: Selection) -> Iterator[tuple[Segment, list[StoredGranule]]]:
+        """The creations of each granule, with its part of the window, in order of start."""
+        sides = [self._list_side(side) for side in selection.sides]
+        yield from heapq.merge(*sides, key=lambda item: item[1][0].name.start)
+
+    def _list_side(self, side: Sequence[Segment]) -> Iterator[tuple[Segment, list[StoredGranule]]]:
+        """The same of one slot."""
+        for part in side:
+            mine = rank_creations(find_near(self.granules, [part]))
+            for _, creations in groupby(mine, key=lambda item: item.name.start):
+                yield part, list(creations)
+
+    def _merge(self) -> dict[GranuleName, npt.NDArray[np.bool_]]:
+        """Which flashes of both slots count, by granule."""
+        sides = find_looked_at(self.selection).sides
+        granules = ((creations for _, creations in self._list_side(side)) for side in sides)
+        return find_counted(self.reader, granules, self._choose_quality)
+
+    def _choose_quality(self, flashes: GranuleFlashes) -> npt.NDArray[np.bool_]:
+        """Which flashes are good enough."""
+        good = flashes.quality_flag == 0
+        return good if self.selection.good_only else np.ones_like(good)
 
     def _add(
         self,
-        creations: Sequence[StoredGranule],
-        part: Segment,
+        work: "_Work",
         builder: GridBuilder,
         counts: npt.NDArray[np.int64],
         failures: "_Failures",
     ) -> None:
         """Put the newest creation that can be read on the grid."""
-        for granule, content in self.reader.read_all(creations):
+        part = work.part
+        for granule, content in self.reader.read_all(work.creations):
             try:
                 if isinstance(content, ArchiveError):
                     raise content
-                lightning = self._read(granule.name, content, part)
+                lightning = self._read(granule.name, content, work)
             except (ArchiveError, CorruptGranuleError) as error:
                 failures.note(granule.name, error)
                 continue
@@ -156,28 +188,28 @@ class _Gridding:
                 counts[step] += 1
             return
 
-    def _read(self, name: GranuleName, content: Source, part: Segment) -> Lightning:
+    def _read(self, name: GranuleName, content: Source, work: "_Work") -> Lightning:
         """Read a granule."""
         flashes = read_flashes(content, name)
         return Lightning(
             flashes=flashes,
             groups=read_groups(content, name),
             events=read_events(content, name),
-            steps=self._find_steps(flashes, name, part),
+            steps=self._find_steps(flashes, name, work),
             satellite_lon=field_of_view(name.platform, name.start).center_lon,
             ellipsoid=lightning_ellipsoid(name.start),
         )
 
     def _find_steps(
-        self, flashes: GranuleFlashes, name: GranuleName, part: Segment
+        self, flashes: GranuleFlashes, name: GranuleName, work: "_Work"
     ) -> npt.NDArray[np.int64]:
         """The step that each flash counts in."""
+        part = work.part
         times = flashes.time
         if self.options.by_granule:
             times = np.full(len(flashes), _to_numpy(name.start))
         chosen = (times >= _to_numpy(part.start)) & (times < _to_numpy(part.end))
-        if self.selection.good_only:
-            chosen &= flashes.quality_flag == 0
+        chosen &= self._choose_quality(flashes) & work.counted.get(name, True)
         if self.selection.region is not None:
             chosen &= _is_within(*self._place(flashes, name), self.selection.region)
         if self.selection.artifacts == LEAVE_OUT:
@@ -196,6 +228,21 @@ class _Gridding:
             return lat, lon
         stands = field_of_view(name.platform, name.start).subpoint_lon
         return follow_to_ground(lat, lon, stands, lightning_ellipsoid(name.start), height_km)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Work:
+    """A granule to be put on the grid.
+
+    Attributes:
+        creations: Its creations, the newest first.
+        part: The part of the window that it is of.
+        counted: Of both slots, whether each flash of a granule counts, by granule.
+    """
+
+    creations: Sequence[StoredGranule]
+    part: Segment
+    counted: Mapping[GranuleName, npt.NDArray[np.bool_]]
 
 
 def _is_within(

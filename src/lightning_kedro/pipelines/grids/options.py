@@ -8,6 +8,7 @@ from lightning_kedro.analysis.climatology.window import find_box
 from lightning_kedro.analysis.grids.building import Steps
 from lightning_kedro.analysis.grids.target import TargetGrid, make_fixed_grid, make_lat_lon_grid
 from lightning_kedro.exceptions import ParameterError
+from lightning_kedro.file_formats import NETCDF
 from lightning_kedro.glm.field_of_view import field_of_view
 from lightning_kedro.glm.lightning_ellipsoid import raise_ground
 from lightning_kedro.selection import Selection
@@ -30,6 +31,7 @@ class GridOptions:
             start of its granule (``granule``), as in glmtools and NOAA's files.
         split_pixels: Whether a pixel whose events fall in two squares counts twice (``keep``), as
             in glmtools, or once (``join``).
+        format: What the grids are written as: ``netcdf``, ``zarr`` or ``both``.
     """
 
     domain: str
@@ -38,6 +40,7 @@ class GridOptions:
     products: tuple[str, ...]
     time_of: str
     split_pixels: str
+    format: str = NETCDF
 
     @classmethod
     def from_parameters(cls, grids: Mapping[str, Any]) -> Self:
@@ -63,20 +66,20 @@ class GridOptions:
         """The grid.
 
         Raises:
-            ParameterError: If both slots are asked for, the fixed grids of the window's satellites
-                differ, or the imager has no such sector where the satellite stands.
+            ParameterError: If the fixed grids of the window's satellites differ, as those of both
+                slots do, or the imager has no such sector where the satellite stands.
         """
-        if selection.is_merged:
-            message = (
-                "Parameter satellite: grids are of one slot, since extents of both cannot be "
-                "matched flash by flash: choose east or west, one run for each."
-            )
-            raise ParameterError(message)
         if self.domain == LAT_LON:
             box = find_box(selection)
             height_km = selection.cloud_top_km
             raised = None if height_km is None else raise_ground(height_km)
             return make_lat_lon_grid(box.west, box.south, box.east, box.north, self.degrees, raised)
+        if selection.is_merged:
+            message = (
+                f"Parameter grids.domain: {self.domain} is of the fixed grid of one slot, and "
+                f"satellite both is of two: choose latlon, or east or west for the satellite."
+            )
+            raise ParameterError(message)
         origins = {
             field_of_view(part.platform, when).center_lon
             for part in selection.segments

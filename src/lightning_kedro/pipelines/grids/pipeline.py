@@ -14,7 +14,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 select_granules,
-                inputs=["glm_archive", "params:selection.segments"],
+                inputs=["glm_archive", "params:selection", "params:grids"],
                 outputs=["grid_granules", "grid_report"],
                 name="granule_selector",
             ),

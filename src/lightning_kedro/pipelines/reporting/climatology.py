@@ -1,7 +1,7 @@
 """The nodes of the pipeline ``climatology`` that draw it and gather its files."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from kedro.pipeline import Node, Pipeline
 
@@ -9,6 +9,7 @@ from lightning_kedro.analysis.climatology.fields import Climatology
 from lightning_kedro.analysis.climatology.published import PublishedClimatology
 from lightning_kedro.analysis.climatology.window import keep_whole_hours
 from lightning_kedro.climatology_parameters import name_climatology
+from lightning_kedro.file_formats import NETCDF, split_formats
 from lightning_kedro.glm.field_of_view import field_of_view
 from lightning_kedro.glm.satellites import SATELLITES
 from lightning_kedro.pipelines.reporting import climatology_maps, diurnal_cycle
@@ -18,6 +19,8 @@ from lightning_kedro.selection import Selection
 
 PICTURES = ("thunder_hours.png", "flash_density.png", "diurnal_cycle.png")
 """The pictures, in the order in which they are gathered."""
+
+_ONCE: Final = "a flash that both satellites saw counts once, for the one that sees it less aslant"
 
 
 def map_thunder_hours(
@@ -71,7 +74,9 @@ def gather_climatology(
             "min_quality": selected.min_quality,
             "thunder_radius_km": float(options["thunder_km"]),
             "thunder_flashes": int(options["thunder_flashes"]),
+            **({"both_slots": _ONCE} if selected.is_merged else {}),
         },
+        formats=split_formats(options.get("format", NETCDF)),
     )
     return (published,) * (len(pictures) + 1)
 

@@ -9,7 +9,13 @@ from lightning_kedro.analysis.grids.target import FixedGrid, LatLonGrid
 from lightning_kedro.pipelines.reporting.cluster_map import ClusteredWindow
 from lightning_kedro.pipelines.reporting.fed_map import describe_fed, make_raster, make_scale
 from lightning_kedro.pipelines.reporting.field_map import Scale, add_scale
-from lightning_kedro.pipelines.reporting.figures import HEIGHT, WIDTH, Words, make_figure
+from lightning_kedro.pipelines.reporting.figures import (
+    HEIGHT,
+    WIDTH,
+    Words,
+    make_figure,
+    make_placeholder,
+)
 from lightning_kedro.pipelines.reporting.flash_rate import choose_ticks
 from lightning_kedro.pipelines.reporting.frames import (
     choose_frames,
@@ -66,7 +72,7 @@ def animate_fed(clustered: ClusteredWindow, gridded: GriddedLightning, words: Wo
     shades = [to_hex(shade) for shade in scale.colors(np.arange(scale.colors.N)).tolist()]
     palette = make_palette(DARK, shades, (1.0,))
     if gridded.grid is None:
-        figure = make_figure(words, DARK)
+        figure = make_placeholder(words, DARK)
         figure.set_dpi(DPI)
         return encode_gif([_to_image(_take_pixels(_draw(figure)))], palette)
     return encode_gif(_draw_frames(clustered, gridded, gridded.grid, words, scale), palette)

@@ -16,7 +16,7 @@ from lightning_kedro.glm.lightning_ellipsoid import lightning_ellipsoid
 from lightning_kedro.pipelines.reporting.cluster_map import ClusteredWindow
 from lightning_kedro.pipelines.reporting.density_map import MAP_BOX
 from lightning_kedro.pipelines.reporting.field_map import Raster, Scale, bright, draw_field_map
-from lightning_kedro.pipelines.reporting.figures import DPI, HEIGHT, WIDTH, Words, make_figure
+from lightning_kedro.pipelines.reporting.figures import DPI, HEIGHT, WIDTH, Words, make_placeholder
 from lightning_kedro.pipelines.reporting.gridded import MINUTES, GriddedLightning
 from lightning_kedro.pipelines.reporting.palette import DARK
 from lightning_kedro.pipelines.reporting.panels import Painted, choose_panels, draw_panels
@@ -98,7 +98,7 @@ def explain_shade(gridded: GriddedLightning) -> list[str]:
 def draw_fed_map(clustered: ClusteredWindow, gridded: GriddedLightning, words: Words) -> "Figure":
     """Draw the highest flash extent density of the window."""
     if gridded.grid is None:
-        return make_figure(words, DARK)
+        return make_placeholder(words, DARK)
     extent = clustered.choose_extent(MAP_ASPECT)
     wide, high = MAP_BOX[2] * WIDTH * DPI, MAP_BOX[3] * HEIGHT * DPI
     pixels = Pixels(extent, round(wide), round(high))
@@ -136,7 +136,7 @@ def draw_fed_panels(
     """Draw the highest flash extent density of each part of the window."""
     grid, extent = gridded.grid, clustered.choose_extent(MAP_ASPECT)
     if grid is None:
-        return make_figure(words, DARK)
+        return make_placeholder(words, DARK)
     edges = choose_panels(gridded.edges)
     first = np.searchsorted(gridded.edges, edges)
 

@@ -1,7 +1,7 @@
 """Figures: their size, their titles, and their way to PNG."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +17,8 @@ WIDTH, HEIGHT = 12.0, 8.0
 
 _RIGHT: Final = 0.985  # where lines end, as a share of the width
 _LONGEST_LINE: Final = 64  # characters of what stands in place of a picture
+_BELOW: Final = 0.2  # where words lie on a map or chart, which stays to be seen
+_MIDDLE: Final = 0.46  # between subtitle and note
 DPI: Final = 120
 DATA_CREDIT: Final = "Data: NOAA GOES-R GLM L2 LCFA"
 SIMULATED_DATA_CREDIT: Final = "Data: simulated, in the format of NOAA GLM L2 LCFA"
@@ -60,16 +62,34 @@ def make_figure(words: Words, theme: Theme, left: float = 0.06) -> "Figure":
         _fit(text, (_RIGHT - left) * WIDTH * DPI)
     figure.text(_RIGHT, 0.018, words.note, size=8.5, color=theme.quiet, ha="right", va="center")
     if words.empty:
-        box = {"boxstyle": "round,pad=0.8", "facecolor": theme.page, "edgecolor": theme.accent}
-        figure.text(
-            *(0.5, 0.2, fill(words.empty, _LONGEST_LINE)),
-            size=16,
-            color=theme.text,
-            ha="center",
-            va="center",
-            bbox=box,
-        )
+        _add_box(figure, words.empty, theme, _BELOW)
     return figure
+
+
+def make_placeholder(words: Words, theme: Theme, left: float = 0.06) -> "Figure":
+    """Make a figure that says in its middle why there is no picture: it has nothing else.
+
+    Args:
+        words: Its texts.
+        theme: Its colors.
+        left: Where the texts begin, as a share of the width.
+    """
+    figure = make_figure(replace(words, empty=""), theme, left)
+    _add_box(figure, words.empty, theme, _MIDDLE)
+    return figure
+
+
+def _add_box(figure: "Figure", text: str, theme: Theme, height: float) -> None:
+    """A box with words, around a height as a share of the figure's."""
+    box = {"boxstyle": "round,pad=0.8", "facecolor": theme.page, "edgecolor": theme.accent}
+    figure.text(
+        *(0.5, height, fill(text, _LONGEST_LINE)),
+        size=16,
+        color=theme.text,
+        ha="center",
+        va="center",
+        bbox=box,
+    )
 
 
 def make_canvas(figure: "Figure") -> Any:  # noqa: ANN401  (half of it has no types)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_kedro.analysis.grids.target import FixedGrid, LatLonGrid
+from lightning_kedro.exceptions import StorageError
 from lightning_kedro.pipelines.reporting.frames import choose_frames
 from lightning_kedro.pipelines.reporting.window import Times, Window
 from lightning_kedro.selection import DEFAULT_LABEL
@@ -99,8 +100,10 @@ def read_gridded(grids: Mapping[str, Opener], window: Window) -> GriddedLightnin
         try:
             with grids[name](mask_and_scale=False) as opened:
                 if FED in opened and opened.sizes["time"]:
-                    return _read(opened, name, _coarsen(edges, opened))
-        except (OSError, ValueError, KeyError) as error:
+                    made = _read(opened, name, _coarsen(edges, opened))
+                    slots = len(window.selection.sides)  # each has granules of its own
+                    return replace(made, n_expected=made.n_expected * slots)
+        except (OSError, ValueError, KeyError, StorageError) as error:
             logger.warning("The grids %s cannot be read and are left out: %s", name, error)
     return _make_empty(edges)
 

@@ -10,6 +10,7 @@ from lightning_kedro.pipelines.reporting.figures import (
     SIMULATED_DATA_CREDIT,
     Words,
     make_figure,
+    make_placeholder,
 )
 from lightning_kedro.pipelines.reporting.flash_rate import tidy_axes
 from lightning_kedro.pipelines.reporting.palette import LIGHT
@@ -101,10 +102,10 @@ def describe_evaluation(evaluation: Evaluation) -> Words:
 
 def draw_evaluation(evaluation: Evaluation, words: Words) -> "Figure":
     """Draw elbow and silhouette side by side."""
-    figure = make_figure(words, LIGHT, left=ELBOW_BOX[0])
-    if evaluation.selection is None:
-        return figure
     left = ELBOW_BOX[0]
+    if evaluation.selection is None:
+        return make_placeholder(words, LIGHT, left)
+    figure = make_figure(words, LIGHT, left)
     figure.text(left, 0.852, explain_choice(evaluation), size=14, color=LIGHT.text, va="center")
     warning = warn_of_range(evaluation)
     if warning:

@@ -12,6 +12,7 @@ from lightning_kedro.pipelines.reporting.figures import (
     SIMULATED_DATA_CREDIT,
     Words,
     make_figure,
+    make_placeholder,
 )
 from lightning_kedro.pipelines.reporting.flash_rate import choose_ticks, tidy_axes
 from lightning_kedro.pipelines.reporting.palette import LIGHT
@@ -75,13 +76,14 @@ def draw_storm_series(
         gaps: Start and end of each gap in coverage, shape (g, 2), UTC.
         words: The picture's texts.
     """
+    if not len(storms):
+        return make_placeholder(words, LIGHT, left=_SIDES[0])
     figure = make_figure(words, LIGHT, left=_SIDES[0])
     boxes = place_charts(min(len(storms), MOST_SHOWN))
     for storm, box in enumerate(boxes):
         axes = figure.add_axes(box)
         _draw_storm(axes, clustered, storms, storm, gaps)
-    if boxes:
-        _add_key(figure, is_gappy=bool(gaps.size))
+    _add_key(figure, is_gappy=bool(gaps.size))
     return figure
 
 
