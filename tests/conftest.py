@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from hypothesis import settings
+from omegaconf import _utils, base
 
 from lightning_kedro.glm.granule import GranuleName, hour_prefix, parse_granule_name
 from lightning_kedro.simulation.granule_writer import encode_granule
@@ -43,6 +45,9 @@ SHARED_GRANULES = PROJECT.parent / "shared" / "granules"
 HOUR = datetime(2024, 7, 14, 9, tzinfo=UTC)
 WINDOW = "satellite=G17,window.start=2024-07-14T09:00,window.end=2024-07-14T10:00"
 COUNT = 40
+
+# Every run parses the same two hundred interpolations, and the tests are hundreds of short runs.
+base.parse = _utils.parse = lru_cache(maxsize=1024)(base.parse)  # type: ignore[assignment]
 
 BUCKETS = ("noaa-goes16", "noaa-goes17", "noaa-goes18", "noaa-goes19")
 
@@ -178,11 +183,8 @@ class Project:
         (folder / "src").mkdir()
 
     def run(self, *options: str) -> Run:
-        from kedro.framework.startup import bootstrap_project
-
         from lightning_kedro.cli import cli
 
-        bootstrap_project(self.folder)
         log = io.StringIO()
         handler = logging.StreamHandler(log)
         logging.getLogger().addHandler(handler)

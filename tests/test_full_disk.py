@@ -1,6 +1,5 @@
 """Ingestion on disks that are full or read-only, on real file systems of a few megabytes."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -15,20 +14,7 @@ from tests.conftest import COUNT, WINDOW, Project, assert_same, dump
 from tests.loopback_s3 import LoopbackS3, serve_folder
 
 UNSHARE = ("unshare", "--user", "--map-root-user", "--mount")
-
-FULL_THEN_ROOM = """
-set -e
-mkdir -p "$folder"
-mount -t tmpfs -o "$options" tmpfs "$folder"
-run() { "$python" -m kedro run --env "$env" --pipelines ingestion --params "$params" 2>&1; }
-set +e
-run >first.log; echo $? >first.status
-find "$folder" -name '*.part' >left.log
-mount -o remount,rw,size=1g "$folder"
-run >second.log; echo $? >second.status
-mkdir out; cp -r data/. out/
-"""
-"""Runs on a small disk, makes room, runs again, and keeps what is there when the disk goes."""
+SMALL_DISK = Path(__file__).with_name("small_disk.py")
 
 
 @dataclass(frozen=True)
@@ -54,13 +40,9 @@ def run_twice(project: Project) -> Callable[..., TwoRuns]:
         )
 
     def run(folder: str, options: str, *, env: str, params: str) -> TwoRuns:
-        variables = {"folder": folder, "options": options, "env": env, "params": params}
-        subprocess.run(
-            [*UNSHARE, "sh", "-c", FULL_THEN_ROOM],
-            env={**os.environ, **variables, "python": sys.executable},
-            cwd=project.folder,
-            check=True,
-        )
+        arguments = ("run", "--env", env, "--pipelines", "ingestion", "--params", params)
+        command = [sys.executable, str(SMALL_DISK), folder, options, *arguments]
+        subprocess.run([*UNSHARE, *command], cwd=project.folder, check=True)
         shutil.rmtree(project.folder / "data")
         (project.folder / "out").rename(project.folder / "data")
         read = {name: (project.folder / name).read_text() for name in NAMES}

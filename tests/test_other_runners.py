@@ -1,7 +1,5 @@
 """Ingestion with Kedro's other runners: the tables are those of an undisturbed sequential run."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import pytest
 
 from tests.conftest import WINDOW, Project, assert_same, dump
 from tests.loopback_s3 import LoopbackS3, Schedule, serve_folder
+from tests.processes import start_kedro
 
 OPTIONS = [
     ("--async",),
@@ -21,16 +20,8 @@ OPTIONS = [
 
 def start(project: Project, *options: str) -> tuple[int, str]:
     """Run ingestion in a process of its own."""
-    command = [sys.executable, "-m", "kedro", "run", "--pipelines", "ingestion", *options]
-    done = subprocess.run(
-        [*command, "--params", WINDOW],
-        cwd=project.folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout
+    command = ("run", "--pipelines", "ingestion", *options, "--params", WINDOW)
+    return start_kedro(project.folder, *command).finish()
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=" ".join)

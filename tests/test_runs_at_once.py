@@ -1,9 +1,6 @@
 """Ingestion when another run, or ``kedro prune``, is at work on the same data."""
 
-import multiprocessing
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -27,6 +24,7 @@ from lightning_kedro.store.database import connect
 from lightning_kedro.store.files import lock_folder
 from tests.conftest import COUNT, HOUR, WINDOW, Project, assert_same, dump
 from tests.loopback_s3 import LoopbackS3, Schedule, serve_folder
+from tests.processes import choose_context, start_kedro
 
 
 def hold_database(path: str, seconds: float) -> None:
@@ -36,8 +34,7 @@ def hold_database(path: str, seconds: float) -> None:
 
 
 def start_other_run(path: Path, seconds: float) -> Any:
-    context = multiprocessing.get_context("spawn")
-    other = context.Process(target=hold_database, args=(str(path), seconds))
+    other = choose_context().Process(target=hold_database, args=(str(path), seconds))
     other.start()
     while not path.exists():
         assert other.exitcode is None, "the other run could not start"
@@ -47,12 +44,7 @@ def start_other_run(path: Path, seconds: float) -> Any:
 
 def test_database_that_another_run_has_is_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "lightning.duckdb"
-    other = multiprocessing.get_context("spawn").Process(
-        target=hold_database, args=(str(path), 1.5)
-    )
-    other.start()
-    while not path.exists():
-        pass
+    other = start_other_run(path, 1.5)
     with connect(path, read_only=False, timeout=30) as connection:
         assert connection.execute("SELECT 1").fetchall() == [(1,)]
     other.join()
@@ -81,20 +73,14 @@ def test_file_that_is_no_database_is_named(project: Project, buckets: Path) -> N
 def run_at_once(project: Project, envs: Sequence[str], params: Sequence[str]) -> None:
     """Start a run of ingestion for each environment at the same time; all must succeed."""
     runs = [
-        subprocess.Popen(
-            [
-                *(sys.executable, "-m", "kedro", "run", "--env", env),
-                *("--pipelines", "ingestion", "--params", param),
-            ],
-            cwd=project.folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+        start_kedro(
+            *(project.folder, "run", "--env", env, "--pipelines", "ingestion", "--params", param)
         )
         for env, param in zip(envs, params, strict=True)
     ]
     for run in runs:
-        output, _ = run.communicate()
-        assert run.returncode == 0, output.decode()
+        status, output = run.finish()
+        assert status == 0, output
 
 
 @pytest.mark.parametrize("envs", [("base", "base"), ("stream", "stream"), ("base", "stream")])

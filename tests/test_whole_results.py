@@ -3,17 +3,19 @@
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from kedro.io import DataCatalog
 
 from lightning_kedro.results import RESULT_TABLES
-from tests.conftest import PROJECT, Project, lay_out, needs_real_granules, real_granule_paths
+from tests.conftest import Project, lay_out, needs_real_granules, real_granule_paths
+from tests.processes import Started, start_kedro
+from tests.stand_ins import stand_in, stand_in_for
 
 JULY = "satellite=G16,window.start=2018-07-02T04:33,window.end=2018-07-02T04:34"
 SEPTEMBER = "satellite=G17,window.start=2019-09-26T23:59:30,window.end=2019-09-27T00:01"
@@ -24,42 +26,23 @@ BOX = ",".join(
 BOTH = "clustering,reporting"
 PUBLISHED = ("report.html", "cluster_map.png", "k_evaluation.png", "index.html")
 
-RUN = """
-import os, signal, sys
-from pathlib import Path
-from kedro.framework.startup import bootstrap_project
-from kedro.io import DataCatalog
 
-save = DataCatalog.save
+def die_before(entry: str) -> None:
+    """Kill this process before it saves an entry of the catalog; pictures have stand-ins."""
+    stand_in()
+    save = DataCatalog.save
 
-def save_or_die(self, name, data):
-    if name == os.environ["KILL_BEFORE"]:
-        os.kill(os.getpid(), signal.SIGKILL)
-    save(self, name, data)
+    def save_or_die(self: DataCatalog, name: str, data: Any, *more: Any) -> None:
+        if name == entry:
+            os.kill(os.getpid(), signal.SIGKILL)
+        save(self, name, data, *more)
 
-DataCatalog.save = save_or_die
-bootstrap_project(Path.cwd())
-from lightning_kedro.cli import cli
-cli(["run", *sys.argv[1:]])
-"""
+    DataCatalog.save = save_or_die
 
 
-def start(project: Project, *options: str, kill_before: str = "") -> "subprocess.Popen[str]":
-    """Start a run in a process of its own, killed before a dataset is saved."""
-    environment = {**os.environ, "KILL_BEFORE": kill_before, "PYTHONPATH": f"{PROJECT / 'src'}"}
-    return subprocess.Popen(
-        [sys.executable, "-c", RUN, *options],
-        cwd=project.folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def finish(run: "subprocess.Popen[str]") -> tuple[int, str]:
-    output, _ = run.communicate(timeout=300)
-    return run.returncode, output
+def start(project: Project, *options: str, kill_before: str = "") -> Started:
+    """Start a run in a process of its own, killed before an entry is saved."""
+    return start_kedro(project.folder, "run", *options, prepare=partial(die_before, kill_before))
 
 
 def read_all(project: Project) -> dict[str, pd.DataFrame]:
@@ -100,7 +83,12 @@ def windows_of_real_granules(tmp_path_factory: pytest.TempPathFactory) -> tuple[
 
 
 @pytest.fixture
-def ingested(project: Project, windows_of_real_granules: tuple[Path, str]) -> tuple[Project, str]:
+def ingested(
+    project: Project,
+    windows_of_real_granules: tuple[Path, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> tuple[Project, str]:
+    stand_in_for(monkeypatch)
     data, archive = windows_of_real_granules
     shutil.copytree(data, project.folder / "data")
     return project, archive
@@ -116,7 +104,7 @@ def test_run_killed_between_saves_leaves_the_former_result_whole(
     project.succeed("--pipelines", "clustering", "--params", f"{params},clustering.k=3")
     before = read_all(project)
     options = ("--pipelines", "clustering", "--params", f"{params},clustering.k=4")
-    code, output = finish(start(project, *options, kill_before=table))
+    code, output = start(project, *options, kill_before=table).finish()
     assert code == -signal.SIGKILL, output
     assert_equal(read_all(project), before)
     project.succeed(*options)
@@ -134,7 +122,7 @@ def test_run_killed_between_saves_leaves_the_former_report_whole(
     project.succeed(*pipelines, f"{params},clustering.k=3")
     before = read_reports(project)
     run = start(project, *pipelines, f"{params},clustering.k=4", kill_before=entry)
-    code, output = finish(run)
+    code, output = run.finish()
     assert code == -signal.SIGKILL, output
     assert read_reports(project) == before
     project.succeed(*pipelines, f"{params},clustering.k=4")
@@ -183,7 +171,7 @@ def test_runs_at_once_end_as_one_after_the_other(
     wanted = run_in_turn(project, runs)
     for path in (project.folder / "data" / "08_reporting").rglob("report.html"):
         path.unlink()
-    ends = [finish(run) for run in [start(project, *options) for options in runs]]
+    ends = [run.finish() for run in [start(project, *options) for options in runs]]
     assert [code for code, _ in ends] == [0, 0], [output for _, output in ends]
     assert_equal(read_all(project), wanted["tables"])
     if pipelines == BOTH:
@@ -220,7 +208,7 @@ def test_runs_at_once_of_one_key_with_other_options_end_with_one_of_them(
     for options in runs:
         project.succeed(*options)
         alone.append(read_all(project))
-    ends = [finish(run) for run in [start(project, *options) for options in runs]]
+    ends = [run.finish() for run in [start(project, *options) for options in runs]]
     assert [code for code, _ in ends] == [0, 0], [output for _, output in ends]
     stored = read_all(project)
     k = stored["k_selection"]["k"].item()
