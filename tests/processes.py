@@ -7,7 +7,7 @@ they start like any other. A run can be prepared first: as one that dies at a ce
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkstemp
@@ -19,12 +19,16 @@ PRELOADED = ("tests.processes", "lightning_kedro.cli", "kedro.framework.cli.cli"
 Prepare = Callable[[], None]
 
 
-def choose_context() -> Any:
-    """Where processes come from: forked from one that has imported much, if that can be."""
+def choose_context(more: Sequence[str] = ()) -> Any:
+    """Where processes come from: forked from one that has imported much, if that can be.
+
+    Args:
+        more: Modules to import besides, of tests that need no others.
+    """
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if "forkserver" in methods:
-        context.set_forkserver_preload(PRELOADED)
+        context.set_forkserver_preload([*PRELOADED, *more])
     return context
 
 

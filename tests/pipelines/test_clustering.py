@@ -19,6 +19,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_samples, silhouette_score
 from sklearn.preprocessing import StandardScaler
 from tests.planted import plant_blobs
+from tests.repetitions import repeat
 
 from lightning_kedro import __version__
 from lightning_kedro.analysis.features import FeatureSpace
@@ -424,7 +425,7 @@ def test_real_granules_give_a_sound_result() -> None:
     assert (result["elbow_curve"]["inertia"].diff().dropna() < 0).all()
 
 
-@settings(deadline=None, max_examples=8)
+@settings(deadline=None, max_examples=repeat(4, 8))
 @given(st.floats(-180.0, 180.0))
 def test_turning_the_earth_turns_the_clusters(turn: float) -> None:
     flashes = simulate(200, seed=5)
