@@ -18,6 +18,8 @@ PRELOADED = ("tests.processes", "lightning_kedro.cli", "kedro.framework.cli.cli"
 
 Prepare = Callable[[], None]
 
+_asked_for: list[str] = []
+
 
 def choose_context(more: Sequence[str] = ()) -> Any:
     """Where processes come from: forked from one that has imported much, if that can be.
@@ -25,10 +27,11 @@ def choose_context(more: Sequence[str] = ()) -> Any:
     Args:
         more: Modules to import besides, of tests that need no others.
     """
+    _asked_for.extend(one for one in more if one not in _asked_for)
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if "forkserver" in methods:
-        context.set_forkserver_preload([*PRELOADED, *more])
+        context.set_forkserver_preload([*PRELOADED, *_asked_for])
     return context
 
 
