@@ -25,6 +25,8 @@ from lightning_kedro.simulation.granule_writer import encode_granule
 from lightning_kedro.simulation.hour import simulate_hour
 from tests.glm.granule_files import NAME, Change, content
 from tests.loopback_s3 import LoopbackS3
+from tests.quick_configuration import read_files_once
+from tests.repetitions import repeat
 
 WHOLE_RUNS = {
     *("test_browser.py", "test_browser_dashboard.py", "test_dask.py", "test_errors.py"),
@@ -37,7 +39,7 @@ WHOLE_RUNS = {
 """Where whole runs are tested: coverage is asked of the tests of each module, not of these, which
 it makes half as slow again."""
 
-settings.register_profile("project", deadline=None, derandomize=True)
+settings.register_profile("project", deadline=None, derandomize=True, max_examples=repeat(30, 100))
 settings.load_profile("project")
 
 PROJECT = Path(__file__).parents[1]
@@ -48,6 +50,7 @@ COUNT = 40
 
 # Every run parses the same two hundred interpolations, and the tests are hundreds of short runs.
 base.parse = _utils.parse = lru_cache(maxsize=1024)(base.parse)  # type: ignore[assignment]
+read_files_once()
 
 BUCKETS = ("noaa-goes16", "noaa-goes17", "noaa-goes18", "noaa-goes19")
 
@@ -297,13 +300,18 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lightning_kedro.store.retry.LONGEST_PAUSE_SECONDS", 0.001)
 
 
+@lru_cache(maxsize=64)
+def _encode(count: int, **options: Any) -> bytes:
+    return encode_granule(NAME, content(count), **options)
+
+
 @pytest.fixture
 def granule(tmp_path: Path) -> Callable[..., Path]:
     """Write a granule, then change it as a test wants."""
 
     def make(change: Change | None = None, count: int = 300, **options: Any) -> Path:
         path = tmp_path / NAME.file_name
-        path.write_bytes(encode_granule(NAME, content(count), **options))
+        path.write_bytes(_encode(count, **options))
         if change is not None:
             with h5py.File(path, "r+") as file:
                 change(file)

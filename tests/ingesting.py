@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,13 @@ def make_granules(
     hour: datetime = HOUR, numbers: Iterable[int] = (0, 1, 2)
 ) -> list[tuple[GranuleName, bytes]]:
     """Simulated granules of GOES-17, called as real ones are."""
+    return [*_simulate(hour, tuple(numbers))]
+
+
+@lru_cache(maxsize=32)
+def _simulate(hour: datetime, numbers: tuple[int, ...]) -> tuple[tuple[GranuleName, bytes], ...]:
     made = simulate_hour("G17", hour, numbers=list(numbers))
-    return [(replace(name, environment="OR"), content) for name, content in made]
+    return tuple((replace(name, environment="OR"), content) for name, content in made)
 
 
 def put(root: Path, name: GranuleName, content: bytes) -> Path:

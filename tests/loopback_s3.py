@@ -60,12 +60,9 @@ class Schedule:
     doomed: frozenset[str] = frozenset()
     denied: bool = False
     stall_s: float = 3.0
-    _random: random.Random = field(init=False)
+    _asked: Counter[str] = field(init=False, default_factory=Counter)
     _in_a_row: Counter[str] = field(init=False, default_factory=Counter)
     _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
-
-    def __post_init__(self) -> None:
-        self._random = random.Random(self.seed)
 
     def next_fault(self, key: str) -> str | None:
         if self.denied:
@@ -75,9 +72,12 @@ class Schedule:
             return "503"
         share = self.list_share if key.startswith("LIST") else self.share
         with self._lock:
-            fails = self._random.random() < share and (share == 1 or self._in_a_row[key] < 3)
+            self._asked[key] += 1
+            # Not one sequence for all: requests come in another order each time.
+            dealt = random.Random(f"{self.seed} {key} {self._asked[key]}")
+            fails = dealt.random() < share and (share == 1 or self._in_a_row[key] < 3)
             self._in_a_row[key] = self._in_a_row[key] + 1 if fails else 0
-            return self._random.choice(self.kinds) if fails else None
+            return dealt.choice(self.kinds) if fails else None
 
 
 class LoopbackS3(ThreadingHTTPServer):

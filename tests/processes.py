@@ -7,7 +7,7 @@ they start like any other. A run can be prepared first: as one that dies at a ce
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkstemp
@@ -18,13 +18,20 @@ PRELOADED = ("tests.processes", "lightning_kedro.cli", "kedro.framework.cli.cli"
 
 Prepare = Callable[[], None]
 
+_asked_for: list[str] = []
 
-def choose_context() -> Any:
-    """Where processes come from: forked from one that has imported much, if that can be."""
+
+def choose_context(more: Sequence[str] = ()) -> Any:
+    """Where processes come from: forked from one that has imported much, if that can be.
+
+    Args:
+        more: Modules to import besides, of tests that need no others.
+    """
+    _asked_for.extend(one for one in more if one not in _asked_for)
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if "forkserver" in methods:
-        context.set_forkserver_preload(PRELOADED)
+        context.set_forkserver_preload([*PRELOADED, *_asked_for])
     return context
 
 

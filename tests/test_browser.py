@@ -24,6 +24,7 @@ from PIL import Image
 
 from lightning_kedro.pipelines.reporting.report import PICTURES
 from tests.conftest import Project
+from tests.made_once import made_once
 from tests.pipelines.reported_results import draw_all, make_tables, write_page
 from tests.pipelines.storm_results import make_stormy
 from tests.pipelines.test_reporting_run import reported_project, reports
@@ -131,11 +132,13 @@ def slide_to(browser: Any, frame: int) -> None:
 @pytest.fixture(scope="module")
 def day_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a day with 20,000 flashes on both sides of 180 degrees."""
+    return made_once(tmp_path_factory, "day-report", write_day_report) / "report.html"
+
+
+def write_day_report(folder: Path) -> None:
     tables = make_tables(hours=24, n=20_000, k=10, simulated=True)
     page = write_page(tables, draw_all(tables))
-    path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(page, encoding="utf-8")
-    return path
+    (folder / "report.html").write_text(page, encoding="utf-8")
 
 
 def test_report_draws_its_map_without_a_network(browser: Any, day_report: Path) -> None:

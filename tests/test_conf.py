@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -110,12 +111,15 @@ def test_prune_drops_files_and_leaves_the_database(project: Project) -> None:
     options = ("--env", "sample", "--pipelines", "ingestion", "--params", params)
     project.succeed(*options)
     before = project.query("SELECT count(*) AS n FROM flashes", "sample")["n"].item()
+    archive = project.folder / "data" / "sample" / "01_raw" / "glm"
+    shutil.copytree(archive, project.folder / "archive")
     command = ("prune", "--env", "sample", "--older-than-days", "2")
     assert "Would drop 184 files" in kedro(project, *command, "--dry-run")
     assert "Dropped 184 files" in kedro(project, *command)
     files = (path for path in (project.folder / "data").rglob("*") if path.is_file())
     left = [path.name for path in files if "reports" not in path.parts]  # those stay for a day
     assert sorted(left) == ["lightning.duckdb", "lightning.snapshot.duckdb"]
+    shutil.copytree(project.folder / "archive", archive, dirs_exist_ok=True)
     project.succeed(*options)
     assert project.query("SELECT count(*) AS n FROM flashes", "sample")["n"].item() == before
     assert not list((project.folder / "data").rglob("time_series.csv")), "nothing is read again"

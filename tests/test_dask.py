@@ -35,6 +35,7 @@ from lightning_kedro.store.lake.objects import WriteHour, WrittenHour
 from tests.conftest import BUCKETS, PROJECT, Project, s3_client
 from tests.ingesting import HOUR, Ingestion, make_granules, put
 from tests.lakes import LakeIngestion, assert_same_as_on_one_machine, run_here
+from tests.processes import choose_context
 
 PAGE = (PROJECT / "docs" / "how-to" / "cluster.md").read_text()
 HOURS = 3
@@ -204,16 +205,20 @@ class Stuck(LakeSeriesDataset):
 
 
 def start_cluster(**options: Any) -> Any:
+    import dask
     from distributed import LocalCluster
 
-    return LocalCluster(
-        threads_per_worker=1,
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
-        silence_logs=logging.CRITICAL,
-        protocol="tcp://",  # also of threads, which would have a protocol of their own
-        **options,
-    )
+    # Workers are forked from a process that has imported Dask, which takes seconds each time.
+    method = choose_context(["distributed", "deltalake"]).get_start_method()
+    with dask.config.set({"distributed.worker.multiprocessing-method": method}):
+        return LocalCluster(
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
+            protocol="tcp://",  # also of threads, which would have a protocol of their own
+            **options,
+        )
 
 
 @pytest.fixture

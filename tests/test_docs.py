@@ -15,7 +15,7 @@ from lightning_kedro.parameters import check_parameters
 from lightning_kedro.schemas import TABLES
 from lightning_kedro.store.database import connect
 from lightning_kedro.store.macros import MACROS
-from lightning_kedro.store.tables import create_table
+from lightning_kedro.store.tables import create_tables
 from lightning_kedro.store.views import VIEWS, renew_views
 from tests.conftest import PROJECT
 from tests.test_parameters import NOW, tree
@@ -66,13 +66,19 @@ def test_pages_fetch_nothing(site: Path) -> None:
         assert remote == [], path
 
 
-@pytest.mark.parametrize("query", QUERIES)
-def test_queries_of_the_documents_run(query: str, tmp_path: Path) -> None:
-    with connect(tmp_path / "lightning.duckdb", read_only=False) as connection:
-        for table in TABLES:
-            if not table.endswith("_series"):
-                create_table(connection, table)
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All tables, and the views and macros on them."""
+    path = tmp_path_factory.mktemp("documents") / "lightning.duckdb"
+    with connect(path, read_only=False) as connection:
+        create_tables(connection, [name for name in TABLES if not name.endswith("_series")])
         renew_views(connection)
+    return path
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_queries_of_the_documents_run(query: str, database: Path) -> None:
+    with connect(database, read_only=False) as connection:
         connection.execute(query).fetchall()
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
+from tests.repetitions import repeat
 
 from lightning_kedro.analysis.certified_silhouette import (
     LARGEST_BOUND,
@@ -103,7 +104,7 @@ def test_bound_holds_for(name: str) -> None:
     check(*ADVERSARIES[name])
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=repeat(10, 25))
 @given(
     seed=st.integers(0, 2**32 - 1),
     n_dimensions=st.integers(1, 4),

@@ -19,8 +19,9 @@ from lightning_kedro.dashboard.server import listen, make_server, name_address
 from lightning_kedro.results import RESULT_TABLES, STORM_TABLES, Result, make_table
 from lightning_kedro.selection import Selection
 from lightning_kedro.store.database import connect, transaction
+from lightning_kedro.store.replacing import replace_rows
 from lightning_kedro.store.results import replace_result
-from lightning_kedro.store.tables import create_table, replace_rows
+from lightning_kedro.store.tables import create_table
 
 N_STORMS = 30
 

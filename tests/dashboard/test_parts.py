@@ -32,7 +32,7 @@ from lightning_kedro.results import make_table
 from lightning_kedro.schemas import RESULT_KEY
 from lightning_kedro.selection import ResultKey
 from lightning_kedro.store.database import connect, transaction
-from lightning_kedro.store.tables import replace_rows
+from lightning_kedro.store.replacing import replace_rows
 
 START, END = datetime(2024, 7, 14, 22), datetime(2024, 7, 14, 23)  # noqa: DTZ001
 

@@ -1,7 +1,6 @@
 """Copies of granules on disk: whole before they are visible, and never the end of a run."""
 
 import errno
-import multiprocessing
 import os
 import threading
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 from kedro.io import DatasetError
 from tests.loopback_s3 import LoopbackS3, Schedule, serve_folder
+from tests.processes import choose_context
 from tests.store.test_storage import HOUR, fill
 
 from lightning_kedro.datasets.raw_granules import WRITERS, RawGranulesDataset
@@ -195,7 +195,7 @@ def test_copy_that_is_gone_or_another_is_named(
 
 
 def dead_process() -> int:
-    ended = multiprocessing.get_context("spawn").Process(target=os.getpid)
+    ended = choose_context().Process(target=os.getpid)
     ended.start()
     ended.join()
     assert ended.pid is not None

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 from h5py import h5d, h5p, h5s, h5t
+from tests.glm.bombs import deflate_zeros
 from tests.glm.granule_files import (
     FIRST,
     FLASH_VARIABLES,
@@ -145,16 +146,8 @@ def write_raw_chunk(*filters: str, shape: int, packed: bytes) -> Callable[[h5py.
     return make
 
 
-ZEROS = bytes(1 << 20)
-
-
-def gzip_zeros(megabytes: int) -> bytes:
-    gzip = zlib.compressobj(1)
-    return b"".join(gzip.compress(ZEROS) for _ in range(megabytes)) + gzip.flush()
-
-
 GZIP_OF_SIZE = zlib.compress(bytes(300 * 4))
-BOMB = gzip_zeros(16)
+BOMB = deflate_zeros(16)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +190,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 @pytest.mark.parametrize("values", [300, 1 << 28])
 def test_gzip_bomb_costs_no_memory(granule: Granule, values: int) -> None:
-    bomb = write_raw_chunk("deflate", shape=values, packed=gzip_zeros(1024))
+    bomb = write_raw_chunk("deflate", shape=values, packed=deflate_zeros(1024))
     path = granule(make_anew("flash_lat", bomb))
     assert path.stat().st_size < 20_000_000
     command = [sys.executable, "-c", MEASURE, str(path)]

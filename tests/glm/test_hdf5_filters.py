@@ -16,6 +16,7 @@ from h5py import h5d, h5p, h5s, h5t, h5z
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.conftest import name_of, needs_real_granules, real_granule_paths
+from tests.glm.bombs import deflate_zeros
 from tests.glm.granule_files import NAME, PACKING, content, make_anew
 
 from lightning_kedro.exceptions import CorruptGranuleError
@@ -236,12 +237,6 @@ for path in map(Path, sys.argv[1:]):
             print(error)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
-ZEROS = bytes(1 << 20)
-
-
-def deflate_zeros(megabytes: int) -> bytes:
-    gzip = zlib.compressobj(9)
-    return b"".join(gzip.compress(ZEROS) for _ in range(megabytes)) + gzip.flush()
 
 
 def test_bombs_cost_no_memory_whatever_the_order(granule: Granule) -> None:

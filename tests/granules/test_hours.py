@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +17,7 @@ LATEST_CLOSE = timedelta(seconds=3.1)
 """A flash lasts at most so long, so it is written to a granule that starts this late at most."""
 
 
+@cache
 def granules(start: datetime, count: int) -> list[GranuleName]:
     return [
         GranuleName(

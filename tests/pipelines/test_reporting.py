@@ -104,7 +104,7 @@ def test_cluster_map_names_satellite_slot_window_and_flashes() -> None:
 
 def test_cluster_map_shows_every_colour_and_no_flash_hides_another_cluster() -> None:
     tables = make_tables(n=20_000)
-    image = open_picture(draw_all(tables)["cluster_map"])
+    image = open_picture(nodes.map_clusters(tables.reported).content)
     on_map = image.crop((86, 134, 1080, 888))
     for colour in LIGHT.clusters[:4]:
         assert share_of(on_map, colour) > 0.0005
@@ -288,7 +288,9 @@ def test_frames_are_named_up_to_midnight_and_beyond() -> None:
     ],
 )
 def test_animation_says_how_long_a_frame_is(hours: float, words: str) -> None:
-    title = animation.describe_animation(make_tables(hours=hours, n=10).clustered).title
+    clustered = make_tables(n=10).clustered
+    window = replace(clustered.window, selection=make_selection(hours=hours))
+    title = animation.describe_animation(replace(clustered, window=window)).title
     assert title == f"Lightning clusters {words}"
 
 

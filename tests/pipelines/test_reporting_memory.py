@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 from tests.pipelines.reported_results import make_full_result
+from tests.repetitions import repeat
 
 from lightning_kedro.schemas import TABLES
 from lightning_kedro.store.database import connect, transaction
 from lightning_kedro.store.results import replace_result
 from lightning_kedro.store.tables import create_table
 
-ONE_HOUR, THREE_YEARS = 180, 3 * 365 * 24 * 180
+ONE_HOUR, YEARS = 180, repeat(1, 3) * 365 * 24 * 180
 
 REPORT = """
 import resource, sys
@@ -22,13 +23,14 @@ from lightning_kedro.pipelines.reporting import nodes
 from lightning_kedro.store.results import ResultTable
 from tests.pipelines.reported_results import make_selection
 
-handle = ResultTable(Path(sys.argv[1]), "k_selection")
-storms = ResultTable(Path(sys.argv[1]), "storm_selection")
-reported = nodes.select_result(handle, storms, make_selection().to_plain(), "")
-assert len(reported.granules) == 180, len(reported.granules)
-nodes.map_density(reported)
-nodes.plot_flash_rate(reported)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+for path in sys.argv[1:]:
+    handle = ResultTable(Path(path), "k_selection")
+    storms = ResultTable(Path(path), "storm_selection")
+    reported = nodes.select_result(handle, storms, make_selection().to_plain(), "")
+    assert len(reported.granules) == 180, len(reported.granules)
+    nodes.map_density(reported)
+    nodes.plot_flash_rate(reported)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
@@ -56,18 +58,18 @@ def fill(path: Path, count: int) -> None:
         replace_result(connection, make_full_result(), simulated=False)
 
 
-def measure(path: Path) -> float:
-    """Peak memory of a report in a process of its own, KB."""
+def measure(*paths: Path) -> list[float]:
+    """Peak memory of reports in a process of their own, after each of them, KB."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", REPORT, str(path)]
+    command = [sys.executable, "-c", REPORT, *map(str, paths)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return float(done.stdout)
+    return [float(peak) for peak in done.stdout.split()]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="peak memory is asked of the kernel")
 def test_memory_is_flat_in_the_history(tmp_path: Path) -> None:
     fill(tmp_path / "hour.duckdb", ONE_HOUR)
-    fill(tmp_path / "years.duckdb", THREE_YEARS)
-    hour, years = measure(tmp_path / "hour.duckdb"), measure(tmp_path / "years.duckdb")
+    fill(tmp_path / "years.duckdb", YEARS)
+    hour, years = measure(tmp_path / "hour.duckdb", tmp_path / "years.duckdb")
     assert years < 1.2 * hour, f"{hour / 1024:.0f} MB with an hour, {years / 1024:.0f} with years"

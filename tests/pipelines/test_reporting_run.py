@@ -1,13 +1,16 @@
 """The pipeline ``reporting`` as a person runs it, on simulated granules."""
 
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from tests.conftest import Project
+from tests.made_once import made_once
 
 from lightning_kedro.results import STORM_TABLES
 from lightning_kedro.store.database import connect
@@ -41,11 +44,16 @@ def reported_project(factory: pytest.TempPathFactory) -> Iterator[Project]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("KEDRO_ENV", raising=False)
         if folder not in _made:
+            data = made_once(factory, "reported", partial(_run_whole_job, patch)) / "data"
             _made[folder] = Project(folder)
-            patch.chdir(folder)
-            _made[folder].succeed("--env", "sample", "--params", MINUTES)
+            shutil.copytree(data, folder / "data")
         patch.chdir(folder)
         yield _made[folder]
+
+
+def _run_whole_job(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    patch.chdir(folder)
+    Project(folder).succeed("--env", "sample", "--params", MINUTES)
 
 
 @pytest.fixture(scope="module")

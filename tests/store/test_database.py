@@ -1,7 +1,6 @@
 """A DuckDB file while it comes into being, while others have it, and on a disk that fails."""
 
 import errno
-import multiprocessing
 import os
 import platform
 import random
@@ -22,13 +21,15 @@ import pandas as pd
 import pytest
 from kedro.io import DatasetError
 from tests.ingesting import Ingestion, make_granules, put
+from tests.processes import choose_context
+from tests.repetitions import repeat
 
 from lightning_kedro.exceptions import StorageError, TableError
 from lightning_kedro.store import database
 from lightning_kedro.store.database import connect, database_exists, transaction
 
-PROCESSES = multiprocessing.get_context("spawn")
-KILLS = 25
+PROCESSES = choose_context([__name__])
+KILLS = repeat(10, 25)
 
 
 @pytest.fixture
@@ -132,12 +133,10 @@ def lock_file(path: Path, seconds: float) -> None:
 
 def test_run_killed_while_the_database_comes_into_being_leaves_no_trace(path: Path) -> None:
     randomly = random.Random(60)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "duckdb", "portalocker"])
     killed = 0
     for number in range(10 * KILLS):
         folder = path.parent.with_name(str(number))
-        run = context.Process(target=store, args=(folder / path.name,))
+        run = PROCESSES.Process(target=store, args=(folder / path.name,))
         run.start()
         wait_for(folder)
         time.sleep(randomly.uniform(0, 0.02))

@@ -1,7 +1,6 @@
 """Whole files, locks, retention and tasks by hour."""
 
 import errno
-import multiprocessing
 import os
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from tests.conftest import Project
+from tests.processes import choose_context
 from tests.test_full_disk import UNSHARE
 
 from lightning_kedro.cli import cli
@@ -76,7 +76,7 @@ def partial_of(process: int | None, path: Path, *, elsewhere: bool = False) -> P
 
 def end_process() -> int | None:
     """The number of a process that is gone."""
-    ended = multiprocessing.get_context("spawn").Process(target=os.getpid)
+    ended = choose_context().Process(target=os.getpid)
     ended.start()
     ended.join()
     return ended.pid

@@ -1,7 +1,6 @@
 """Locks on folders: who waits for whom, and what is left when everybody has let go."""
 
 import errno
-import multiprocessing
 import os
 import platform
 import re
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import portalocker
 import pytest
+from tests.processes import choose_context
 
 from lightning_kedro.exceptions import StorageError
 from lightning_kedro.glm.granule import hour_prefix
@@ -23,7 +23,7 @@ from lightning_kedro.store import locks, processes
 from lightning_kedro.store.locks import lock_folder
 from lightning_kedro.store.storage import Storage
 
-CONTEXT = multiprocessing.get_context("spawn")
+CONTEXT = choose_context([__name__])
 
 
 def try_lock(folder: Path, *, shared: bool) -> None:

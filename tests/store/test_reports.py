@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 from html.parser import HTMLParser
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from tests.processes import choose_context
 
 from lightning_kedro.exceptions import StorageError
 from lightning_kedro.publication import Publication
@@ -131,27 +133,18 @@ def test_list_is_made_of_what_is_there(tmp_path: Path, caplog: pytest.LogCapture
         assert any(text.startswith(start) for text in caplog.messages)
 
 
-STOPPED = """
-import os, signal, sys
-from pathlib import Path
-from tests.store.test_reports import make
-from lightning_kedro.store.reports import publish
+def publish_and_stop(root: Path, after: int) -> None:
+    """Publish a report, and be killed at one of the changes of files."""
+    steps = count(1)
 
-root, after = Path(sys.argv[1]), int(sys.argv[2])
-count = 0
+    def stop(event: str, arguments: tuple[Any, ...]) -> None:
+        if event in {"os.rename", "os.mkdir", "os.rmdir", "os.remove", "open"}:
+            is_ours = any(str(root) in str(one) for one in arguments[:1])
+            if is_ours and next(steps) == after:
+                os.kill(os.getpid(), signal.SIGKILL)
 
-def stop(event, arguments):
-    global count
-    if event in {"os.rename", "os.mkdir", "os.rmdir", "os.remove", "open"}:
-        if not any(str(root) in str(one) for one in arguments[:1]):
-            return
-        count += 1
-        if count == after:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-sys.addaudithook(stop)
-publish(root, make("one", "2"))
-"""
+    sys.addaudithook(stop)
+    publish(root, make("one", "2"))
 
 
 def test_kill_at_any_moment_leaves_a_whole_report(tmp_path: Path) -> None:
@@ -162,12 +155,12 @@ def test_kill_at_any_moment_leaves_a_whole_report(tmp_path: Path) -> None:
         root = tmp_path / f"{step}"
         publish(root, make("other"))
         publish(root, former)
-        command = [sys.executable, "-c", STOPPED, str(root), str(step)]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-        done = subprocess.run(command, env=environment, check=False, capture_output=True)
-        if done.returncode == 0:
+        run = choose_context([__name__]).Process(target=publish_and_stop, args=(root, step))
+        run.start()
+        run.join()
+        if run.exitcode == 0:
             break
-        assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+        assert run.exitcode == -signal.SIGKILL
         finish_publication(root)
         mark = read(root)["report.html"][-1]
         assert_published(root, new if mark == "2" else former)

@@ -1,6 +1,5 @@
 """Snapshots: what readers get while a run has the database, and that no lock is lost for them."""
 
-import multiprocessing
 import os
 import time
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 import pytest
+from tests.processes import choose_context
 
 from lightning_kedro.datasets.duckdb_table import DuckDBTableDataset
 from lightning_kedro.exceptions import DatabaseBusyError, TableError
@@ -26,8 +26,7 @@ from lightning_kedro.store.snapshots import (
 )
 from lightning_kedro.store.tables import TableHandle, create_table
 
-FORK = multiprocessing.get_context("forkserver")
-FORK.set_forkserver_preload([__name__, "duckdb", "pandas", "portalocker"])
+FORK = choose_context([__name__, "pandas"])
 LARGE = 1e9
 
 

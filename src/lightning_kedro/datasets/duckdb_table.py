@@ -19,9 +19,10 @@ from lightning_kedro.store.database import (
     database_exists,
     transaction,
 )
+from lightning_kedro.store.replacing import replace_rows
 from lightning_kedro.store.results import ResultTable, drop_results, replace_result
 from lightning_kedro.store.snapshots import MEGABYTE, publish_snapshot
-from lightning_kedro.store.tables import TableHandle, peek_table, replace_rows, table_columns
+from lightning_kedro.store.tables import TableHandle, peek_table, table_columns
 from lightning_kedro.store.views import open_for_writing
 
 if TYPE_CHECKING:

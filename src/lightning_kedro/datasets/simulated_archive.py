@@ -1,6 +1,6 @@
 """The simulated archive: granules in NOAA's format, made the first time an hour is asked for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -96,7 +96,7 @@ class SimulatedArchive(GranuleArchive):
         self.simulation = simulation
 
     def select(
-        self, hours: Sequence[ArchiveHour], *, may_be_empty: bool = False
+        self, hours: Sequence[ArchiveHour], *, may_be_empty: Callable[[], bool] = lambda: False
     ) -> GranuleSelection:
         """Make the hours that are not there yet, then choose their granules."""
         tasks = [

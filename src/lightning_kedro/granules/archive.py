@@ -117,14 +117,14 @@ class GranuleArchive:
         self._prepare = prepare
 
     def select(
-        self, hours: Sequence[ArchiveHour], *, may_be_empty: bool = False
+        self, hours: Sequence[ArchiveHour], *, may_be_empty: Callable[[], bool] = lambda: False
     ) -> GranuleSelection:
         """List some hours and choose their granules: all creations of each, the newest first.
 
         Args:
             hours: The archive hours.
             may_be_empty: Whether finding nothing is only noted as a failure, for a platform that
-                this archive is known to have had granules of.
+                this archive is known to have had granules of; asked if nothing was found.
 
         Returns:
             The granules. Hours that could not be listed are noted, the others are chosen from.
@@ -143,7 +143,7 @@ class GranuleArchive:
         if failed and (len(failed) == len(hours) or not picked):
             raise failed[0]
         nothing = None if picked else self._explain_nothing(hours)
-        if nothing is not None and not may_be_empty:
+        if nothing is not None and not may_be_empty():
             raise nothing
         return GranuleSelection(_report(hours, listings, picked, nothing), self.source)
 

@@ -23,8 +23,8 @@ from lightning_kedro.store.coverage_summary import CoverageSummary
 from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS, connect, database_exists
 from lightning_kedro.store.group_areas import read_largest_areas
 from lightning_kedro.store.history import read_hours
-from lightning_kedro.store.migration import is_ours
-from lightning_kedro.store.tables import TableHandle, open_table, read_where, table_columns
+from lightning_kedro.store.migration import describe_tables, is_ours, list_tables
+from lightning_kedro.store.tables import TableHandle, open_table, read_where
 
 if TYPE_CHECKING:
     import duckdb
@@ -83,16 +83,17 @@ def read_stored(
         was not loaded, or not all of it is there.
     """
     counts, joins = ["coalesce(stored_flashes, 0)::INTEGER AS flash_count"], [_join("flashes")]
-    if not table_columns(connection, "flashes"):
+    present = describe_tables(connection)
+    if "flashes" not in present:
         joins = [_join("flashes", "(SELECT * FROM main.granules LIMIT 0)")]
-    recorded = table_columns(connection, "granules")
+    recorded = present["granules"]
     for level, table in TABLE_OF.items():
         column = COUNTS[table]
         if column not in recorded:
             counts.append(f"NULL::INTEGER AS {column}")
         elif level not in levels:
             counts.append(column)
-        elif not is_ours(table, table_columns(connection, table)):
+        elif not is_ours(table, present.get(table, ())):
             counts.append(f"NULL::INTEGER AS {column}")
         else:
             joins.append(_join(table))
@@ -350,7 +351,7 @@ class LoadedGranules(LoadedStore):
             yield None
             return
         with connect(self.path, read_only=True, timeout=self.lock_timeout) as connection:
-            yield connection if table_columns(connection, "granules") else None
+            yield connection if "granules" in list_tables(connection) else None
 
     def summarise(self, hours: Sequence[ArchiveHour]) -> CoverageSummary:
         """Sum up those of some hours that were looked at in full."""

@@ -23,10 +23,10 @@ from lightning_kedro.store.database import transaction
 from lightning_kedro.store.files import lock_folder
 from lightning_kedro.store.loaded import read_stored
 from lightning_kedro.store.loading_rows import find_folders, insert_rows
-from lightning_kedro.store.migration import is_ours
+from lightning_kedro.store.migration import describe_tables, is_ours
 from lightning_kedro.store.series_files import SelectedSeries, SeriesFolder, list_tables
 from lightning_kedro.store.settling import settle_records
-from lightning_kedro.store.tables import create_table, table_columns
+from lightning_kedro.store.tables import create_tables
 
 if TYPE_CHECKING:
     import duckdb
@@ -142,13 +142,11 @@ def _replace_granules(
         _DamagedHoursError: If hours do not hold what their record tells of.
     """
     with transaction(connection):
-        for table in MEMBERS:
-            if table not in COUNTS:
-                create_table(connection, table)
+        create_tables(connection, [table for table in MEMBERS if table not in COUNTS])
         settlement = settle(granules, _read_standing(connection, granules, loaded.levels))
         levels = list_tables(settlement.accepted)
-        for table in levels:  # nobody who does not ask for them needs to have tables of these names
-            create_table(connection, table)
+        if levels:  # nobody who does not ask for them needs to have tables of these names
+            create_tables(connection, levels)
         settle_records(
             connection,
             settlement,
@@ -185,8 +183,9 @@ def _replace_rows(
         _ChangedHoursError: If another run has written an hour meanwhile.
         _DamagedHoursError: If hours do not hold what their record tells of.
     """
+    present = describe_tables(connection)
     for table in ROWS:
-        if is_ours(table, table_columns(connection, table)):
+        if is_ours(table, present.get(table, ())):
             connection.execute(
                 f"DELETE FROM main.{table} USING accepted "  # noqa: S608
                 f"WHERE {table}.platform = accepted.platform "

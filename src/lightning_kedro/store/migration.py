@@ -7,7 +7,7 @@ and ``unknown`` is what the key says.
 """
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from lightning_kedro.columns import COLUMNS, SIMULATED, Column
 from lightning_kedro.schemas import TABLES
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import duckdb
 
 UNKNOWN: Final = "unknown"
+
+TableColumns: TypeAlias = dict[str, dict[str, str]]
+"""The type of each column of each table."""
 
 _ADDED_TO_KEYS: Final = {"region", "min_quality", "label"}
 """What the keys of version 0.1 lack."""
@@ -37,17 +40,21 @@ _DIFFERENCES: Final = (
 )
 
 
-def is_older(connection: "duckdb.DuckDBPyConnection") -> bool:
+def is_older(present: TableColumns) -> bool:
     """Whether a database has tables that lack a column of today's registry."""
-    return bool(_find_lacking(connection))
+    return bool(_find_lacking(present))
 
 
-def migrate(connection: "duckdb.DuckDBPyConnection") -> None:
+def migrate(connection: "duckdb.DuckDBPyConnection") -> TableColumns:
     """Give tables of an earlier version the columns and the key that they have today.
 
     Call it inside a transaction: then it is done in full or not at all.
+
+    Returns:
+        The tables as they are then.
     """
-    lacking = _find_lacking(connection)
+    present = describe_tables(connection)
+    lacking = _find_lacking(present)
     for table, columns in lacking.items():
         for name, column in columns.items():
             connection.execute(f"ALTER TABLE main.{table} ADD COLUMN {name} {column.type}")
@@ -62,18 +69,37 @@ def migrate(connection: "duckdb.DuckDBPyConnection") -> None:
                 f"WHERE platform = ? AND window_start = ? AND window_end = ? AND label IS NULL",
                 [chosen, chosen, DEFAULT_LABEL, *key],
             )
+    return describe_tables(connection) if lacking else present
 
 
-def _find_lacking(connection: "duckdb.DuckDBPyConnection") -> dict[str, dict[str, Column]]:
-    """The tables that are there, with the columns that each of them lacks."""
-    present: dict[str, set[str]] = {}
-    for table, column in connection.execute(
-        "SELECT table_name, column_name FROM duckdb_columns() WHERE schema_name = 'main' "
-        "AND database_name = current_database() AND NOT internal AND table_name IN "
-        "(SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main' "
-        "AND database_name = current_database())"
+def describe_tables(connection: "duckdb.DuckDBPyConnection") -> TableColumns:
+    """The type of each column, in order, of each table that is there; views are none.
+
+    Only the project's own schema counts, ``main`` of the open file. One look at all tables takes
+    DuckDB as long as a look at one.
+    """
+    present: TableColumns = {}
+    for table, column, kind in connection.execute(
+        "SELECT table_name, column_name, data_type FROM duckdb_columns() "
+        "WHERE schema_name = 'main' AND database_name = current_database() AND NOT internal "
+        "AND table_name IN (SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main' "
+        "AND database_name = current_database()) ORDER BY table_name, column_index"
     ).fetchall():
-        present.setdefault(table, set()).add(column)
+        present.setdefault(table, {})[column] = kind
+    return present
+
+
+def list_tables(connection: "duckdb.DuckDBPyConnection") -> set[str]:
+    """The tables that are there; views are none."""
+    rows = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main' "
+        "AND database_name = current_database()"
+    ).fetchall()
+    return {name for (name,) in rows}
+
+
+def _find_lacking(present: TableColumns) -> dict[str, dict[str, Column]]:
+    """The tables that are there, with the columns that each of them lacks."""
     lacking = {}
     for table in sorted(present.keys() & TABLES.keys()):
         wanted = {name: COLUMNS[name] for name in TABLES[table].columns} | {"simulated": SIMULATED}
@@ -110,14 +136,7 @@ def _list_windows(
 
 def _is_whole(connection: "duckdb.DuckDBPyConnection", key: tuple[object, ...]) -> bool:
     """Whether the clustered flashes of a window are all of its flashes, and no others."""
-    present = {
-        name
-        for (name,) in connection.execute(
-            "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main' "
-            "AND database_name = current_database()"
-        ).fetchall()
-    }
-    if not {"flashes", "clustered_flashes"} <= present:
+    if not {"flashes", "clustered_flashes"} <= list_tables(connection):
         return False
     values = dict(zip(("platform", "start", "end"), key, strict=True))
     return connection.execute(_DIFFERENCES, values).fetchall() == [(0,)]

@@ -9,12 +9,13 @@ from lightning_kedro.schemas import RESULT_KEY, TABLES
 from lightning_kedro.selection import ResultKey, Selection
 from lightning_kedro.store.database import connect, transaction
 from lightning_kedro.store.loaded import CoverageTable, GranuleTable, StoredTable
+from lightning_kedro.store.migration import list_tables
+from lightning_kedro.store.replacing import select_checked
 from lightning_kedro.store.tables import (
     TableHandle,
     check_table,
-    create_table,
+    create_tables,
     read_key,
-    select_checked,
     table_columns,
 )
 
@@ -164,8 +165,8 @@ def replace_result(
     """Put a result in the place of the former one of the same key, all tables at once."""
     condition = " AND ".join(f"{name} = ?" for name in RESULT_KEY)
     with transaction(connection):
+        create_tables(connection, result.kind)
         for table in result.kind:
-            create_table(connection, table)
             connection.execute(
                 f"DELETE FROM main.{table} WHERE {condition}",  # noqa: S608
                 [*result.selection.key],
@@ -206,8 +207,9 @@ def drop_results(connection: "duckdb.DuckDBPyConnection", keys: Sequence[ResultK
     """Remove results of clustering and storms, all tables of all of them at once."""
     condition = " AND ".join(f"{name} = ?" for name in RESULT_KEY)
     with transaction(connection):
-        for table in (table for kind in KINDS for table in kind):
-            for key in keys if table_columns(connection, table) else ():
+        present = list_tables(connection)
+        for table in (table for kind in KINDS for table in kind if table in present):
+            for key in keys:
                 connection.execute(
                     f"DELETE FROM main.{table} WHERE {condition}",  # noqa: S608
                     [*key],

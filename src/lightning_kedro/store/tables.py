@@ -6,7 +6,7 @@ the file itself is looked at.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from pathlib import Path
@@ -16,12 +16,11 @@ from lightning_kedro.columns import COLUMNS, SIMULATED
 from lightning_kedro.exceptions import DatabaseBusyError, TableError
 from lightning_kedro.glm.levels import LEVELS
 from lightning_kedro.results import MAKERS
-from lightning_kedro.schemas import KEY_DEFAULTS, RESULT_KEY, TABLES
+from lightning_kedro.schemas import RESULT_KEY, TABLES
 from lightning_kedro.selection import Selection
 from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS, connect, transaction
-from lightning_kedro.store.migration import is_older, is_ours, migrate
+from lightning_kedro.store.migration import describe_tables, is_older, is_ours, migrate
 from lightning_kedro.store.snapshots import find_snapshot, name_snapshot, read_time
-from lightning_kedro.store.value_kinds import cast, fits
 from lightning_kedro.store.views import open_for_writing
 
 if TYPE_CHECKING:
@@ -119,8 +118,12 @@ def open_table(
         TableError: As ``connect`` does, or if the table is not there yet.
     """
     with connect(path, read_only=True, timeout=timeout) as connection:
-        if not is_older(connection):
-            _check_table(connection, path, table)
+        present = describe_tables(connection)
+        if not is_older(present):
+            if table in present:
+                _check_columns(connection, table, present[table])
+            else:
+                _check_table(connection, path, table)
             yield connection
             return
     with open_for_writing(path, timeout=timeout) as writing, transaction(writing):
@@ -224,15 +227,32 @@ def create_table(connection: "duckdb.DuckDBPyConnection", table: str) -> None:
     Raises:
         TableError: If a column is there already with another type.
     """
-    migrate(connection)
+    create_tables(connection, (table,))
+
+
+def create_tables(connection: "duckdb.DuckDBPyConnection", tables: Iterable[str]) -> None:
+    """Make tables of the registry, with comments, or add the columns that one lacks.
+
+    Raises:
+        TableError: If a column is there already with another type.
+    """
+    present = migrate(connection)
+    for table in tables:
+        if table in present:
+            _check_columns(connection, table, present[table])
+        elif not check_table(connection, table):  # a view may have the name
+            _make_table(connection, table)
+
+
+def _make_table(connection: "duckdb.DuckDBPyConnection", table: str) -> None:
+    """Make a table of the registry, with comments."""
     columns = {name: COLUMNS[name] for name in TABLES[table].columns} | {"simulated": SIMULATED}
-    if not check_table(connection, table):
-        listed = ", ".join(f"{name} {column.type}" for name, column in columns.items())
-        connection.execute(f"CREATE TABLE main.{table} ({listed})")
-        connection.execute(f"COMMENT ON TABLE main.{table} IS {_quote(TABLES[table].meaning)}")
-        for name, column in columns.items():
-            meaning = _quote(column.meaning)
-            connection.execute(f"COMMENT ON COLUMN main.{table}.{name} IS {meaning}")
+    listed = ", ".join(f"{name} {column.type}" for name, column in columns.items())
+    connection.execute(f"CREATE TABLE main.{table} ({listed})")
+    connection.execute(f"COMMENT ON TABLE main.{table} IS {quote(TABLES[table].meaning)}")
+    for name, column in columns.items():
+        meaning = quote(column.meaning)
+        connection.execute(f"COMMENT ON COLUMN main.{table}.{name} IS {meaning}")
 
 
 def table_columns(connection: "duckdb.DuckDBPyConnection", table: str) -> list[str]:
@@ -266,7 +286,20 @@ def check_table(connection: "duckdb.DuckDBPyConnection", table: str) -> dict[str
     if present and _is_view(connection, table):
         fault = f"has a view called {table}, which is the name of a table of this project"
         raise TableError(_advise_rename(connection, table, fault, "VIEW"))
-    if present and not is_ours(table, present):
+    if present:
+        _check_columns(connection, table, present)
+    return present
+
+
+def _check_columns(
+    connection: "duckdb.DuckDBPyConnection", table: str, present: Mapping[str, str]
+) -> None:
+    """Make sure that a table that is there is as the registry has it.
+
+    Raises:
+        TableError: If it has not its key, or a column has another type.
+    """
+    if not is_ours(table, present):
         fault = f"has a table called {table} without the key of this project's table of that name"
         raise TableError(_advise_rename(connection, table, fault, "TABLE"))
     for name, expected in (TABLES[table].types | {"simulated": SIMULATED.type}).items():
@@ -274,7 +307,6 @@ def check_table(connection: "duckdb.DuckDBPyConnection", table: str) -> dict[str
         if found != expected:
             fault = f"has {found} in column {name} of table {table}, instead of {expected}"
             raise TableError(_advise_rename(connection, table, fault, "TABLE"))
-    return present
 
 
 def _is_view(connection: "duckdb.DuckDBPyConnection", table: str) -> bool:
@@ -300,81 +332,6 @@ def _advise_rename(
     )
 
 
-def replace_rows(
-    connection: "duckdb.DuckDBPyConnection",
-    table: str,
-    rows: "pd.DataFrame | pa.Table",
-    replace_by: Sequence[str],
-    *,
-    simulated: bool,
-) -> None:
-    """Replace the rows that have the key of any of some rows, and add the others.
-
-    Call it inside a transaction.
-
-    Raises:
-        TableError: If the rows lack a column of the table, have one that it has not, or hold values
-            that do not fit its type.
-    """
-    import duckdb
-
-    create_table(connection, table)
-    connection.register("incoming", rows)
-    selected = select_checked(connection, table, simulated=simulated)
-    keys = ", ".join(replace_by)
-    try:
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE checked AS {selected}")
-    except (
-        duckdb.ConversionException,
-        duckdb.OutOfRangeException,
-        duckdb.InvalidInputException,
-    ) as error:
-        message = f"Table {table} cannot hold a value that it was given: {error}".splitlines()[0]
-        raise TableError(message) from error
-    connection.execute(
-        f"DELETE FROM main.{table} WHERE ({keys}) IN (SELECT ({keys}) FROM checked)"  # noqa: S608
-    )
-    connection.execute(f"INSERT INTO main.{table} BY NAME SELECT * FROM checked")  # noqa: S608
-    connection.execute("DROP TABLE checked")
-    connection.unregister("incoming")
-
-
-def select_checked(connection: "duckdb.DuckDBPyConnection", table: str, *, simulated: bool) -> str:
-    """SQL for the rows ``incoming`` with the columns and types of the registry.
-
-    Raises:
-        TableError: If columns are missing, unknown or of another kind.
-    """
-    types = TABLES[table].types
-    described = connection.execute("DESCRIBE incoming").fetchall()
-    found: dict[str, str] = {row[0]: row[1] for row in described}
-    wrong = [
-        f"{name} ({found[name]}, expected {kind})"
-        for name, kind in types.items()
-        if name in found and not fits(found[name], kind)
-    ]
-    problems = {
-        "lack": [name for name in types if name not in found and name not in KEY_DEFAULTS],
-        "have besides": [name for name in found if name not in types and name != "simulated"],
-        "have as another type": wrong,
-    }
-    told = [f"{what} {', '.join(names)}" for what, names in problems.items() if names]
-    if told:
-        message = (
-            f"Rows for table {table} {' and '.join(told)}. They need the columns "
-            f"{', '.join(types)}; nothing was saved."
-        )
-        raise TableError(message)
-    parts = [
-        f"{cast(name, found[name], kind)} AS {name}"
-        if name in found
-        else f"{_quote(KEY_DEFAULTS[name])} AS {name}"
-        for name, kind in types.items()
-    ]
-    flag = "simulated" if "simulated" in found else str(simulated)
-    return f"SELECT {', '.join(parts)}, {flag}::BOOLEAN AS simulated FROM incoming"  # noqa: S608
-
-
-def _quote(text: str) -> str:
+def quote(text: str) -> str:
     """An SQL literal; used for the registry's own texts, which DuckDB takes no parameter for."""
     return "'" + text.replace("'", "''") + "'"

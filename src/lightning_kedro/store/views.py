@@ -16,6 +16,7 @@ from lightning_kedro.columns import COLUMNS, SIMULATED
 from lightning_kedro.schemas import RESULT_KEY, TABLES
 from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS, connect, transaction
 from lightning_kedro.store.macros import MACROS, MARK, list_macros, make_macro
+from lightning_kedro.store.migration import list_tables
 
 if TYPE_CHECKING:
     import duckdb
@@ -197,14 +198,16 @@ def renew_views(connection: "duckdb.DuckDBPyConnection") -> None:
     import duckdb
 
     with contextlib.suppress(duckdb.Error):
-        present = _list_tables(connection)
-        views, macros = _list_comments(connection), list_macros(connection)
+        present = list_tables(connection)
+        views = _list_comments(connection)
         for name, view in VIEWS.items():
             if {*view.tables} <= present and _is_former(views, name, view.comment, _MARK):
                 with contextlib.suppress(duckdb.Error), transaction(connection):
                     _make_view(connection, name, view)
-        for name, macro in MACROS.items():
-            if {*macro.tables} <= present and _is_former(macros, name, macro.comment, MARK):
+        possible = {name: macro for name, macro in MACROS.items() if {*macro.tables} <= present}
+        macros = list_macros(connection) if possible else {}  # DuckDB goes through all functions
+        for name, macro in possible.items():
+            if _is_former(macros, name, macro.comment, MARK):
                 with contextlib.suppress(duckdb.Error), transaction(connection):
                     make_macro(connection, name, macro)
 
@@ -213,15 +216,6 @@ def _is_former(comments: dict[str, str], name: str, today: str, mark: str) -> bo
     """Whether what has a name is not there yet or of another definition, and nobody's own."""
     found = comments.get(name, mark)
     return mark in found and found != today
-
-
-def _list_tables(connection: "duckdb.DuckDBPyConnection") -> set[str]:
-    """The tables that are there."""
-    rows = connection.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main' "
-        "AND database_name = current_database()"
-    ).fetchall()
-    return {name for (name,) in rows}
 
 
 def _list_comments(connection: "duckdb.DuckDBPyConnection") -> dict[str, str]:

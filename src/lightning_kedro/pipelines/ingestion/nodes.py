@@ -49,7 +49,7 @@ def extract_granules(
         outage, to be counted as missing.
     """
     hours = archive_hours(read_segments(segments))
-    found = glm_archive.select(hours, may_be_empty=loaded_granules.has_platforms(hours))
+    found = glm_archive.select(hours, may_be_empty=lambda: loaded_granules.has_platforms(hours))
     wanted = found.without(loaded_granules.among(hours, levels))
     return wanted, wanted.report
 

@@ -29,7 +29,7 @@ from lightning_kedro.store.lake.log import (
 from lightning_kedro.store.lake.objects import digest_tables, encode_parquet
 from lightning_kedro.store.lake.places import Place
 from lightning_kedro.store.settling import settle_records
-from lightning_kedro.store.tables import create_table
+from lightning_kedro.store.tables import create_tables
 
 if TYPE_CHECKING:
     import duckdb
@@ -137,8 +137,8 @@ def _open_days(
 ) -> Iterator["duckdb.DuckDBPyConnection"]:
     """The rows of some days, in tables of the registry in memory."""
     with connect_in_memory() as connection:
+        create_tables(connection, RECORDS)
         for name in RECORDS:
-            create_table(connection, name)
             delta = tables[name]
             if delta is None or not days:
                 continue
