@@ -366,7 +366,9 @@ def test_change_leaves_other_variables_alone(granule: Granule) -> None:
 
 
 def flat(file: h5py.File, values: Any) -> h5py.Dataset:
-    return file.create_dataset("flash_lat", data=values.reshape(0, 3), chunks=(1, 3), maxshape=(9, 3))
+    return file.create_dataset(
+        "flash_lat", data=values.reshape(0, 3), chunks=(1, 3), maxshape=(9, 3)
+    )
 
 
 @pytest.mark.parametrize(
@@ -375,7 +377,10 @@ def flat(file: h5py.File, values: Any) -> h5py.Dataset:
         (in_other_file, "data in other files"),
         (virtual, "data in other files"),
         (flat, r"has shape \(0, 3\), expected \(0,\)"),
-        (shaped(0, chunks=(64,), maxshape=(None,), scaleoffset=3), "packed with filters scaleoffset"),
+        (
+            shaped(0, chunks=(64,), maxshape=(None,), scaleoffset=3),
+            "packed with filters scaleoffset",
+        ),
     ],
     ids=range(4),
 )

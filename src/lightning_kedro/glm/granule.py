@@ -8,7 +8,7 @@ the buckets.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
@@ -62,10 +62,13 @@ class GranuleName:
     end: datetime
     created: datetime
     environment: str = OPERATIONAL
+    _read: str | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def file_name(self) -> str:
         """The name of the granule's file."""
+        if self._read is not None:  # it was taken apart, and is asked for ten times in a run
+            return self._read
         times = "_".join(
             f"{letter}{format_time(time)}"
             for letter, time in (("s", self.start), ("e", self.end), ("c", self.created))
@@ -119,13 +122,15 @@ def parse_granule_name(file_name: str) -> GranuleName | None:
         return None
     if not start < end <= start + MAX_LENGTH or created < start:
         return None
-    return GranuleName(
+    name = GranuleName(
         platform=match["platform"],
         start=start,
         end=end,
         created=created,
         environment=match["environment"],
     )
+    object.__setattr__(name, "_read", file_name)
+    return name
 
 
 def parse_time(text: str) -> datetime:

@@ -7,6 +7,7 @@ corrupt or could not be had (``failed``), one for that and one for the older cre
 stand in the other files. Where groups or events were asked for (``ingestion.levels``) theirs are in
 ``groups.parquet`` and ``events.parquet``: an hour has tens of thousands of flashes, but millions of
 events. An hour that was written without one has its granules read again when it is asked for.
+``flashes.arrow`` spares whoever loads the hour the parsing of the CSV files: see ``flash_columns``.
 """
 
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ from lightning_kedro.granules.series import SERIES_SCHEMA, arrow_schema
 from lightning_kedro.granules.tasks import ReadHour
 from lightning_kedro.schemas import TABLES
 from lightning_kedro.store.files import lock_folder, remove_stale_partials, write_atomic
+from lightning_kedro.store.flash_columns import FLASH_COLUMNS, Fingerprint, write_columns
 
 TIME_SERIES: Final = "time_series.csv"
 GEO_SERIES: Final = "geo_series.csv"
@@ -72,6 +74,11 @@ class SeriesFolder:
     def geo_series(self) -> Path:
         """Where."""
         return self.folder / GEO_SERIES
+
+    @property
+    def flash_columns(self) -> Path:
+        """What both CSV files hold, as Arrow."""
+        return self.folder / FLASH_COLUMNS
 
     def level_file(self, table: str) -> Path:
         """Where the rows of the table ``groups`` or ``events`` are, if they were read."""
@@ -177,8 +184,11 @@ class SeriesFolder:
     def write(self, series: HourSeries) -> None:
         """Replace the hour's files; ``granules.csv`` is gone meanwhile."""
         (self.folder / GRANULES).unlink(missing_ok=True)
-        _write_csv(self.time_series, series.time_series)
-        _write_csv(self.geo_series, series.geo_series)
+        files = {
+            TIME_SERIES: _write_csv(self.time_series, series.time_series),
+            GEO_SERIES: _write_csv(self.geo_series, series.geo_series),
+        }
+        write_columns(self.flash_columns, series.flashes, files)
         told_of = list_tables(series.granules)
         for table in LEVEL_FILES:
             rows: pa.Table | None = getattr(series, table)
@@ -348,8 +358,11 @@ def _write_parquet(path: Path, table: pa.Table) -> None:
         )
 
 
-def _write_csv(path: Path, table: pa.Table, *, quoting: str = "none") -> None:
+def _write_csv(path: Path, table: pa.Table, *, quoting: str = "none") -> Fingerprint:
     """Write a CSV; it becomes visible only when it is whole and on the disk."""
     options = pa.csv.WriteOptions(quoting_style=quoting, quoting_header="none")
+    content = pa.BufferOutputStream()
+    pa.csv.write_csv(table, content, options)
     with write_atomic(path, sync=True) as partial_file:
-        pa.csv.write_csv(table, partial_file, options)
+        partial_file.write_bytes(content.getvalue())
+    return Fingerprint.of(content.getvalue())
