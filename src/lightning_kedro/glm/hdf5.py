@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import h5py
 import numpy as np
-from h5py import h5a, h5d, h5f, h5fd, h5g, h5p, h5s, h5t
+from h5py import h5a, h5d, h5f, h5fd, h5g, h5i, h5p, h5s, h5t
 from numpy.typing import NDArray
 
 from lightning_kedro.exceptions import CorruptGranuleError
@@ -131,7 +131,8 @@ def open_hdf5(source: Source) -> Iterator[OpenFile]:
     try:
         yield opened
     finally:
-        file.close()
+        # FileID.close would look at every handle of this process, those of other files too.
+        h5i.dec_ref(file)
         _check_trust(source)
 
 
