@@ -10,6 +10,7 @@ the buckets.
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from lightning_kedro.glm.satellites import PLATFORMS
@@ -43,6 +44,10 @@ _NAME: Final = re.compile(
     rf"_s(?P<start>{_TIME})_e(?P<end>{_TIME})_c(?P<created>{_TIME})\.nc",
     re.ASCII,
 )
+
+
+NAMES_KEPT: Final = 3 * 4_320
+"""How many names are taken apart once only: those of three days, which a run reads four times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +106,7 @@ class GranuleName:
         return self.environment == SIMULATED
 
 
+@lru_cache(maxsize=NAMES_KEPT)
 def parse_granule_name(file_name: str) -> GranuleName | None:
     """Take a file name apart.
 
