@@ -356,3 +356,41 @@ def test_change_leaves_other_variables_alone(granule: Granule) -> None:
     """The tests above change one thing: made anew with nothing changed, the granule is the same."""
     change: Change = make_anew("flash_lat", shaped(300))
     assert same_flashes(read_flashes(granule(change), NAME), read_flashes(granule(), NAME))
+
+
+def flat(file: h5py.File, values: Any) -> h5py.Dataset:
+    return file.create_dataset(
+        "flash_lat", data=values.reshape(0, 3), chunks=(1, 3), maxshape=(9, 3)
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (in_other_file, "data in other files"),
+        (virtual, "data in other files"),
+        (flat, r"has shape \(0, 3\), expected \(0,\)"),
+        (
+            shaped(0, chunks=(64,), maxshape=(None,), scaleoffset=3),
+            "packed with filters scaleoffset",
+        ),
+    ],
+    ids=range(4),
+)
+def test_granule_without_flashes_is_held_to_the_same(
+    granule: Granule, make: Callable[[h5py.File, Any], Any], reason: str
+) -> None:
+    path = granule(make_anew("flash_lat", make), count=0)
+    with pytest.raises(CorruptGranuleError, match=f"flash_lat .*{reason}"):
+        read_flashes(path, NAME)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [shaped(0), shaped(0, chunks=(64,), maxshape=(None,)), compact],
+    ids=range(3),
+)
+def test_granule_without_flashes_is_read_from_other_writers(
+    granule: Granule, make: Callable[[h5py.File, Any], Any]
+) -> None:
+    assert len(read_flashes(granule(make_anew("flash_lat", make), count=0), NAME)) == 0

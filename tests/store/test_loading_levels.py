@@ -407,7 +407,7 @@ def test_prune_drops_parquet_too(ingestion: Ingestion) -> None:
     pruned = prune_hours(
         [ingestion.data / "series"], older_than_days=1, now=datetime(2024, 8, 1, tzinfo=UTC)
     )
-    assert pruned.files == 5
+    assert pruned.files == 6
     assert not ingestion.hour_folder().exists()
 
 

@@ -97,13 +97,10 @@ def take_flashes(file: "OpenFile", name: GranuleName) -> GranuleFlashes:
     from lightning_kedro.glm.variables import read_declared_count, read_level
 
     level = LEVELS["flash"]
+    slot, declared = _read_slot(file), read_declared_count(file, level)
     columns = read_level(file, level, name)
     _check_durations(columns["time"], columns["time_end"])
-    return GranuleFlashes(
-        **columns,
-        declared_flash_count=read_declared_count(file, level),
-        orbital_slot=_read_slot(file),
-    )
+    return GranuleFlashes(**columns, declared_flash_count=declared, orbital_slot=slot)
 
 
 def _check_durations(time: NDArray[np.datetime64], time_end: NDArray[np.datetime64]) -> None:

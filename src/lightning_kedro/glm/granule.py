@@ -8,8 +8,9 @@ the buckets.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from lightning_kedro.glm.satellites import PLATFORMS
@@ -45,6 +46,10 @@ _NAME: Final = re.compile(
 )
 
 
+NAMES_KEPT: Final = 3 * 4_320
+"""How many names are taken apart once only: those of three days, which a run reads four times."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GranuleName:
     """A granule's name taken apart.
@@ -62,10 +67,13 @@ class GranuleName:
     end: datetime
     created: datetime
     environment: str = OPERATIONAL
+    _read: str | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def file_name(self) -> str:
         """The name of the granule's file."""
+        if self._read is not None:  # it was taken apart, and is asked for ten times in a run
+            return self._read
         times = "_".join(
             f"{letter}{format_time(time)}"
             for letter, time in (("s", self.start), ("e", self.end), ("c", self.created))
@@ -98,6 +106,7 @@ class GranuleName:
         return self.environment == SIMULATED
 
 
+@lru_cache(maxsize=NAMES_KEPT)
 def parse_granule_name(file_name: str) -> GranuleName | None:
     """Take a file name apart.
 
@@ -119,13 +128,15 @@ def parse_granule_name(file_name: str) -> GranuleName | None:
         return None
     if not start < end <= start + MAX_LENGTH or created < start:
         return None
-    return GranuleName(
+    name = GranuleName(
         platform=match["platform"],
         start=start,
         end=end,
         created=created,
         environment=match["environment"],
     )
+    object.__setattr__(name, "_read", file_name)
+    return name
 
 
 def parse_time(text: str) -> datetime:

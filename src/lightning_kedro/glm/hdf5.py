@@ -7,16 +7,16 @@ attribute by name and reads it into an array made beforehand.
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import h5py
 import numpy as np
-from h5py import h5a, h5d, h5f, h5fd, h5g, h5p, h5s, h5t
+from h5py import h5a, h5d, h5f, h5fd, h5g, h5i, h5p, h5s, h5t
 from numpy.typing import NDArray
 
 from lightning_kedro.exceptions import CorruptGranuleError
@@ -30,13 +30,29 @@ Handle: TypeAlias = Any
 T = TypeVar("T", bound=np.generic)
 Default = TypeVar("Default", str, float)
 
-_KINDS: Final[dict[type, tuple[int, int, Handle, Handle]]] = {
-    np.int16: (h5t.INTEGER, 2, h5t.STD_I16LE, h5t.NATIVE_INT16),
-    np.int32: (h5t.INTEGER, 4, h5t.STD_I32LE, h5t.NATIVE_INT32),
-    np.float32: (h5t.FLOAT, 4, h5t.IEEE_F32LE, h5t.NATIVE_FLOAT),
+
+class _Kind(NamedTuple):
+    """How the values of an array may be stored.
+
+    Attributes:
+        number: HDF5's class of the stored type: integer or floating point.
+        itemsize: Bytes of a stored value.
+        usual: The stored type that nearly all files have.
+        memory: How they are read.
+    """
+
+    number: int
+    itemsize: int
+    usual: Handle
+    memory: Handle
+
+
+_KINDS: Final[dict[type, _Kind]] = {
+    np.int16: _Kind(h5t.INTEGER, 2, h5t.STD_I16LE, h5t.NATIVE_INT16),
+    np.int32: _Kind(h5t.INTEGER, 4, h5t.STD_I32LE, h5t.NATIVE_INT32),
+    np.float32: _Kind(h5t.FLOAT, 4, h5t.IEEE_F32LE, h5t.NATIVE_FLOAT),
 }
-"""By dtype: the class and size (bytes) that a variable must be stored in, what nearly all files
-have, and how it is read."""
+"""The kinds of numbers that granules hold, by dtype."""
 
 _UNSIGNED: Final = {2: h5t.NATIVE_UINT16, 4: h5t.NATIVE_UINT32}
 """How integers that are declared unsigned are read, by size (bytes)."""
@@ -115,7 +131,8 @@ def open_hdf5(source: Source) -> Iterator[OpenFile]:
     try:
         yield opened
     finally:
-        file.close()
+        # FileID.close would look at every handle of this process, those of other files too.
+        h5i.dec_ref(file)
         _check_trust(source)
 
 
@@ -183,6 +200,20 @@ def read_variable_shape(variable: Handle, name: str) -> tuple[int, ...]:
         raise explain_failure(f"variable {name} cannot be read", error) from error
 
 
+class Wanted(NamedTuple):
+    """A variable whose values are to be read.
+
+    Attributes:
+        handle: The open variable.
+        name: What it is called.
+        dtype: The type of the array that its values make.
+    """
+
+    handle: Handle
+    name: str
+    dtype: type[np.generic]
+
+
 def read_variable(
     file: OpenFile,
     variable: Handle,
@@ -190,37 +221,67 @@ def read_variable(
     dtype: type[T],
     shape: tuple[int, ...],
 ) -> NDArray[T]:
-    """Read a whole variable of the expected kind and size.
+    """Read a whole variable of the expected kind and size; as ``read_variables``."""
+    return read_variables(file, [Wanted(variable, name, dtype)], shape)[0]
+
+
+def read_variables(
+    file: OpenFile, variables: Sequence[Wanted], shape: tuple[int, ...]
+) -> list[NDArray[Any]]:
+    """Read whole variables of the expected kinds and of one size.
 
     Integers come as the bits that are stored: whether they mean a signed or an unsigned number is
     for the caller to say, whatever the type on disk declares. HDF5 left to itself would convert
     one to the other and clip large values without a word.
 
+    Each step is taken for all variables before the next: taken for one variable after the other,
+    the code of each step drives that of the others out of the processor's caches.
+
     Raises:
-        CorruptGranuleError: If its kind or size is another, or its data are damaged, missing, in
-            another file, or packed as no granule is.
-        ArchiveError: If the machine could not read it.
+        CorruptGranuleError: If the kind or size of one is another, or its data are damaged,
+            missing, in another file, or packed as no granule is.
+        ArchiveError: If the machine could not read one.
     """
-    kind, itemsize, usual_type, memory_type = _KINDS[dtype]
+    one, types, arrays = variables[0], [], []
     try:
-        check_layout(variable, name, shape, itemsize, file.number)
-        stored = variable.get_type()
-        if not stored.equal(usual_type):
-            if stored.get_class() != kind or stored.get_size() != itemsize:
-                message = f"variable {name} is stored as {stored.dtype}, expected {np.dtype(dtype)}"
-                raise CorruptGranuleError(message)
-            if kind == h5t.INTEGER and stored.get_sign() == h5t.SGN_NONE:
-                memory_type = _UNSIGNED[itemsize]
-        values = np.empty(shape, dtype)
-        # HDF5 refuses to fill a space that has another size than the variable.
-        variable.read(_describe_memory(shape), h5s.ALL, values, memory_type)
+        for one in variables:
+            check_layout(one.handle, one.name, shape, _KINDS[one.dtype].itemsize, file.number)
+        for one in variables:
+            types.append(_choose_type(one))  # noqa: PERF401  (if it fails, this is the one)
+        space = _describe_memory(shape)
+        for one, kind in zip(variables, types, strict=True):
+            values = np.empty(shape, one.dtype)
+            # HDF5 refuses to fill a space that has another size than the variable.
+            one.handle.read(space, h5s.ALL, values, kind)
+            arrays.append(values)
     except HDF5_ERRORS as error:
-        found = read_variable_shape(variable, name)
+        found = read_variable_shape(one.handle, one.name)
         if found != shape:
-            message = f"variable {name} has shape {found}, expected {shape}"
+            message = f"variable {one.name} has shape {found}, expected {shape}"
             raise CorruptGranuleError(message) from error
-        raise explain_failure(f"variable {name} cannot be read", error) from error
-    return values
+        raise explain_failure(f"variable {one.name} cannot be read", error) from error
+    return arrays
+
+
+def _choose_type(variable: Wanted) -> Handle:
+    """The type by which HDF5 gives the values as they are stored.
+
+    Raises:
+        CorruptGranuleError: If they are stored as another kind of number.
+    """
+    kind = _KINDS[variable.dtype]
+    stored = variable.handle.get_type()
+    if stored.equal(kind.usual):
+        return kind.memory
+    if stored.get_class() != kind.number or stored.get_size() != kind.itemsize:
+        message = (
+            f"variable {variable.name} is stored as {stored.dtype}, "
+            f"expected {np.dtype(variable.dtype)}"
+        )
+        raise CorruptGranuleError(message)
+    if kind.number == h5t.INTEGER and stored.get_sign() == h5t.SGN_NONE:
+        return _UNSIGNED[kind.itemsize]
+    return kind.memory
 
 
 @lru_cache(maxsize=1024)

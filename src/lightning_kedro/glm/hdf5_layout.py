@@ -14,6 +14,7 @@ from typing import Final
 from h5py import h5d, h5o, h5p
 
 from lightning_kedro.exceptions import CorruptGranuleError
+from lightning_kedro.glm.hdf5_errors import HDF5_ERRORS
 from lightning_kedro.glm.hdf5_filters import read_filters, unpacks_to
 
 MAX_CHUNK_BYTES: Final = 1 << 22
@@ -76,13 +77,29 @@ def check_layout(
     # In each of NOAA's granules the data are all there and as they came. To look at the creation
     # properties takes as long as to read a variable; this takes half of it and proves as much:
     # only chunks have an index. HDF5 itself refuses another number of values.
-    if (
-        info.hdr.mesg.present & _FILTERS_OR_OTHER_FILES
-        or info.meta_size.obj.index_size != _INDEX_BYTES
-        or len(shape) != 1
-        or not _lies_plainly(variable, shape[0], itemsize)
-    ):
+    if shape == (0,):
+        is_plain = _holds_nothing(variable)
+    else:
+        is_plain = (
+            info.meta_size.obj.index_size == _INDEX_BYTES
+            and len(shape) == 1
+            and _lies_plainly(variable, shape[0], itemsize)
+        )
+    if not is_plain or info.hdr.mesg.present & _FILTERS_OR_OTHER_FILES:
         _check_thoroughly(variable, name, shape, itemsize)
+
+
+def _holds_nothing(variable: h5d.DatasetID) -> bool:
+    """Whether a variable is in chunks, of which there are none, and has no rows.
+
+    HDF5 lists chunks of nothing else, so that its shape may be asked for: it is no virtual dataset.
+    """
+    chunks: list[h5d.StoreInfo] = []
+    try:
+        variable.chunk_iter(chunks.append)
+    except HDF5_ERRORS:
+        return False
+    return not chunks and variable.shape == (0,)
 
 
 def _lies_plainly(variable: h5d.DatasetID, rows: int, itemsize: int) -> bool:

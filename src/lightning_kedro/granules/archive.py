@@ -65,7 +65,7 @@ class GranuleSelection(RawGranules):
 
     def without(self, known: KnownGranules) -> "GranuleSelection":
         """The granules that have to be read, given what is known already."""
-        report = self.report.keep(item for item in self.granules if known.wants(item))
+        report = self.report.keep_if(known.wants)
         doubted = frozenset(item for item in report.wanted if known.has_corrupt(item))
         return GranuleSelection(report, self.source, doubted)
 

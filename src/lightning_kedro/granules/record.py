@@ -4,7 +4,7 @@ They are values: nothing in them changes, and whoever has one may keep it. What 
 part of them, so that nothing has to be remembered beside the data.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Self, TypeAlias
@@ -191,10 +191,13 @@ class HourReport:
 
     def keep(self, wanted: Iterable[StoredGranule]) -> "HourReport":
         """The same report, with fewer granules wanted."""
-        kept = set(wanted)
+        return self.keep_if(set(wanted).__contains__)
+
+    def keep_if(self, is_wanted: Callable[[StoredGranule], bool]) -> "HourReport":
+        """The same report, with those granules wanted of which something is true."""
         return HourReport(
             tuple(
-                replace(record, wanted=tuple(item for item in record.wanted if item in kept))
+                replace(record, wanted=tuple(filter(is_wanted, record.wanted)))
                 for record in self.records
             )
         )

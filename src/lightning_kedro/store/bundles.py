@@ -103,7 +103,8 @@ class _Writer:
             name = f"{type(value).__module__}:{type(value).__qualname__}"
             return {"packed": name, "of": self.encode(value.pack())}
         if is_dataclass(value) and type(value).__module__.startswith(PACKAGE):
-            parts = {field.name: self.encode(getattr(value, field.name)) for field in fields(value)}
+            given = [field.name for field in fields(value) if field.init]
+            parts = {name: self.encode(getattr(value, name)) for name in given}
             return {"class": f"{type(value).__module__}:{type(value).__qualname__}", "of": parts}
         return self._encode_table(value)
 

@@ -4,14 +4,20 @@ The granules are those of the table ``accepted``, with the columns of ``granules
 of them is what their counts are not null of.
 """
 
+import os
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import pyarrow as pa
+
 from lightning_kedro.granules.level_rows import COUNTS
+from lightning_kedro.granules.series import SERIES_SCHEMA
 from lightning_kedro.schemas import TABLES
+from lightning_kedro.store.flash_columns import ORDER, read_columns
 from lightning_kedro.store.series_files import SeriesFolder
 
 if TYPE_CHECKING:
@@ -19,6 +25,28 @@ if TYPE_CHECKING:
 
 _KEY: Final = "platform, granule_start, flash_id"
 _COUNTED: Final = ("group_count", "event_count")
+
+_COLUMNS: Final = "columns_of_hours"
+"""The name under which DuckDB finds the columns of some hours."""
+
+
+def _scan(table: str) -> str:
+    """SQL that reads the CSV files named by the parameter of the same name.
+
+    Nothing is guessed: looking for the dialect of each file costs more than reading it.
+    """
+    columns = ", ".join(f"'{name}': '{kind}'" for name, kind in TABLES[table].types.items())
+    options = (
+        f"header = true, auto_detect = false, hive_partitioning = false, columns = {{{columns}}}"
+    )
+    return f"read_csv(${table}, {options}) AS {table}"
+
+
+_JOIN_FILES: Final = (
+    f"SELECT {', '.join(SERIES_SCHEMA.names)} "  # noqa: S608
+    f"FROM {_scan('time_series')} JOIN {_scan('geo_series')} USING ({_KEY})"
+)
+"""Both CSV files of some hours, joined by key."""
 
 _COUNT_OF_FLASHES: Final = """
     SELECT platform, granule_start, parent_flash_id AS flash_id, count(*)::INTEGER AS group_count,
@@ -47,7 +75,7 @@ def insert_rows(
 def _insert_flashes(
     connection: "duckdb.DuckDBPyConnection", hours: Sequence[SeriesFolder], *, simulated: bool
 ) -> None:
-    """Insert the flashes of a few hours in order of time: both CSV files are joined by key.
+    """Insert the flashes of a few hours in order of time.
 
     What was read of groups is counted; of a granule of which they were read, a flash without any
     has none, of others it is not known.
@@ -61,20 +89,49 @@ def _insert_flashes(
             f"if(accepted.{name} IS NULL, NULL, coalesce(counted.{name}, 0)) AS {name}"
             for name in _COUNTED
         )
+    series, given = _choose_series(connection, hours)
+    if files:
+        given["groups"] = [_literal(path) for path in files]
     connection.execute(
         f"INSERT INTO main.flashes BY NAME "  # noqa: S608
         f"SELECT {', '.join(others)}, {counts}, $simulated::BOOLEAN AS simulated "
-        f"FROM {_scan('time_series')} JOIN {_scan('geo_series')} USING ({_KEY}) "
+        f"FROM ({series}) AS series "
         f"JOIN (SELECT platform, granule_start, group_count, event_count FROM accepted) "
         f"AS accepted USING (platform, granule_start) {join} "
-        f"ORDER BY platform, time, granule_start, flash_id",
-        {
-            "simulated": simulated,
-            "time_series": [_literal(hour.time_series) for hour in hours],
-            "geo_series": [_literal(hour.geo_series) for hour in hours],
-            **({"groups": [_literal(path) for path in files]} if files else {}),
-        },
+        f"ORDER BY {', '.join(ORDER)}",
+        {"simulated": simulated, **given},
     )
+    connection.unregister(_COLUMNS)
+
+
+def _choose_series(
+    connection: "duckdb.DuckDBPyConnection", hours: Sequence[SeriesFolder]
+) -> tuple[str, dict[str, list[str]]]:
+    """SQL that gives the flashes of a few hours, and its parameters.
+
+    Where an hour has columns that are those of its CSV files these are taken; of others both files
+    are parsed, and joined by key.
+    """
+    columns = _read_columns(hours)
+    parsed = [hour for hour in hours if hour not in columns]
+    parts, given = [], {}
+    if columns:
+        connection.register(_COLUMNS, pa.concat_tables(columns.values()))
+        parts.append(f"FROM {_COLUMNS}")
+    if parsed:
+        parts.append(_JOIN_FILES)
+        for table in ("time_series", "geo_series"):
+            given[table] = [_literal(getattr(hour, table)) for hour in parsed]
+    return " UNION ALL ".join(parts), given
+
+
+def _read_columns(hours: Sequence[SeriesFolder]) -> dict[SeriesFolder, pa.Table]:
+    """The columns of those hours whose CSV files need not be parsed."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        read = pool.map(read_columns, [hour.flash_columns for hour in hours])
+        return {
+            hour: columns for hour, columns in zip(hours, read, strict=True) if columns is not None
+        }
 
 
 def _list_files(
@@ -111,18 +168,6 @@ def find_folders(
     """The folders of some hours, given by platform and start without time zone."""
     wanted = set(hours)
     return [hour for hour in folders if (hour.platform, hour.hour.replace(tzinfo=None)) in wanted]
-
-
-def _scan(table: str) -> str:
-    """SQL that reads the CSV files named by the parameter of the same name.
-
-    Nothing is guessed: looking for the dialect of each file costs more than reading it.
-    """
-    columns = ", ".join(f"'{name}': '{kind}'" for name, kind in TABLES[table].types.items())
-    options = (
-        f"header = true, auto_detect = false, hive_partitioning = false, columns = {{{columns}}}"
-    )
-    return f"read_csv(${table}, {options}) AS {table}"
 
 
 def _literal(path: Path) -> str:

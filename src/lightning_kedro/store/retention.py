@@ -20,7 +20,7 @@ LOCK_TIMEOUT_SECONDS: Final = 30.0
 _HOUR_FOLDER: Final = re.compile(r".*/[12][0-9]{3}/[0-3][0-9]{2}/[0-2][0-9]")
 _OURS: Final = re.compile(
     r"(OR|OT|IR|IT|IP|IS)_GLM-L2-LCFA_.*\.nc|(time_series|geo_series|granules)\.csv"
-    r"|(groups|events)\.parquet"
+    r"|(groups|events)\.parquet|flashes\.arrow"
     r"|\..+\.(simulated|missed|truth\.parquet)"
 )
 """What the project writes: nothing else is ever dropped, but what a dead process left of it."""

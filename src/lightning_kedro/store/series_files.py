@@ -7,9 +7,11 @@ corrupt or could not be had (``failed``), one for that and one for the older cre
 stand in the other files. Where groups or events were asked for (``ingestion.levels``) theirs are in
 ``groups.parquet`` and ``events.parquet``: an hour has tens of thousands of flashes, but millions of
 events. An hour that was written without one has its granules read again when it is asked for.
+``flashes.arrow`` spares whoever loads the hour the parsing of the CSV files: see ``flash_columns``.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +31,7 @@ from lightning_kedro.granules.series import SERIES_SCHEMA, arrow_schema
 from lightning_kedro.granules.tasks import ReadHour
 from lightning_kedro.schemas import TABLES
 from lightning_kedro.store.files import lock_folder, remove_stale_partials, write_atomic
+from lightning_kedro.store.flash_columns import FLASH_COLUMNS, Fingerprint, write_columns
 
 TIME_SERIES: Final = "time_series.csv"
 GEO_SERIES: Final = "geo_series.csv"
@@ -72,6 +75,11 @@ class SeriesFolder:
     def geo_series(self) -> Path:
         """Where."""
         return self.folder / GEO_SERIES
+
+    @property
+    def flash_columns(self) -> Path:
+        """What both CSV files hold, as Arrow."""
+        return self.folder / FLASH_COLUMNS
 
     def level_file(self, table: str) -> Path:
         """Where the rows of the table ``groups`` or ``events`` are, if they were read."""
@@ -177,8 +185,7 @@ class SeriesFolder:
     def write(self, series: HourSeries) -> None:
         """Replace the hour's files; ``granules.csv`` is gone meanwhile."""
         (self.folder / GRANULES).unlink(missing_ok=True)
-        _write_csv(self.time_series, series.time_series)
-        _write_csv(self.geo_series, series.geo_series)
+        self._write_flashes(series)
         told_of = list_tables(series.granules)
         for table in LEVEL_FILES:
             rows: pa.Table | None = getattr(series, table)
@@ -186,7 +193,22 @@ class SeriesFolder:
                 _write_parquet(self.level_file(table), rows)
             else:
                 self.level_file(table).unlink(missing_ok=True)
-        _write_csv(self.folder / GRANULES, series.granules, quoting="needed")
+        _write_file(self.folder / GRANULES, _format_csv(series.granules, quoting="needed"))
+
+    def _write_flashes(self, series: HourSeries) -> None:
+        """Write both CSV files and the columns; while one waits for the disk the next is made."""
+        with ThreadPoolExecutor(2) as pool:
+            files, writing = {}, []
+            for path, table in (
+                (self.time_series, series.time_series),
+                (self.geo_series, series.geo_series),
+            ):
+                content = _format_csv(_spell_starts(table))
+                writing.append(pool.submit(_write_file, path, content))
+                files[path.name] = Fingerprint.of(content)
+            write_columns(self.flash_columns, series.flashes, files)
+        for written in writing:
+            written.result()
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,8 +370,22 @@ def _write_parquet(path: Path, table: pa.Table) -> None:
         )
 
 
-def _write_csv(path: Path, table: pa.Table, *, quoting: str = "none") -> None:
-    """Write a CSV; it becomes visible only when it is whole and on the disk."""
+def _spell_starts(table: pa.Table) -> pa.Table:
+    """A table with ``granule_start`` as text, as it comes in a CSV: each of few is spelled once."""
+    column = table["granule_start"].combine_chunks().dictionary_encode()
+    spelled = column.dictionary.cast(pa.string()).take(column.indices)
+    return table.set_column(table.schema.get_field_index("granule_start"), "granule_start", spelled)
+
+
+def _format_csv(table: pa.Table, *, quoting: str = "none") -> pa.Buffer:
+    """The content of a CSV file."""
     options = pa.csv.WriteOptions(quoting_style=quoting, quoting_header="none")
+    content = pa.BufferOutputStream()
+    pa.csv.write_csv(table, content, options)
+    return content.getvalue()
+
+
+def _write_file(path: Path, content: pa.Buffer) -> None:
+    """Write a file; it becomes visible only when it is whole and on the disk."""
     with write_atomic(path, sync=True) as partial_file:
-        pa.csv.write_csv(table, partial_file, options)
+        partial_file.write_bytes(content)

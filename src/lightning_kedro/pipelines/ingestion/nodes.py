@@ -73,7 +73,7 @@ def transform_granules(
         with the granules that they are to read.
     """
     known = loaded_granules.among(hour_report.hours, levels)
-    report = hour_report.keep(item for item in hour_report.wanted if known.wants(item))
+    report = hour_report.keep_if(known.wants)
     reader = raw_granules.reader.choose_reader(levels)
     tasks = {
         f"{record.hour.platform}/{record.hour.hour:%Y/%j/%H}": ReadHour(
