@@ -31,7 +31,7 @@ from lightning_kedro.results import RESULT_TABLES, STORM_TABLES
 from lightning_kedro.schemas import TABLES
 from lightning_kedro.store import cluster as cluster_module
 from lightning_kedro.store.cluster import run_on_cluster
-from lightning_kedro.store.lake.objects import WriteHour, WrittenHour
+from lightning_kedro.store.lake.tasks import WriteHour, WrittenHour
 from tests.conftest import BUCKETS, PROJECT, Project, s3_client
 from tests.ingesting import HOUR, Ingestion, make_granules, put
 from tests.lakes import LakeIngestion, assert_same_as_on_one_machine, run_here

@@ -20,7 +20,6 @@ from lightning_kedro.selection import Selection
 from lightning_kedro.store.cluster import run_on_cluster
 from lightning_kedro.store.lake.committing import commit_hours, list_hours
 from lightning_kedro.store.lake.log import LAKE_TABLES, LakeTable
-from lightning_kedro.store.lake.objects import WriteHour
 from lightning_kedro.store.lake.places import Place
 from lightning_kedro.store.lake.reading import (
     LAKE_HANDLES,
@@ -30,6 +29,7 @@ from lightning_kedro.store.lake.reading import (
 )
 from lightning_kedro.store.lake.series import LakeSeries
 from lightning_kedro.store.lake.sweeping import sweep_lake
+from lightning_kedro.store.lake.tasks import WriteHour
 from lightning_kedro.store.results import ResultTable
 
 if TYPE_CHECKING:
@@ -159,11 +159,10 @@ class LakeSeriesDataset(IntermediateDataset):
     def _make_tasks(self, reads: Sequence[ReadHour]) -> Iterator[WriteHour]:
         """What the workers do, one after the other."""
         days = sorted({(read.hour.platform, read.hour.hour.date()) for read in reads})
-        present = list_hours(LakeTable(self._lake, "flashes"), days) if days else {}
+        present = list_hours(self._lake, days)
         for read in reads:
-            former = present.get((read.hour.platform, read.hour.hour.replace(tzinfo=None)))
-            path = None if former is None else former.path
-            yield WriteHour(self._lake, _prepare(read), path, self._simulated)
+            former = present.get((read.hour.platform, read.hour.hour.replace(tzinfo=None)), {})
+            yield WriteHour(self._lake, _prepare(read), former, self._simulated)
 
     def _describe(self) -> dict[str, Any]:
         return {"lake": self._lake.url, **super()._describe()}
@@ -179,10 +178,10 @@ def _prepare(read: ReadHour) -> ReadHour:
 
 
 class LakeTableDataset(AbstractDataset[Any, "StoredTable"]):
-    """One of the tables ``flashes``, ``granules`` and ``coverage`` of a lake.
+    """One of the tables of a lake: ``flashes``, ``groups``, ``events``, ``granules``, ``coverage``.
 
     Each loads as a lazy handle, which reads the rows of a window. What ``load`` saves is committed
-    with the last of them, ``coverage``: workers have written the flashes, this process commits.
+    with the last of them, ``coverage``: workers have written the rows, this process commits.
 
     Example of the YAML API:
         .. code-block:: yaml
@@ -209,7 +208,7 @@ class LakeTableDataset(AbstractDataset[Any, "StoredTable"]):
 
         Args:
             lake: Folder or URL.
-            table: ``flashes``, ``granules`` or ``coverage``.
+            table: Its name.
             simulated: Whether the granules are simulated; every row says so.
             metadata: For plugins such as Kedro-Viz.
 
@@ -273,53 +272,6 @@ class LakeTableDataset(AbstractDataset[Any, "StoredTable"]):
 def _run_here_or_there(tasks: Sequence[Callable[[], _T]], what: str) -> list[_T]:
     """Run tasks on the cluster: flashes do not come to this process."""
     return run_on_cluster(tasks, what=what, total=len(tasks))
-
-
-class UnkeptTableDataset(AbstractDataset[Any, Any]):
-    """A table of ingestion that a lake does not keep: ``groups`` or ``events``.
-
-    Saving what ``load`` gives does nothing, because nothing of it was asked for:
-    ``ingestion.levels`` is refused before.
-
-    Example of the YAML API:
-        .. code-block:: yaml
-
-            groups:
-              type: lightning_kedro.datasets.lake.UnkeptTableDataset
-              table: groups
-
-    Example of the Python API:
-        >>> UnkeptTableDataset(table="groups").exists()
-        False
-    """
-
-    def __init__(self, *, table: str, metadata: Mapping[str, Any] | None = None) -> None:
-        """Describe the table.
-
-        Args:
-            table: Its name.
-            metadata: For plugins such as Kedro-Viz.
-        """
-        self._table = table
-        self.metadata = metadata
-
-    def load(self) -> NoReturn:
-        """Refuse.
-
-        Raises:
-            TableError: Always.
-        """
-        message = f"A lake has no table {self._table}: run without --env dask for it."
-        raise TableError(message)
-
-    def save(self, data: LoadedHours) -> None:
-        """Nothing: there is nothing of it."""
-
-    def _exists(self) -> bool:
-        return False
-
-    def _describe(self) -> dict[str, Any]:
-        return {"table": self._table}
 
 
 class LakeResultDataset(DuckDBTableDataset):

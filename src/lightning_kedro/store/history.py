@@ -4,7 +4,8 @@ The database is opened anew every few seconds: a run that waits to write gets in
 holds the flashes of a day.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -14,11 +15,14 @@ import numpy as np
 from lightning_kedro.analysis.climatology.hours import ObservedHour
 from lightning_kedro.glm.orbital_slot import Segment
 from lightning_kedro.selection import Region, Selection
-from lightning_kedro.store.tables import open_table
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import duckdb
 
+Day = tuple[str, datetime, datetime]
+"""A satellite, and the start and the end of a day of a window, UTC without time zone."""
+
+OpenDays = Callable[[Sequence[Day]], AbstractContextManager["duckdb.DuckDBPyConnection"]]
 
 Columns = dict[str, Any]
 """Masked arrays by name of the column."""
@@ -26,6 +30,9 @@ Columns = dict[str, Any]
 _DAY: Final = timedelta(days=1)
 _HOUR: Final = np.timedelta64(1, "h")
 _HALF_TURN: Final = 180.0
+DAYS_AT_ONCE: Final = 31
+"""So many days are opened at once at most."""
+
 _HELD_SECONDS: Final = 2.0
 """For how long the database is held at a time, to begin another day: a writer waits for two
 minutes."""
@@ -46,16 +53,13 @@ _READ_FLASHES: Final = """
 """
 
 
-def read_hours(
-    path: "Path", selection: Selection, margin_deg: float, timeout: float
-) -> Iterator[ObservedHour]:
+def read_hours(open_days: OpenDays, selection: Selection, margin_deg: float) -> Iterator[ObservedHour]:
     """Read the hours of a selection in order of time, those that were not observed left out.
 
     Args:
-        path: The DuckDB file.
+        open_days: Opens what has ``flashes`` and ``coverage`` of some days.
         selection: Satellites, window, region and quality.
         margin_deg: How far around the region flashes are read too, degrees of a great circle.
-        timeout: How long to wait for the file, in seconds.
 
     Yields:
         Each hour of which a granule could be read, with the flashes that began in it.
@@ -67,21 +71,23 @@ def read_hours(
     query = _READ_FLASHES.format(where=where)
     days = [day for part in selection.segments for day in _list_days(part)]
     while days:
-        with open_table(path, "coverage", timeout=timeout) as connection:
+        some = days[:DAYS_AT_ONCE]
+        with open_days(some) as connection:
             opened = monotonic()
-            while days and monotonic() - opened < _HELD_SECONDS:
-                day = days.pop(0)
+            while some and monotonic() - opened < _HELD_SECONDS:
+                day = some.pop(0)
                 coverage: Columns = connection.execute(_READ_COVERAGE, day).fetchnumpy()
                 flashes: Columns = connection.execute(query, [*day, *values]).fetchnumpy()
-                yield from _split_hours(str(day[0]), coverage, flashes)
+                del days[0]
+                yield from _split_hours(day[0], coverage, flashes)
 
 
-def _list_days(part: Segment) -> Iterator[list[str | datetime]]:
-    """The days of a part of a window: the satellite, and start and end, UTC without time zone."""
+def _list_days(part: Segment) -> Iterator[Day]:
+    """The days of a part of a window."""
     start, end = (time.replace(tzinfo=None) for time in (part.start, part.end))
     while start < end:
         midnight = start.replace(hour=0, minute=0, second=0, microsecond=0) + _DAY
-        yield [part.platform, start, min(midnight, end)]
+        yield part.platform, start, min(midnight, end)
         start = midnight
 
 

@@ -26,7 +26,7 @@ from lightning_kedro.store.lake.log import (
     folder_of,
     table_schema,
 )
-from lightning_kedro.store.lake.objects import digest_tables, encode_parquet
+from lightning_kedro.store.lake.hours import digest_tables, encode_parquet
 from lightning_kedro.store.lake.places import Place
 from lightning_kedro.store.settling import settle_records
 from lightning_kedro.store.tables import create_table
