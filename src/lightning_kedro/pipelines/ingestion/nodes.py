@@ -1,6 +1,6 @@
 """From an archive to tables: extract, transform, load. Pure functions of what they are handed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -18,7 +18,6 @@ from lightning_kedro.granules.record import (
     FAILED,
     LOADED,
     HourReport,
-    StoredGranule,
     find_failed,
 )
 from lightning_kedro.granules.tasks import ReadHour
@@ -73,7 +72,7 @@ def transform_granules(
         with the granules that they are to read.
     """
     known = loaded_granules.among(hour_report.hours, levels)
-    report = hour_report.keep(item for item in hour_report.wanted if known.wants(item))
+    report = hour_report.keep_if(known.wants)
     reader = raw_granules.reader.choose_reader(levels)
     tasks = {
         f"{record.hour.platform}/{record.hour.hour:%Y/%j/%H}": ReadHour(
@@ -108,8 +107,9 @@ def load_flashes(
     selected = flash_series.select(decode_report.hours)
     granules = selected.read_granules()
     began = datetime.fromisoformat(run_time).replace(tzinfo=UTC)
+    failed = find_failed(granules)
     loaded = LoadedHours(
-        granules.filter(pc.not_equal(granules["status"], FAILED)),
+        granules.filter(pc.not_equal(granules["status"], FAILED)) if failed else granules,
         selected,
         _expect_granules(decode_report.listed_hours, began),
         tuple(levels),
@@ -121,13 +121,13 @@ def load_flashes(
         loaded,
         loaded,
         decode_report.add_failed(
-            find_failed(granules) | _explain_partial(granules, decode_report.wanted, levels)
+            failed | _explain_partial(granules, decode_report, levels)
         ),
     )
 
 
 def _explain_partial(
-    granules: pa.Table, wanted: Iterable[StoredGranule], levels: Sequence[str]
+    granules: pa.Table, report: HourReport, levels: Sequence[str]
 ) -> dict[str, str]:
     """Why granules that were read before still lack a level that this run wanted of them.
 
@@ -139,7 +139,9 @@ def _explain_partial(
         pc.is_null(granules["reason"]),
     )
     unread = list_partial(granules.filter(is_whole), levels)
-    names = (granule.name.file_name for granule in wanted)
+    if not unread:
+        return {}
+    names = (granule.name.file_name for record in report for granule in record.wanted)
     return {
         name: f"{name} could not be read again for its groups or events; its flashes are loaded"
         for name in names

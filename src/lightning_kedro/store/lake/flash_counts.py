@@ -68,4 +68,4 @@ def _find_read(flashes: pa.Table, granules: pa.Table, name: str) -> npt.NDArray[
 
 def _take_starts(rows: pa.Table) -> npt.NDArray[np.int64]:
     """When the granules of rows start, microseconds since 1970."""
-    return rows["granule_start"].cast(pa.int64()).to_numpy()
+    return np.asarray(rows["granule_start"].cast(pa.int64()).to_numpy(), dtype=np.int64)

@@ -1,0 +1,62 @@
+"""Granules of many hours are held as text, and are the same granules."""
+
+import pickle
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.ingesting import HOUR, make_granules
+
+from lightning_kedro.granules.granule_list import HELD_HOURS, GranuleList, hold_granules
+from lightning_kedro.granules.hours import ArchiveHour
+from lightning_kedro.granules.record import HourRecord, HourReport, StoredGranule
+from lightning_kedro.store.bundles import read_bundle, write_bundle
+
+GRANULES = tuple(
+    StoredGranule(name, f"s3://bucket/a b\n/{name.file_name}", len(content), is_local)
+    for (name, content), is_local in zip(make_granules(), (True, False, True), strict=True)
+)
+
+
+def test_list_is_a_sequence_of_the_same_granules() -> None:
+    packed: Sequence[StoredGranule] = GranuleList.of(GRANULES)
+    assert packed == GRANULES
+    assert GRANULES == tuple(packed)
+    assert len(packed) == 3
+    assert packed[1] == GRANULES[1]
+    assert packed[1:] == GRANULES[1:]
+    assert GRANULES[2] in packed
+    assert hash(packed) == hash(GRANULES)
+    assert packed != GRANULES[:2]
+    assert packed != 3
+    assert repr(packed) == "GranuleList(3 granules)"
+    assert pickle.loads(pickle.dumps(packed)) == packed  # noqa: S301
+    assert GranuleList.of(packed) == packed
+    empty = GranuleList.of(())
+    assert not empty
+    assert tuple(empty) == ()
+
+
+def test_few_hours_are_held_as_they_are() -> None:
+    assert isinstance(hold_granules(iter(GRANULES), HELD_HOURS), tuple)
+    assert isinstance(hold_granules(GRANULES, HELD_HOURS + 1), GranuleList)
+
+
+def test_report_of_many_hours_is_packed_and_the_same(tmp_path: Path) -> None:
+    hours = [ArchiveHour("G17", HOUR + timedelta(hours=at)) for at in range(HELD_HOURS + 1)]
+    records = tuple(HourRecord(hour, found=3, wanted=GRANULES) for hour in hours)
+    report = HourReport(records)
+    write_bundle(tmp_path, report)
+    back = read_bundle(tmp_path)
+    assert back == report
+    some = back.keep_if(lambda granule: granule == GRANULES[0])
+    assert all(isinstance(record.wanted, GranuleList) for record in (*back, *some))
+    assert some == HourReport(tuple(replace(one, wanted=GRANULES[:1]) for one in records))
+
+
+def test_damaged_list_is_told() -> None:
+    odd = replace(GRANULES[0].name, platform="nothing")
+    with pytest.raises(ValueError, match="is no granule's name"):
+        tuple(GranuleList.of([StoredGranule(odd, "", 1)]))
