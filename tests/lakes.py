@@ -88,9 +88,7 @@ class LakeIngestion:
 
     def load(self, decode_report: HourReport) -> None:
         """The node load."""
-        *parts, load_report = load_flashes(
-            self.series.load(), decode_report, RUN_TIME, self.levels
-        )
+        *parts, load_report = load_flashes(self.series.load(), decode_report, RUN_TIME, self.levels)
         for table, part in zip(MEMBERS, parts, strict=True):
             LakeTableDataset(lake=self.url, table=table).save(part)
         self.failures = load_report.failures

@@ -30,11 +30,12 @@ from lightning_kedro.granules.series import SERIES_SCHEMA, arrow_schema
 from lightning_kedro.selected_flashes import FLASH_COLUMNS
 from lightning_kedro.selection import Selection
 from lightning_kedro.store.lake.committing import commit_hours
+from lightning_kedro.store.lake.hours import pack_record, write_hour
 from lightning_kedro.store.lake.log import LakeTable
-from lightning_kedro.store.lake.objects import WrittenHour, write_hour
 from lightning_kedro.store.lake.places import Place
 from lightning_kedro.store.lake.reading import LakeFlashTable
 from lightning_kedro.store.lake.series import LakeHours
+from lightning_kedro.store.lake.tasks import WrittenHour
 
 PLATFORM = "G17"
 LAST = datetime(2024, 7, 15)  # noqa: DTZ001  (UTC, as tables have it)
@@ -97,16 +98,15 @@ def load(lake: Place, hours: list[datetime], n_flashes: int) -> None:
     for hour in hours:
         series = make_hour(hour, n_flashes)
         made = write_hour(lake, PLATFORM, hour, series, simulated=True)
-        written.append(WrittenHour(PLATFORM, hour, made, None, series.granules))
+        record = pack_record(series.granules)
+        written.append(WrittenHour(PLATFORM, hour, made, {}, record))
     expected = {"platform": PLATFORM, "expected": PER_HOUR}
     kinds = {"platform": pa.string(), "hour": pa.timestamp("us"), "expected": pa.int32()}
     coverage = [{"hour": hour, **expected} for hour in hours]
     found = LakeHours(tuple(written))
     commit_hours(
         lake,
-        LoadedHours(
-            found.read_granules(), found, pa.Table.from_pylist(coverage, schema=pa.schema(kinds))
-        ),
+        LoadedHours(found, pa.Table.from_pylist(coverage, schema=pa.schema(kinds))),
         simulated=True,
     )
 

@@ -1,10 +1,10 @@
 """Granules of many hours are held as text, and are the same granules."""
 
 import pickle
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.ingesting import HOUR, make_granules
@@ -13,6 +13,9 @@ from lightning_kedro.granules.granule_list import HELD_HOURS, GranuleList, hold_
 from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.granules.record import HourRecord, HourReport, StoredGranule
 from lightning_kedro.store.bundles import read_bundle, write_bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 GRANULES = tuple(
     StoredGranule(name, f"s3://bucket/a b\n/{name.file_name}", len(content), is_local)
@@ -23,7 +26,7 @@ GRANULES = tuple(
 def test_list_is_a_sequence_of_the_same_granules() -> None:
     packed: Sequence[StoredGranule] = GranuleList.of(GRANULES)
     assert packed == GRANULES
-    assert GRANULES == tuple(packed)
+    assert tuple(packed) == GRANULES
     assert len(packed) == 3
     assert packed[1] == GRANULES[1]
     assert packed[1:] == GRANULES[1:]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from kedro.io import DatasetError
@@ -51,8 +51,10 @@ from lightning_kedro.store.lake.hours import hour_of, read_hour
 from lightning_kedro.store.lake.log import LakeTable
 from lightning_kedro.store.lake.places import Place
 from lightning_kedro.store.lake.sweeping import sweep_lake
-from lightning_kedro.store.lake.tasks import WriteHour
 from lightning_kedro.store.secrets import drop_secrets
+
+if TYPE_CHECKING:
+    from lightning_kedro.store.lake.tasks import WriteHour
 
 ALWAYS_THERE = ("flashes", "granules", "coverage")
 NEXT = HOUR + timedelta(hours=1)

@@ -1,9 +1,8 @@
 """Groups and events in a lake: the rows of one machine, whoever asks for them, and when."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,6 +19,9 @@ from lightning_kedro.store.lake.hours import read_hour
 from lightning_kedro.store.lake.log import LakeTable
 from lightning_kedro.store.lake.places import Place
 from lightning_kedro.store.loaded import HANDLES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 EVENTS = ("flash", "group", "event")
 GROUPS = ("flash", "group")

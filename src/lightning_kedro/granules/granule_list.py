@@ -61,9 +61,7 @@ class GranuleList(Sequence["StoredGranule"]):
     @overload
     def __getitem__(self, index: slice) -> "tuple[StoredGranule, ...]": ...
 
-    def __getitem__(
-        self, index: int | slice
-    ) -> "StoredGranule | tuple[StoredGranule, ...]":
+    def __getitem__(self, index: int | slice) -> "StoredGranule | tuple[StoredGranule, ...]":
         """One of the granules, or some."""
         return tuple(self)[index]
 
@@ -92,9 +90,7 @@ def pack_granules(granules: Iterable["StoredGranule"]) -> bytes:
     return zlib.compress(_SEPARATOR.join(fields).encode(), _FAST)
 
 
-def hold_granules(
-    granules: Iterable["StoredGranule"], n_hours: int
-) -> "Sequence[StoredGranule]":
+def hold_granules(granules: Iterable["StoredGranule"], n_hours: int) -> "Sequence[StoredGranule]":
     """Hold an hour's granules as they are, or packed where there are many hours.
 
     Args:

@@ -183,7 +183,8 @@ class HourReport:
         return HourReport(
             tuple(
                 replace(
-                    record, wanted=hold_granules(filter(is_wanted, record.wanted), len(self.records))
+                    record,
+                    wanted=hold_granules(filter(is_wanted, record.wanted), len(self.records)),
                 )
                 for record in self.records
             )

@@ -53,7 +53,9 @@ _READ_FLASHES: Final = """
 """
 
 
-def read_hours(open_days: OpenDays, selection: Selection, margin_deg: float) -> Iterator[ObservedHour]:
+def read_hours(
+    open_days: OpenDays, selection: Selection, margin_deg: float
+) -> Iterator[ObservedHour]:
     """Read the hours of a selection in order of time, those that were not observed left out.
 
     Args:

@@ -247,9 +247,7 @@ class FlashTable(PlacedTable):
         """The hours of a selection in order of time, each with its flashes; see ``read_hours``."""
         return read_hours(self._open_coverage, selection, margin_deg)
 
-    def _open_coverage(
-        self, _: object
-    ) -> AbstractContextManager["duckdb.DuckDBPyConnection"]:
+    def _open_coverage(self, _: object) -> AbstractContextManager["duckdb.DuckDBPyConnection"]:
         """Open the database, which has coverage."""
         return open_table(self.path, "coverage", timeout=self.lock_timeout)
 

@@ -9,7 +9,7 @@ stand in the other files. Where groups or events were asked for (``ingestion.lev
 events. An hour that was written without one has its granules read again when it is asked for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -219,10 +219,9 @@ class SelectedSeries(SeriesHours):
 
     hours: tuple[SeriesFolder, ...]
 
-    def read_granules(self) -> pa.Table:
-        """The record of all their granules, with the columns of the table ``granules``."""
-        empty = arrow_schema("granules").empty_table()
-        return pa.concat_tables([empty, *(hour.read_granules() for hour in self.hours)])
+    def list_records(self) -> Iterator[pa.Table]:
+        """The record of the granules of each, with the columns of the table ``granules``."""
+        return (hour.read_granules() for hour in self.hours)
 
 
 def save_hour(hour: SeriesFolder, task: ReadHour) -> int:

@@ -2,15 +2,15 @@
 
 Each table is committed at once, however many hours there are: first ``flashes``, ``groups`` and
 ``events``, then ``granules``, then ``coverage``. Rows are read of granules that are on record only,
-so that the commit of ``granules`` is the moment from which the hours stand. A client that is killed before it leaves
-objects that nobody reads, and the next run, which still lacks the granules, names the same objects.
+so that the commit of ``granules`` is the moment from which the hours stand. A client that is killed
+before it leaves objects that nobody reads, and the next run, which still lacks the granules, names
+the same objects.
 """
 
 import logging
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime
 from datetime import time as clock
 from typing import TYPE_CHECKING, Final
@@ -22,7 +22,7 @@ from lightning_kedro.store.lake.log import ROW_TABLES, LakeObject, LakeTable
 from lightning_kedro.store.lake.places import Place
 from lightning_kedro.store.lake.records import RECORDS, list_days, plan_changes
 from lightning_kedro.store.lake.series import LakeHours
-from lightning_kedro.store.lake.tasks import MergeHour, WrittenHour, join_records
+from lightning_kedro.store.lake.tasks import MergeHour, WrittenHour
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -65,7 +65,7 @@ def commit_hours(
         message = f"hours of a lake are loaded, not {type(series).__name__}"
         raise TypeError(message)
     hours = _commit_rows(lake, series.hours, simulated=simulated, run_tasks=run_tasks)
-    _commit_records(lake, replace(loaded, granules=join_records(hours)), simulated=simulated)
+    _commit_records(lake, loaded, hours, simulated=simulated)
 
 
 def list_hours(lake: Place, days: Sequence[tuple[str, date]]) -> dict[Hour, dict[str, str]]:
@@ -178,14 +178,16 @@ def _path_of(hour: WrittenHour, current: Mapping[Hour, LakeObject]) -> str | Non
     return None if one is None else one.path
 
 
-def _commit_records(lake: Place, loaded: LoadedHours, *, simulated: bool) -> None:
+def _commit_records(
+    lake: Place, loaded: LoadedHours, hours: Sequence[WrittenHour], *, simulated: bool
+) -> None:
     """Commit the granules of hours, and the coverage that follows from them."""
     tables = {name: LakeTable(lake, name) for name in RECORDS}
-    if not list_days(loaded):
+    if not list_days(loaded, hours):
         return
     for attempt in range(ATTEMPTS):
         opened = {name: table.open_or_make() for name, table in tables.items()}
-        changes = plan_changes({**opened}, lake, loaded, loaded.granules, simulated=simulated)
+        changes = plan_changes({**opened}, lake, loaded, hours, simulated=simulated)
         for name, change in changes.items():
             if not change.added:
                 continue

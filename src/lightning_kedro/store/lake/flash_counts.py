@@ -43,7 +43,7 @@ def _count(flashes: pa.Table, groups: pa.Table, name: str) -> npt.NDArray[np.int
     weights = None
     if name == "event_count":
         weights = groups[name].fill_null(0).to_numpy().astype(np.float64)
-    starts, index = np.unique(
+    _, index = np.unique(
         np.concatenate([_take_starts(flashes), _take_starts(groups)]), return_inverse=True
     )
     ids = np.concatenate([flashes["flash_id"].to_numpy(), groups["parent_flash_id"].to_numpy()])

@@ -1,4 +1,4 @@
-"""An archive hour in a lake: a Parquet object in each table of rows, with the record of its granules.
+"""An archive hour in a lake: a Parquet object in each table of rows, with its granules' record.
 
 Flashes lie by time; groups and events, of which an hour has millions, as they were read. The record
 travels in the objects themselves, so that whoever adds granules to the hour, or meets another
@@ -36,7 +36,8 @@ from lightning_kedro.store.lake.log import (
 from lightning_kedro.store.lake.places import Place
 
 _RECORD: Final = b"lightning_kedro.granules"
-"""The key under which an object's metadata has the record of its granules."""
+"""The key under which an object's metadata has the record of its granules, packed, as text that any
+Parquet reader takes for metadata."""
 
 _DIGEST_BYTES: Final = 8
 _ROWS_AT_ONCE: Final = 1 << 16
@@ -97,13 +98,11 @@ def write_hour(
             continue
         rows = complete_rows(table, rows, simulated=simulated)
         path = f"{folder_of(platform, hour.date())}/{hour:%H}-{digest_tables(rows, record)}.parquet"
-        content = encode_parquet(rows, {_RECORD: _pack(record)})
+        content = encode_parquet(rows, {_RECORD: base64.b64encode(pack_record(record))})
         if path != (present or {}).get(table):
             LakeTable(lake, table).place.write(path, content)
         stats = describe_stats(rows)
-        written[table] = LakeObject(
-            path, platform, hour.date(), rows.num_rows, len(content), stats
-        )
+        written[table] = LakeObject(path, platform, hour.date(), rows.num_rows, len(content), stats)
     return written
 
 
@@ -179,7 +178,7 @@ def _read_object(lake: Place, table: str, path: str) -> tuple[pa.Table, pa.Table
     content = place.read(path)
     try:
         rows = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
-        granules = _unpack(rows.schema.metadata[_RECORD])
+        granules = unpack_record(base64.b64decode(rows.schema.metadata[_RECORD]))
         keys = pa.repeat(pa.scalar(platform_of(path)), rows.num_rows)
         schema = arrow_schema(table)
         rows = rows.append_column("platform", keys).select(schema.names).cast(schema)
@@ -218,7 +217,9 @@ def complete_rows(table: str, rows: pa.Table, *, simulated: bool) -> pa.Table:
     """Rows with the columns that objects of their table have, in their order."""
     wanted = [field for field in table_schema(table) if field.name not in PARTITIONS]
     said = pa.repeat(pa.scalar(simulated), rows.num_rows)
-    columns = {field.name: said if field.name == "simulated" else rows[field.name] for field in wanted}
+    columns = {
+        field.name: said if field.name == "simulated" else rows[field.name] for field in wanted
+    }
     return pa.table(columns, schema=pa.schema(wanted))
 
 
@@ -263,16 +264,17 @@ def _update(digest: Any, column: pa.Array) -> None:  # noqa: ANN401  (hashlib ha
     digest.update(np.ascontiguousarray(column.fill_null(0).to_numpy()).tobytes())
 
 
-def _pack(granules: pa.Table) -> bytes:
-    """A record as text that any Parquet reader takes for metadata."""
+def pack_record(granules: pa.Table) -> bytes:
+    """A record as few bytes: 8 kB for an hour."""
     sink = pa.BufferOutputStream()
     options = pa.ipc.IpcWriteOptions(compression="zstd")
     with pa.ipc.new_stream(sink, granules.schema, options=options) as writer:
         writer.write_table(granules.combine_chunks())
-    return base64.b64encode(sink.getvalue())
+    packed: bytes = sink.getvalue().to_pybytes()
+    return packed
 
 
-def _unpack(packed: bytes) -> pa.Table:
+def unpack_record(packed: bytes) -> pa.Table:
     """The record again."""
-    with pa.ipc.open_stream(pa.BufferReader(base64.b64decode(packed))) as reader:
+    with pa.ipc.open_stream(pa.BufferReader(packed)) as reader:
         return reader.read_all().cast(arrow_schema("granules"))

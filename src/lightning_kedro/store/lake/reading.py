@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import pyarrow as pa
 
@@ -27,8 +27,8 @@ from lightning_kedro.store.coverage_summary import CoverageSummary
 from lightning_kedro.store.database import connect_in_memory
 from lightning_kedro.store.group_areas import select_largest_areas
 from lightning_kedro.store.history import Day, read_hours
-from lightning_kedro.store.lake.log import ROW_TABLES, LakeTable
 from lightning_kedro.store.lake.hours import hour_of
+from lightning_kedro.store.lake.log import ROW_TABLES, LakeTable
 from lightning_kedro.store.lake.places import Place
 from lightning_kedro.store.lake.series import list_days
 from lightning_kedro.store.loaded import (
@@ -69,8 +69,9 @@ _RECORDED_COUNTS: Final = {
 
 _READ_WHOLE: Final = """
     WITH hours AS (
-        SELECT platform, date_trunc('hour', granule_start) AS hour, sum(flash_count) AS told_flashes,
-               sum(group_count) AS told_groups, sum(event_count) AS told_events
+        SELECT platform, date_trunc('hour', granule_start) AS hour,
+               sum(flash_count) AS told_flashes, sum(group_count) AS told_groups,
+               sum(event_count) AS told_events
         FROM recorded GROUP BY ALL
     ), whole AS (
         SELECT platform, hour, coalesce(told_groups <= held.groups, false) AS has_groups,

@@ -1,6 +1,6 @@
 """What workers have written of a run's hours, as ``transform`` leaves it for ``load``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, Final, Self
@@ -10,14 +10,14 @@ import pyarrow as pa
 from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.granules.ports import SeriesHours, SeriesStore
 from lightning_kedro.store.lake.log import ROW_TABLES, LakeObject
-from lightning_kedro.store.lake.tasks import WrittenHour, join_records
+from lightning_kedro.store.lake.tasks import WrittenHour
 
 _HOURS: Final = pa.schema(
     {
         "platform": pa.string(),
         "hour": pa.timestamp("us"),
         "decoded": pa.int32(),
-        "n_records": pa.int32(),
+        "record": pa.binary(),
     }
 )
 
@@ -46,9 +46,9 @@ class LakeHours(SeriesHours):
 
     hours: tuple[WrittenHour, ...]
 
-    def read_granules(self) -> pa.Table:
-        """The record of all their granules, with the columns of the table ``granules``."""
-        return join_records(self.hours)
+    def list_records(self) -> Iterator[pa.Table]:
+        """The record of the granules of each, with the columns of the table ``granules``."""
+        return (hour.granules for hour in self.hours)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,11 +71,10 @@ class LakeSeries(SeriesStore):
         return LakeHours(tuple(hour for hour in self.hours if (hour.platform, hour.hour) in wanted))
 
     def pack(self) -> dict[str, pa.Table]:
-        """Three tables: of the hours, of their objects, and of their granules."""
+        """Two tables: of the hours and of their objects."""
         return {
             "hours": pa.Table.from_pylist([*map(_to_row, self.hours)], schema=_HOURS),
             "objects": pa.Table.from_pylist(_list_objects(self.hours), schema=_OBJECTS),
-            "granules": join_records(self.hours),
         }
 
     @classmethod
@@ -89,24 +88,28 @@ class LakeSeries(SeriesStore):
                 former.setdefault(number, {})[table] = before
             if row["path"] is not None:
                 objects.setdefault(number, {})[table] = LakeObject(**row)
-        hours, start = [], 0
-        for number, row in enumerate(packed["hours"].to_pylist()):
-            granules = packed["granules"].slice(start, row["n_records"])
-            start += row["n_records"]
-            mine, before = objects.get(number, {}), former.get(number, {})
-            hours.append(
-                WrittenHour(row["platform"], row["hour"], mine, before, granules, row["decoded"])
+        return cls(
+            tuple(
+                WrittenHour(
+                    row["platform"],
+                    row["hour"],
+                    objects.get(number, {}),
+                    former.get(number, {}),
+                    row["record"],
+                    row["decoded"],
+                )
+                for number, row in enumerate(packed["hours"].to_pylist())
             )
-        return cls(tuple(hours))
+        )
 
 
 def _to_row(hour: WrittenHour) -> dict[str, Any]:
-    """An hour without its objects and the record of its granules."""
+    """An hour without its objects."""
     return {
         "platform": hour.platform,
         "hour": hour.hour,
         "decoded": hour.decoded,
-        "n_records": hour.granules.num_rows,
+        "record": hour.record,
     }
 
 

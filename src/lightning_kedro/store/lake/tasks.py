@@ -12,7 +12,7 @@ from lightning_kedro.granules.level_rows import COUNTS
 from lightning_kedro.granules.record import FAILED, HourSeries
 from lightning_kedro.granules.series import arrow_schema
 from lightning_kedro.granules.tasks import ReadHour
-from lightning_kedro.store.lake.hours import read_hour, write_hour
+from lightning_kedro.store.lake.hours import pack_record, read_hour, unpack_record, write_hour
 from lightning_kedro.store.lake.log import LakeObject
 from lightning_kedro.store.lake.places import Place
 
@@ -29,8 +29,7 @@ class WrittenHour:
         hour: Start of the archive hour, UTC, without time zone.
         objects: By table the object that holds the hour now; none if nothing of it could be read.
         former: By table the path of the object that it takes the place of.
-        granules: The record of the hour's granules, with the columns of the table ``granules``,
-            and those that could not be had this time.
+        record: The record of the hour's granules, packed: a month has 130,000.
         decoded: How many granules were decoded.
     """
 
@@ -38,8 +37,13 @@ class WrittenHour:
     hour: datetime
     objects: Mapping[str, LakeObject]
     former: Paths
-    granules: pa.Table
+    record: bytes
     decoded: int = 0
+
+    @property
+    def granules(self) -> pa.Table:
+        """The record with the columns of ``granules``, also of what could not be had this time."""
+        return unpack_record(self.record)
 
     @property
     def paths(self) -> dict[str, str]:
@@ -90,7 +94,7 @@ class WriteHour:
             written = write_hour(
                 self.lake, platform, hour, held, simulated=self.simulated, present=self.former
             )
-        return WrittenHour(platform, hour, written, self.former, record, decoded)
+        return WrittenHour(platform, hour, written, self.former, pack_record(record), decoded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,8 @@ class MergeHour:
             simulated=self.simulated,
             present=self.theirs,
         )
-        return WrittenHour(self.platform, self.hour, written, self.theirs, merged.granules)
+        record = pack_record(merged.granules)
+        return WrittenHour(self.platform, self.hour, written, self.theirs, record)
 
 
 def join_records(hours: Sequence[WrittenHour]) -> pa.Table:
@@ -137,9 +142,7 @@ def join_records(hours: Sequence[WrittenHour]) -> pa.Table:
 def _without_failed(series: HourSeries) -> HourSeries:
     """An hour without the record of what could not be had: the next run looks for it again."""
     is_had = pc.not_equal(series.granules["status"], FAILED)
-    return HourSeries(
-        series.flashes, series.granules.filter(is_had), series.groups, series.events
-    )
+    return HourSeries(series.flashes, series.granules.filter(is_had), series.groups, series.events)
 
 
 def _without_known(ours: HourSeries, theirs: pa.Table) -> HourSeries:
@@ -147,7 +150,7 @@ def _without_known(ours: HourSeries, theirs: pa.Table) -> HourSeries:
 
     What is not on record is not merged: rows that go with it stay behind.
     """
-    levels = {name: count for name, count in zip(theirs["file_name"].to_pylist(), _count_levels(theirs), strict=True)}
+    levels = dict(zip(theirs["file_name"].to_pylist(), _count_levels(theirs), strict=True))
     mine = zip(ours.granules["file_name"].to_pylist(), _count_levels(ours.granules), strict=True)
     is_kept = pa.array([levels.get(name, 0) <= count for name, count in mine], pa.bool_())
     return HourSeries(ours.flashes, ours.granules.filter(is_kept), ours.groups, ours.events)
