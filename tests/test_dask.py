@@ -14,9 +14,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from kedro.io import DatasetError
@@ -24,13 +26,25 @@ from kedro.io import DatasetError
 pytest.importorskip("deltalake")
 pytest.importorskip("distributed")
 
+import dask
+
+from lightning_kedro.analysis import features, labelling
+from lightning_kedro.analysis.kmeans import fit_all
+from lightning_kedro.analysis.storms import dbscan
+from lightning_kedro.analysis.storms.dbscan import Density
+from lightning_kedro.analysis.storms.finding import find_storms
+from lightning_kedro.analysis.storms.memory import TrackOptions
+from lightning_kedro.analysis.workers import THREADS, Workers
 from lightning_kedro.datasets.lake import LakeSeriesDataset
+from lightning_kedro.datasets.workers import ClusterDataset
 from lightning_kedro.exceptions import ClusterError
 from lightning_kedro.granules.tasks import ReadHour
 from lightning_kedro.results import RESULT_TABLES, STORM_TABLES
 from lightning_kedro.schemas import TABLES
 from lightning_kedro.store import cluster as cluster_module
+from lightning_kedro.store import cluster_workers
 from lightning_kedro.store.cluster import run_on_cluster
+from lightning_kedro.store.cluster_workers import ClusterWorkers
 from lightning_kedro.store.lake.tasks import WriteHour, WrittenHour
 from tests.conftest import BUCKETS, PROJECT, Project, s3_client
 from tests.ingesting import HOUR, Ingestion, make_granules, put
@@ -281,6 +295,62 @@ def answer() -> int:
     return 42
 
 
+@pytest.mark.usefixtures("scheduler")
+def test_cells_labels_and_storms_of_workers_are_those_of_threads(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(features, "_BLOCK", 700)
+    monkeypatch.setattr(labelling, "_BLOCK", 300)
+    monkeypatch.setattr(dbscan, "SLOTS_PER_BLOCK", 4)
+    chance = np.random.default_rng(60)
+    minutes = np.sort(chance.uniform(0, 600, 2000))
+    lat, lon = chance.normal(10, 2, 2000), chance.normal(-90, 2, 2000)
+    space = features.FeatureSpace(time_scale_km_per_hour=20.0)
+    tracking = TrackOptions(15.0, 5.0, 30.0, 15.0, 10, 0.1, 30.0, 10)
+
+    def make(workers: Workers) -> list[Any]:
+        made = features.make_features(space, lat, lon, minutes / 60, 400, workers)
+        fit = fit_all(made.points, made.weights, 3, 60)[-1]
+        labels = labelling.label_flashes(made, fit, lat, lon, minutes / 60, workers)
+        storms = find_storms(lat, lon, minutes, Density(20.0, 20.0, 3), tracking, workers)
+        arrays = made.points, made.scatter, made.index, labels.labels, labels.rms_radius_km
+        return [labels.inertia, *(array.tobytes() for array in (*arrays, storms.labels))]
+
+    with caplog.at_level(logging.INFO):
+        assert make(ClusterDataset(from_seconds=0.0).load()) == make(THREADS)
+    for what in ("Placing", "Summing", "Labelling", "Finding dense"):
+        assert re.search(rf"{what} flashes.*: (\d+) of \1 parts, 2 workers", caplog.text)
+
+
+def test_little_work_and_work_without_a_scheduler_is_done_by_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cluster_workers, "open_cluster", None)
+    tasks = [answer, answer]
+    with dask.config.set({"scheduler-address": "tcp://127.0.0.1:1"}):
+        assert [*ClusterWorkers(2.0).run(tasks, 2.0, "Looking")] == [42, 42]
+        assert [*ClusterWorkers(2.0).run(tasks[:1], 3.0, "Looking")] == [42]
+    with dask.config.set({"scheduler-address": None}):
+        assert [*ClusterWorkers(2.0).run(tasks, 3.0, "Looking")] == [42, 42]
+
+
+def test_nothing_is_kept_by_the_entry_that_says_who_works() -> None:
+    with pytest.raises(DatasetError, match="workers is read-only: it says who works"):
+        ClusterDataset(from_seconds=1.0).save("x")  # type: ignore[arg-type]
+
+
+def test_allocator_of_a_worker_is_told_to_keep_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+    library = SimpleNamespace(mallopt=lambda *values: told.append(values))
+    monkeypatch.setattr(cluster_module.ctypes, "CDLL", lambda _: library)
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    cluster_module._keep_memory.__wrapped__()
+    assert told == []
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")
+    cluster_module._keep_memory.__wrapped__()
+    assert {name for name, _ in told} == {-1, -3}
+
+
 def test_run_waits_for_workers_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     import dask
 
@@ -334,7 +404,7 @@ def failures() -> list[tuple[BaseException, str]]:
 
     return [
         (CommClosedError("reset"), "The Dask scheduler of this run was lost while decoding went"),
-        (KilledWorker("decoding-1", None, 3), "Decoding of an hour has ended several workers"),
+        (KilledWorker("decoding-1", None, 3), "Decoding has ended several workers"),
         (
             RuntimeError("Error during deserialization of the task graph. ..."),
             "cannot read what this run sends: install the same versions of Python, Dask",
@@ -352,7 +422,7 @@ def test_failure_of_workers_is_said(error: BaseException, words: str) -> None:
             raise error
 
     with pytest.raises(ClusterError, match=words):
-        cluster_module._take(Failed(), Failed(), "Decoding")
+        cluster_module.take(Failed(), Failed(), "Decoding")
 
 
 @pytest.fixture(scope="module")

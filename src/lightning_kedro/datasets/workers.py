@@ -1,0 +1,80 @@
+"""Who works on parts of a window in clustering and storms, as a catalog entry."""
+
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from kedro.io import AbstractDataset, DatasetError
+
+from lightning_kedro.analysis.workers import THREADS, Workers
+from lightning_kedro.store.cluster_workers import ClusterWorkers
+
+
+class ThreadsDataset(AbstractDataset[None, Workers]):
+    """Loads the threads of this process.
+
+    Example of the YAML API:
+        .. code-block:: yaml
+
+            workers:
+              type: lightning_kedro.datasets.workers.ThreadsDataset
+
+    Example of the Python API:
+        >>> type(ThreadsDataset().load()).__name__
+        'Threads'
+    """
+
+    def __init__(self, *, metadata: Mapping[str, Any] | None = None) -> None:
+        """Describe the entry.
+
+        Args:
+            metadata: For plugins such as Kedro-Viz.
+        """
+        self.metadata = metadata
+
+    def load(self) -> Workers:
+        """The threads."""
+        return THREADS
+
+    def save(self, data: None) -> NoReturn:  # noqa: ARG002
+        """Refuse: nothing is kept here."""
+        message = "workers is read-only: it says who works, and nothing is kept there."
+        raise DatasetError(message)
+
+    def _exists(self) -> bool:
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        return {}
+
+
+class ClusterDataset(ThreadsDataset):
+    """Loads the workers of the Dask cluster that the environment names, for work that is worth it.
+
+    Example of the YAML API:
+        .. code-block:: yaml
+
+            workers:
+              type: lightning_kedro.datasets.workers.ClusterDataset
+              from_seconds: 10
+
+    Example of the Python API:
+        >>> ClusterDataset(from_seconds=10).load()
+        ClusterWorkers(from_seconds=10)
+    """
+
+    def __init__(self, *, from_seconds: float, metadata: Mapping[str, Any] | None = None) -> None:
+        """Describe the entry; nothing is connected.
+
+        Args:
+            from_seconds: Work that takes one core longer than this goes to the cluster, s.
+            metadata: For plugins such as Kedro-Viz.
+        """
+        super().__init__(metadata=metadata)
+        self._from_seconds = from_seconds
+
+    def load(self) -> Workers:
+        """The workers; this process connects to them when there is work for them."""
+        return ClusterWorkers(self._from_seconds)
+
+    def _describe(self) -> dict[str, Any]:
+        return {"from_seconds": self._from_seconds}
