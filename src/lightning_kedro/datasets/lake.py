@@ -329,9 +329,9 @@ class LakeResultTable(ResultTable):
     def __init__(self, path: Path, table: str, lock_timeout: float, lake: Place) -> None:
         """Hold on to the table and the lake."""
         super().__init__(path, table, lock_timeout)
-        self._lake = lake
+        self.lake = lake
 
     def read_window(self, _: object, selection: Selection) -> "dict[str, pa.Table]":
         """The granules and the coverage of a window."""
-        handles = (LakeGranuleTable(self._lake), LakeCoverageTable(self._lake))
+        handles = (LakeGranuleTable(self.lake), LakeCoverageTable(self.lake))
         return {handle.name: handle.read(selection) for handle in handles}

@@ -44,7 +44,8 @@ from lightning_kedro.store.loaded import (
 if TYPE_CHECKING:
     import duckdb
 
-_EVER: Final = (date(2000, 1, 1), date(2100, 1, 1))
+EVER: Final = (date(2000, 1, 1), date(2100, 1, 1))
+"""The first and the last day that there may be anything of."""
 
 _ROWS_ON_RECORD: Final = """
     CREATE TEMP TABLE IF NOT EXISTS on_record AS
@@ -112,7 +113,7 @@ class _InLake(StoredTable):
     @contextmanager
     def open(self) -> Iterator["duckdb.DuckDBPyConnection"]:
         """Open the whole table in a database in memory."""
-        with self._open((PLATFORMS, *_EVER)) as connection:
+        with self._open((PLATFORMS, *EVER)) as connection:
             yield connection
 
     @contextmanager
