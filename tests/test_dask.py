@@ -45,6 +45,7 @@ from lightning_kedro.store import cluster as cluster_module
 from lightning_kedro.store import cluster_workers
 from lightning_kedro.store.cluster import run_on_cluster
 from lightning_kedro.store.cluster_workers import ClusterWorkers
+from lightning_kedro.store.lake.places import Place
 from lightning_kedro.store.lake.tasks import WriteHour, WrittenHour
 from tests.conftest import BUCKETS, PROJECT, Project, s3_client
 from tests.ingesting import HOUR, Ingestion, make_granules, put
@@ -481,8 +482,11 @@ def test_result_is_reported_with_what_the_lake_says_of_its_window(
     assert "flash_rate: " in run.output
 
 
-def test_commands_beside_runs_know_the_lake(whole: tuple[Project, str]) -> None:
+def test_commands_beside_runs_know_the_lake(
+    whole: tuple[Project, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from lightning_kedro.cli import cli
+    from lightning_kedro.dashboard import server
 
     project, _ = whole
     assert project.folder == Path.cwd()
@@ -492,6 +496,10 @@ def test_commands_beside_runs_know_the_lake(whole: tuple[Project, str]) -> None:
     )
     export = ["export", "flashes", "--env", "dask", "--to", "flashes.csv"]
     assert "flashes of this environment are a Delta table" in CliRunner().invoke(cli, export).output
+    served: list[Any] = []
+    monkeypatch.setattr(server, "serve", lambda *_, lake, **__: served.append(lake))
+    assert CliRunner().invoke(cli, ["serve", "--env", "dask"]).exit_code == 0
+    assert served == [Place.of("data/dask/lake")]
 
 
 @pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))

@@ -51,9 +51,7 @@ def test_calendar_shows_the_hours_of_the_lake(lake: LakeIngestion, tmp_path: Pat
     assert rows.column("platform").to_pylist() == ["G17", "G17"]
 
 
-def test_objects_of_coverage_are_read_once(
-    lake: LakeIngestion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_objects_of_coverage_are_read_once(lake: LakeIngestion, tmp_path: Path) -> None:
     lake.run()
     reader = Reader(tmp_path / "lightning.duckdb", lake=Place.of(lake.url))
     first = show_day(reader, tmp_path)

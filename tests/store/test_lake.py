@@ -62,10 +62,6 @@ GRANULES = [*make_granules(), *make_granules(NEXT, (0, 1))]
 NAME, CONTENT = GRANULES[1]
 
 
-class Killed(BaseException):
-    """What happens to a process that is killed: nothing it would have done is done."""
-
-
 @pytest.fixture(autouse=True)
 def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     """What workers do is done here: what a cluster adds has tests of its own."""
@@ -182,33 +178,6 @@ def test_hour_that_grows_takes_the_place_of_the_former_one_in_one_commit(
     assert len(lying) == 4  # a reader that went by what lies there would count flashes twice
     keys = "count(*) - count(DISTINCT (granule_start, flash_id))"
     assert lake.query(f"SELECT {keys} FROM flashes") == [(0,)]
-
-
-@pytest.mark.parametrize("table", ALWAYS_THERE)
-@pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
-def test_client_killed_at_a_commit_loses_and_doubles_nothing(
-    lake: LakeIngestion, monkeypatch: pytest.MonkeyPatch, table: str, is_done: bool
-) -> None:
-    commit = LakeTable.commit
-
-    def kill(self: LakeTable, *arguments: Any) -> bool:
-        if self.name != table:
-            return commit(self, *arguments)
-        if is_done:
-            commit(self, *arguments)
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(LakeTable, "commit", kill)
-        with pytest.raises(Killed):
-            lake.run(hours=2)
-    if table == "granules" and not is_done:  # flashes that are not on record are not read
-        LakeTable(Place.of(lake.url), "granules").open_or_make()
-        assert len(LakeTableDataset(lake=lake.url, table="flashes").load()) == 0
-    lake.session = "two"
-    lake.run(hours=2)
-    assert_same_as_on_one_machine(lake, on_one_machine(lake))
-    assert len([path for path in lake.objects() if path.startswith("flashes")]) == 2
 
 
 def test_client_that_comes_second_merges_what_the_first_has_committed(lake: LakeIngestion) -> None:
