@@ -472,6 +472,11 @@ REFUSED: list[tuple[type[Exception], str, Callable[[LakeIngestion], object]]] = 
         lambda lake: LakeTableDataset(lake=lake.url, table="flashes").save("rows"),  # type: ignore[arg-type]
     ),
     (
+        DatasetError,
+        "loaded_granules is read-only: the table granules is filled by the node load",
+        lambda lake: LoadedLakeDataset(lake=lake.url).save("rows"),  # type: ignore[arg-type]
+    ),
+    (
         StorageError,
         "cannot be read: .* Check `lake` in conf/dask/globals.yml",
         lambda lake: Place.of(lake.url).read("nothing"),

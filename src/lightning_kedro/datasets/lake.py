@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
 from lightning_kedro.datasets.duckdb_table import PREVIEW_ROWS, DuckDBTableDataset, show_rows
 from lightning_kedro.datasets.intermediate import IntermediateDataset
+from lightning_kedro.datasets.read_only import GRANULES_REFUSAL, ReadOnlyDataset
 from lightning_kedro.exceptions import TableError
 from lightning_kedro.granules.bundle import LoadedHours
 from lightning_kedro.granules.tasks import ReadHour
@@ -45,7 +46,7 @@ LAST: Final = "coverage"
 _T = TypeVar("_T")
 
 
-class LoadedLakeDataset(AbstractDataset[None, LakeGranules]):
+class LoadedLakeDataset(ReadOnlyDataset[LakeGranules]):
     """Loads a handle that says which granules a lake holds already.
 
     Example of the YAML API:
@@ -60,6 +61,8 @@ class LoadedLakeDataset(AbstractDataset[None, LakeGranules]):
         's3://my-bucket/lake'
     """
 
+    REFUSAL = GRANULES_REFUSAL
+
     def __init__(self, *, lake: str, metadata: Mapping[str, Any] | None = None) -> None:
         """Describe the lake; it need not exist yet.
 
@@ -73,14 +76,6 @@ class LoadedLakeDataset(AbstractDataset[None, LakeGranules]):
     def load(self) -> LakeGranules:
         """The handle."""
         return LakeGranules(self._lake)
-
-    def save(self, data: None) -> NoReturn:  # noqa: ARG002
-        """Refuse: the tables are filled by ``load``."""
-        message = "loaded_granules is read-only: the table granules is filled by the node load."
-        raise DatasetError(message)
-
-    def _exists(self) -> bool:
-        return True
 
     def _describe(self) -> dict[str, Any]:
         return {"lake": self._lake.url}

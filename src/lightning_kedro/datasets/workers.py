@@ -1,15 +1,14 @@
 """Who works on parts of a window in clustering and storms, as a catalog entry."""
 
 from collections.abc import Mapping
-from typing import Any, NoReturn
-
-from kedro.io import AbstractDataset, DatasetError
+from typing import Any
 
 from lightning_kedro.analysis.workers import THREADS, Workers
+from lightning_kedro.datasets.read_only import ReadOnlyDataset
 from lightning_kedro.store.cluster_workers import ClusterWorkers
 
 
-class ThreadsDataset(AbstractDataset[None, Workers]):
+class ThreadsDataset(ReadOnlyDataset[Workers]):
     """Loads the threads of this process.
 
     Example of the YAML API:
@@ -23,6 +22,8 @@ class ThreadsDataset(AbstractDataset[None, Workers]):
         'Threads'
     """
 
+    REFUSAL = "workers is read-only: it says who works, and nothing is kept there."
+
     def __init__(self, *, metadata: Mapping[str, Any] | None = None) -> None:
         """Describe the entry.
 
@@ -34,14 +35,6 @@ class ThreadsDataset(AbstractDataset[None, Workers]):
     def load(self) -> Workers:
         """The threads."""
         return THREADS
-
-    def save(self, data: None) -> NoReturn:  # noqa: ARG002
-        """Refuse: nothing is kept here."""
-        message = "workers is read-only: it says who works, and nothing is kept there."
-        raise DatasetError(message)
-
-    def _exists(self) -> bool:
-        return True
 
     def _describe(self) -> dict[str, Any]:
         return {}
