@@ -39,7 +39,7 @@ from lightning_kedro.datasets.lake import LakeSeriesDataset
 from lightning_kedro.datasets.workers import ClusterDataset
 from lightning_kedro.exceptions import ClusterError
 from lightning_kedro.granules.tasks import ReadHour
-from lightning_kedro.results import RESULT_TABLES, STORM_TABLES
+from lightning_kedro.results import RESULT_TABLES, SKY_TABLES, STORM_TABLES
 from lightning_kedro.schemas import TABLES
 from lightning_kedro.store import cluster as cluster_module
 from lightning_kedro.store import cluster_workers
@@ -55,7 +55,7 @@ PAGE = (PROJECT / "docs" / "how-to" / "cluster.md").read_text()
 HOURS = 3
 WINDOW = (
     "satellite=G17,window.start=2024-07-14T09:00,window.end=2024-07-14T12:00,"
-    "clustering.k_max=4,storms.look_back_hours=0"
+    "ingestion.levels=group,clustering.k_max=4,storms.look_back_hours=0"
 )
 
 
@@ -436,7 +436,7 @@ def whole(
     folder = tmp_path_factory.mktemp("whole")
     options = [
         "--pipelines",
-        "ingestion,storms,clustering",
+        "ingestion,storms,clustering,sky",
         "--params",
         f"archive={archive},{WINDOW}",
     ]
@@ -458,7 +458,7 @@ def test_whole_run_with_dask_gives_the_results_of_one_machine(whole: tuple[Proje
     with duckdb.connect() as connection:
         for name, path in both.items():
             connection.execute(f"ATTACH '{path}' AS {name} (READ_ONLY)")
-        for table in (*RESULT_TABLES, *STORM_TABLES):
+        for table in (*RESULT_TABLES, *STORM_TABLES, *SKY_TABLES):
             columns = ", ".join(name for name in TABLES[table].columns if name != "run_time")
             for left, right in ("one", "two"), ("two", "one"):
                 rows = connection.execute(

@@ -14,6 +14,7 @@ from tests.lakes import LakeIngestion, assert_same_as_on_one_machine, run_here
 from lightning_kedro.datasets import lake as lake_datasets
 from lightning_kedro.datasets.lake import LakeTableDataset
 from lightning_kedro.exceptions import TableError
+from lightning_kedro.schemas import TABLES
 from lightning_kedro.selection import Region, Selection
 from lightning_kedro.store.lake.hours import read_hour
 from lightning_kedro.store.lake.log import LakeTable
@@ -70,6 +71,23 @@ def test_levels_are_those_of_one_machine(lake: LakeIngestion, plain: Ingestion) 
     lake.session = "two"
     lake.run()
     assert lake.objects() == before
+
+
+def test_conditions_on_every_column_find_what_they_find_in_a_database(
+    lake: LakeIngestion, plain: Ingestion
+) -> None:
+    """Other programs skip objects by what the log says of their columns."""
+    lake.run()
+    queries = []
+    for table in ("groups", "events"):
+        for column, kind in (TABLES[table].types | {"simulated": "BOOLEAN"}).items():
+            least = "min" if kind in {"VARCHAR", "BOOLEAN"} else "median"
+            some = f"(SELECT {least}({column}) FROM {table})"
+            for condition in (f">= {some}", f"= {some}", "IS NULL"):
+                counted = f"(SELECT count(*) FROM {table} WHERE {column} {condition})"
+                queries.append(f"SELECT '{table} {column} {condition[:3]}', {counted}")
+    together = " UNION ALL ".join(queries)
+    assert sorted(lake.query(together)) == sorted(plain.query(together))
 
 
 def test_handles_read_what_those_of_a_database_read(lake: LakeIngestion, plain: Ingestion) -> None:

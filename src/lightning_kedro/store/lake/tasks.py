@@ -1,7 +1,7 @@
 """What workers do for a lake: read an archive hour and write it, or merge two versions of one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
@@ -113,9 +113,9 @@ class MergeHour:
     lake: Place
     platform: str
     hour: datetime
-    ours: Paths = field(default_factory=dict)
-    theirs: Paths = field(default_factory=dict)
-    simulated: bool = False
+    ours: Paths
+    theirs: Paths
+    simulated: bool
 
     def __call__(self) -> WrittenHour:
         """Write the hour with the granules of both; of each the creation that stands."""
