@@ -13,8 +13,8 @@ from lightning_kedro.glm.granule import parse_granule_name
 if TYPE_CHECKING:
     from lightning_kedro.granules.record import StoredGranule
 
-HELD_HOURS: Final = 48
-"""Up to so many hours of granules are held as they are, which is quicker: 17 MB."""
+HELD_HOURS: Final = 26
+"""Up to so many hours of granules are held as they are, which is quicker: a day and what is next."""
 
 _FAST: Final = 1
 _SEPARATOR: Final = "\0"
