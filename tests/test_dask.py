@@ -35,8 +35,8 @@ from lightning_kedro.analysis.storms.dbscan import Density
 from lightning_kedro.analysis.storms.finding import find_storms
 from lightning_kedro.analysis.storms.memory import TrackOptions
 from lightning_kedro.analysis.workers import THREADS, Workers
+from lightning_kedro.datasets.cluster import ClusterDataset
 from lightning_kedro.datasets.lake import LakeSeriesDataset
-from lightning_kedro.datasets.workers import ClusterDataset
 from lightning_kedro.exceptions import ClusterError
 from lightning_kedro.granules.tasks import ReadHour
 from lightning_kedro.results import RESULT_TABLES, SKY_TABLES, STORM_TABLES

@@ -10,8 +10,7 @@ import pyarrow as pa
 import pytest
 from tests.ingesting import HOUR, make_granules
 
-from lightning_kedro.granules import creations
-from lightning_kedro.granules.creations import KnownGranules
+from lightning_kedro.granules import known_hours
 from lightning_kedro.granules.granule_list import HELD_HOURS, GranuleList, hold_granules
 from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.granules.record import HourRecord, HourReport, StoredGranule
@@ -94,11 +93,11 @@ def test_many_known_granules_are_known_as_few_are(monkeypatch: pytest.MonkeyPatc
     table = pa.Table.from_pylist(rows, schema=arrow_schema("granules"))
 
     def tell(levels: tuple[str, ...]) -> list[tuple[bool, bool]]:
-        known = KnownGranules.from_table(table, levels)
+        known = known_hours.know_granules(table, levels)
         return [(known.wants(one), known.has_corrupt(one)) for one in granules]
 
     few = [tell(levels) for levels in ((), ("flash", "group"))]
-    monkeypatch.setattr(creations, "HELD_HOURS", 0)
+    monkeypatch.setattr(known_hours, "HELD_HOURS", 0)
     assert [tell(levels) for levels in ((), ("flash", "group"))] == few
     assert {wants for wants, _ in few[0]} == {True, False}
     assert few[0] != few[1]

@@ -1,11 +1,12 @@
 """Who works on parts of a window in clustering and storms, as a catalog entry."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from lightning_kedro.analysis.workers import THREADS, Workers
 from lightning_kedro.datasets.read_only import ReadOnlyDataset
-from lightning_kedro.store.cluster_workers import ClusterWorkers
+
+NOTHING_KEPT: Final = "workers is read-only: it says who works, and nothing is kept there."
 
 
 class ThreadsDataset(ReadOnlyDataset[Workers]):
@@ -22,7 +23,7 @@ class ThreadsDataset(ReadOnlyDataset[Workers]):
         'Threads'
     """
 
-    REFUSAL = "workers is read-only: it says who works, and nothing is kept there."
+    REFUSAL = NOTHING_KEPT
 
     def __init__(self, *, metadata: Mapping[str, Any] | None = None) -> None:
         """Describe the entry.
@@ -38,36 +39,3 @@ class ThreadsDataset(ReadOnlyDataset[Workers]):
 
     def _describe(self) -> dict[str, Any]:
         return {}
-
-
-class ClusterDataset(ThreadsDataset):
-    """Loads the workers of the Dask cluster that the environment names, for work that is worth it.
-
-    Example of the YAML API:
-        .. code-block:: yaml
-
-            workers:
-              type: lightning_kedro.datasets.workers.ClusterDataset
-              from_seconds: 10
-
-    Example of the Python API:
-        >>> ClusterDataset(from_seconds=10).load()
-        ClusterWorkers(from_seconds=10)
-    """
-
-    def __init__(self, *, from_seconds: float, metadata: Mapping[str, Any] | None = None) -> None:
-        """Describe the entry; nothing is connected.
-
-        Args:
-            from_seconds: Work that takes one core longer than this goes to the cluster, s.
-            metadata: For plugins such as Kedro-Viz.
-        """
-        super().__init__(metadata=metadata)
-        self._from_seconds = from_seconds
-
-    def load(self) -> Workers:
-        """The workers; this process connects to them when there is work for them."""
-        return ClusterWorkers(self._from_seconds)
-
-    def _describe(self) -> dict[str, Any]:
-        return {"from_seconds": self._from_seconds}

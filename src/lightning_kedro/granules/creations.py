@@ -15,12 +15,9 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple, Self
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lightning_kedro.glm.granule import GRANULES_PER_HOUR
-from lightning_kedro.granules.granule_list import HELD_HOURS
 from lightning_kedro.granules.level_rows import COUNTS, TABLE_OF
 from lightning_kedro.granules.record import (
     CORRUPT,
@@ -34,12 +31,6 @@ from lightning_kedro.granules.series import SERIES_SCHEMA, arrow_schema
 
 OPERATIONAL: Final = "OR_"
 """How the names of what the operational system made in real time begin."""
-
-_KNOWN_BY: Final = (
-    *("platform", "granule_start", "created", "file_bytes", "file_name", "status"),
-    *COUNTS.values(),
-)
-"""The columns of a record by which it is decided what has to be read."""
 
 Key = tuple[str, datetime]
 """The (platform, start) that a granule stands for; the start is UTC without time zone."""
@@ -113,9 +104,7 @@ class KnownGranules:
             granules: The record, with the columns of the table ``granules``.
             levels: The levels that are asked for.
         """
-        if granules.num_rows > HELD_HOURS * GRANULES_PER_HOUR:
-            return _KnownByHour(granules, levels)
-        known = _find_standing(list_creations(granules))
+        known = find_standing(list_creations(granules))
         return cls(known, list_partial(granules, levels))
 
     def wants(self, granule: StoredGranule) -> bool:
@@ -141,54 +130,6 @@ class KnownGranules:
             and known.file_name == granule.name.file_name
             and known.file_bytes == granule.file_bytes
         )
-
-
-class _KnownByHour(KnownGranules):
-    """The same of many hours: those of one hour are made of the record when they are asked for.
-
-    Whoever asks goes hour by hour, and a granule takes 1 kB as Python's objects.
-
-    Args:
-        granules: The record.
-        levels: The levels that are asked for.
-    """
-
-    def __init__(self, granules: pa.Table, levels: Collection[str]) -> None:
-        """Sort the record by hours."""
-        super().__init__({})
-        hours = pc.floor_temporal(granules["granule_start"], unit="hour")
-        rows = granules.select(_KNOWN_BY).append_column("hour", hours)
-        self._rows = rows.sort_by([("platform", "ascending"), ("hour", "ascending")])
-        keys = self._rows.group_by(["platform", "hour"], use_threads=False).aggregate(
-            [([], "count_all")]
-        )
-        ends = np.cumsum(keys["count_all"].to_numpy())
-        pairs = zip(keys["platform"].to_pylist(), keys["hour"].to_pylist(), strict=True)
-        self._ends = dict(zip(pairs, ends.tolist(), strict=True))
-        self._counts = dict(zip(self._ends, keys["count_all"].to_pylist(), strict=True))
-        self._levels = levels
-        self._hour: Key | None = None
-
-    def wants(self, granule: StoredGranule) -> bool:
-        """Whether a granule has to be read."""
-        self._look_up(granule)
-        return super().wants(granule)
-
-    def has_corrupt(self, granule: StoredGranule) -> bool:
-        """Whether just this creation was read, and is corrupt."""
-        self._look_up(granule)
-        return super().has_corrupt(granule)
-
-    def _look_up(self, granule: StoredGranule) -> None:
-        """Make what is known of a granule's hour."""
-        hour = (granule.name.platform, granule.name.hour.replace(tzinfo=None))
-        if hour == self._hour:
-            return
-        count = self._counts.get(hour, 0)
-        rows = self._rows.slice(self._ends.get(hour, 0) - count, count)
-        self._known = _find_standing(list_creations(rows))
-        self._partial = list_partial(rows, self._levels)
-        self._hour = hour
 
 
 def list_partial(granules: pa.Table, levels: Collection[str]) -> frozenset[str]:
@@ -238,7 +179,7 @@ def _key_of(granule: StoredGranule) -> Key:
     return granule.name.platform, granule.name.start.replace(tzinfo=None)
 
 
-def _find_standing(creations: Iterable[tuple[Key, Creation]]) -> dict[Key, Creation]:
+def find_standing(creations: Iterable[tuple[Key, Creation]]) -> dict[Key, Creation]:
     """What stands for each start."""
     standing: dict[Key, Creation] = {}
     for key, creation in creations:
@@ -290,7 +231,7 @@ def merge_series(old: HourSeries, new: HourSeries) -> HourSeries:
     for file_name in before.keys() & now.keys():
         is_replaced = displaces(now[file_name][1], before[file_name][1])
         del (before if is_replaced else now)[file_name]
-    standing = _find_standing((*before.values(), *now.values()))
+    standing = find_standing((*before.values(), *now.values()))
     return join_series(
         _keep(series, [look for look in looks.values() if _belongs(look, standing)], standing)
         for series, looks in ((old, before), (new, now))

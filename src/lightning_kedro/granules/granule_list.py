@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lightning_kedro.granules.record import StoredGranule
 
 HELD_HOURS: Final = 26
-"""Up to so many hours of granules are held as they are, which is quicker: a day and what is next."""
+"""Up to so many hours of granules are held as they are, which is quicker: a day and its edges."""
 
 _FAST: Final = 1
 _SEPARATOR: Final = "\0"

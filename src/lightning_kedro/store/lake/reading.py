@@ -18,7 +18,8 @@ from lightning_kedro.glm.granule import HOUR, MAX_LENGTH
 from lightning_kedro.glm.satellites import PLATFORMS
 from lightning_kedro.granules.creations import KnownGranules
 from lightning_kedro.granules.hours import ArchiveHour
-from lightning_kedro.granules.level_rows import TABLE_OF
+from lightning_kedro.granules.known_hours import KNOWN_BY, know_granules
+from lightning_kedro.granules.level_rows import COUNTS, TABLE_OF
 from lightning_kedro.granules.ports import LoadedStore
 from lightning_kedro.granules.series import arrow_schema
 from lightning_kedro.schemas import TABLES
@@ -80,10 +81,8 @@ _READ_WHOLE: Final = """
         FROM hours LEFT JOIN held USING (platform, hour)
         WHERE told_flashes <= coalesce(held.flashes, 0)
     )
-    SELECT recorded.* REPLACE (
-        if(has_groups, group_count, NULL) AS group_count,
-        if(has_events, event_count, NULL) AS event_count
-    )
+    SELECT {columns}, if(has_groups, group_count, NULL) AS group_count,
+           if(has_events, event_count, NULL) AS event_count
     FROM recorded JOIN whole ON whole.platform = recorded.platform
         AND whole.hour = date_trunc('hour', recorded.granule_start)
 """
@@ -277,7 +276,7 @@ class LakeGranules(LoadedStore):
 
     def among(self, hours: Sequence[ArchiveHour], levels: Sequence[str]) -> KnownGranules:
         """What is known of the granules of some hours: which creation stands."""
-        return KnownGranules.from_table(self._read_whole(hours), levels)
+        return know_granules(self._read_whole(hours), levels)
 
     def _read_whole(self, hours: Sequence[ArchiveHour]) -> pa.Table:
         """The granules on record of those hours whose objects have as many flashes."""
@@ -290,7 +289,9 @@ class LakeGranules(LoadedStore):
             rows = granules.read_dataset(recorded, *_span_of_days(days))
             connection.register("recorded", rows)
             connection.register("held", _count_held(self.lake, days))
-            return connection.sql(_READ_WHOLE).to_arrow_table()
+            columns = [f"recorded.{name}" for name in KNOWN_BY if name not in COUNTS.values()]
+            query = _READ_WHOLE.format(columns=", ".join(columns))
+            return connection.sql(query).to_arrow_table()
 
     def has_platforms(self, hours: Sequence[ArchiveHour]) -> bool:
         """Whether the lake has granules of every satellite of some hours."""
