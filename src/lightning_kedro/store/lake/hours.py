@@ -11,7 +11,7 @@ groups or events is of other granules than that of flashes: only what both tell 
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -121,19 +121,16 @@ def read_hour(lake: Place, paths: Mapping[str, str]) -> HourSeries:
         StorageError: If one cannot be read.
     """
     flashes, granules = _read_object(lake, "flashes", paths["flashes"])
-    levels: dict[str, pa.Table | None] = {}
+    levels: dict[str, pa.Table | None] = dict.fromkeys(COUNTS)
     for table in COUNTS:
-        held = _read_object(lake, table, paths[table]) if table in paths else None
-        granules = _forget_unheld(granules, table, None if held is None else held[1])
-        starts = _only_read(granules, table)["granule_start"].combine_chunks()
-        known = held is not None and len(starts)
-        levels[table] = (
-            held[0].filter(pc.is_in(held[0]["granule_start"], value_set=starts))
-            if held is not None and known
-            else None
-        )
-    rows = flashes.select(SERIES_SCHEMA.names).cast(SERIES_SCHEMA).sort_by(_BY_KEY)
-    return HourSeries(rows, granules, **levels)
+        rows, held = _read_object(lake, table, paths[table]) if table in paths else (None, None)
+        granules = _forget_unheld(granules, table, held)
+        read = _only_read(granules, table)
+        if rows is not None and read.num_rows:
+            starts = read["granule_start"].combine_chunks()
+            levels[table] = rows.filter(pc.is_in(rows["granule_start"], value_set=starts))
+    series = flashes.select(SERIES_SCHEMA.names).cast(SERIES_SCHEMA).sort_by(_BY_KEY)
+    return HourSeries(series, granules, **levels)
 
 
 def _only_read(granules: pa.Table, table: str) -> pa.Table:
@@ -150,19 +147,17 @@ def _forget_unheld(granules: pa.Table, table: str, held: pa.Table | None) -> pa.
         held: The record that the object goes with; None if there is no such object.
     """
     name = COUNTS[table]
-    columns = ("file_name", "file_bytes", name)
-    present = set() if held is None else _list_rows(held, columns)
-    counts = [
-        row[-1] if row in present else None for row in _list_rows(granules, columns, kind=list)
-    ]
+    present = set() if held is None else {*_list_rows(held, name)}
+    counts = [row[-1] if row in present else None for row in _list_rows(granules, name)]
     at = granules.schema.get_field_index(name)
     field = granules.schema.field(at)
     return granules.set_column(at, field, pa.array(counts, field.type))
 
 
-def _list_rows(rows: pa.Table, columns: tuple[str, ...], kind: Any = set) -> Any:  # noqa: ANN401
-    """Some columns of a table row by row."""
-    return kind(zip(*(rows[name].to_pylist() for name in columns), strict=True))
+def _list_rows(granules: pa.Table, count: str) -> Iterator[tuple[str, int, int | None]]:
+    """Name, size and one of the counts of each granule of a record."""
+    columns = (granules[name].to_pylist() for name in ("file_name", "file_bytes", count))
+    return zip(*columns, strict=True)
 
 
 def _read_object(lake: Place, table: str, path: str) -> tuple[pa.Table, pa.Table]:
