@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pandas as pd
+import pyarrow as pa
 
 from lightning_kedro.datasets.granule_archive import GranuleArchiveDataset
 from lightning_kedro.datasets.lake import (
     LakeSeriesDataset,
     LakeTableDataset,
     LoadedLakeDataset,
-    UnkeptTableDataset,
 )
+from lightning_kedro.granules.level_rows import TABLE_OF
 from lightning_kedro.granules.record import HourReport
 from lightning_kedro.pipelines.ingestion.nodes import (
     extract_granules,
@@ -45,6 +45,7 @@ class LakeIngestion:
         series_class: The catalog entry of what workers write.
         fs_args: Options for a remote archive.
         session: Of the run.
+        levels: The levels that are asked for.
         failures: What the last run could not do.
     """
 
@@ -54,10 +55,16 @@ class LakeIngestion:
     series_class: type[LakeSeriesDataset] = LakeSeriesDataset
     fs_args: dict[str, Any] = field(default_factory=dict)
     session: str = "one"
+    levels: tuple[str, ...] = ("flash",)
     failures: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.url = self.url or str(self.data / "lake")
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables that are there."""
+        return (*TABLES, *(TABLE_OF[level] for level in self.levels if level in TABLE_OF))
 
     @property
     def series(self) -> LakeSeriesDataset:
@@ -74,27 +81,25 @@ class LakeIngestion:
         segments = window(hour, hours)["selection"]["segments"]
         archive = GranuleArchiveDataset(root=self.root, max_concurrency=4, fs_args=self.fs_args)
         loaded = LoadedLakeDataset(lake=self.url).load()
-        extracted, hour_report = extract_granules(archive.load(), loaded, segments)
-        tasks, decode_report = transform_granules(extracted, hour_report, loaded)
+        extracted, hour_report = extract_granules(archive.load(), loaded, segments, self.levels)
+        tasks, decode_report = transform_granules(extracted, hour_report, loaded, self.levels)
         self.series.save(tasks)
         return decode_report
 
     def load(self, decode_report: HourReport) -> None:
         """The node load."""
-        *parts, load_report = load_flashes(self.series.load(), decode_report, RUN_TIME)
+        *parts, load_report = load_flashes(self.series.load(), decode_report, RUN_TIME, self.levels)
         for table, part in zip(MEMBERS, parts, strict=True):
-            if table in LAKE_TABLES:
-                LakeTableDataset(lake=self.url, table=table).save(part)
-            else:
-                UnkeptTableDataset(table=table).save(part)
+            LakeTableDataset(lake=self.url, table=table).save(part)
         self.failures = load_report.failures
 
     def run(self, hour: datetime = HOUR, hours: float = 1) -> None:
         self.load(self.transform(hour, hours))
 
     def versions(self) -> list[int]:
-        """Of each table, how many commits it has seen."""
-        tables = (LakeTable(Place.of(self.url), name).open() for name in LAKE_TABLES)
+        """Of each table that always is there, how many commits it has seen."""
+        names = ("flashes", "granules", "coverage")
+        tables = (LakeTable(Place.of(self.url), name).open() for name in names)
         return [-1 if table is None else table.version() for table in tables]
 
     def objects(self) -> list[str]:
@@ -109,20 +114,19 @@ class LakeIngestion:
         options = Place.of(self.url).storage_options
         with duckdb.connect() as connection:
             for table in LAKE_TABLES:
+                if LakeTable(Place.of(self.url), table).open() is None:
+                    continue
                 dataset = DeltaTable(f"{self.url}/{table}", storage_options=options)
                 connection.register(table, dataset.to_pyarrow_dataset())
             return connection.execute(sql).fetchall()
 
-    def dump(self) -> dict[str, pd.DataFrame]:
+    def dump(self) -> dict[str, pa.Table]:
         """All rows as a database has them."""
         dumped = {}
-        for table in TABLES:
-            columns = (*REGISTRY[table].columns, "simulated")
-            frame = LakeTableDataset(lake=self.url, table=table).load().df()
-            with duckdb.connect() as connection:
-                connection.register("frame", frame)
-                query = f"SELECT {', '.join(columns)} FROM frame ORDER BY ALL"
-                dumped[table] = connection.sql(query).df()
+        for table in self.tables:
+            columns = ", ".join((*REGISTRY[table].columns, "simulated"))
+            with LakeTableDataset(lake=self.url, table=table).load().open() as connection:
+                dumped[table] = connection.sql(f"SELECT {columns} FROM {table}").to_arrow_table()
         return dumped
 
 
@@ -130,7 +134,7 @@ def assert_same_as_on_one_machine(lake: LakeIngestion, plain: Ingestion) -> None
     """Row by row: what the one has and the other lacks is nothing, both ways."""
     ours = lake.dump()
     with duckdb.connect(str(plain.database), read_only=True) as connection:
-        for table in TABLES:
+        for table in lake.tables:
             columns = ", ".join((*REGISTRY[table].columns, "simulated"))
             connection.register("ours", ours[table])
             here, there = f"SELECT {columns} FROM ours", f"SELECT {columns} FROM main.{table}"

@@ -14,9 +14,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from kedro.io import DatasetError
@@ -24,14 +26,27 @@ from kedro.io import DatasetError
 pytest.importorskip("deltalake")
 pytest.importorskip("distributed")
 
+import dask
+
+from lightning_kedro.analysis import features, labelling
+from lightning_kedro.analysis.kmeans import fit_all
+from lightning_kedro.analysis.storms import dbscan
+from lightning_kedro.analysis.storms.dbscan import Density
+from lightning_kedro.analysis.storms.finding import find_storms
+from lightning_kedro.analysis.storms.memory import TrackOptions
+from lightning_kedro.analysis.workers import THREADS, Workers
+from lightning_kedro.datasets.cluster import ClusterDataset
 from lightning_kedro.datasets.lake import LakeSeriesDataset
 from lightning_kedro.exceptions import ClusterError
 from lightning_kedro.granules.tasks import ReadHour
-from lightning_kedro.results import RESULT_TABLES, STORM_TABLES
+from lightning_kedro.results import RESULT_TABLES, SKY_TABLES, STORM_TABLES
 from lightning_kedro.schemas import TABLES
 from lightning_kedro.store import cluster as cluster_module
+from lightning_kedro.store import cluster_workers
 from lightning_kedro.store.cluster import run_on_cluster
-from lightning_kedro.store.lake.objects import WriteHour, WrittenHour
+from lightning_kedro.store.cluster_workers import ClusterWorkers
+from lightning_kedro.store.lake.places import Place
+from lightning_kedro.store.lake.tasks import WriteHour, WrittenHour
 from tests.conftest import BUCKETS, PROJECT, Project, s3_client
 from tests.ingesting import HOUR, Ingestion, make_granules, put
 from tests.lakes import LakeIngestion, assert_same_as_on_one_machine, run_here
@@ -41,7 +56,7 @@ PAGE = (PROJECT / "docs" / "how-to" / "cluster.md").read_text()
 HOURS = 3
 WINDOW = (
     "satellite=G17,window.start=2024-07-14T09:00,window.end=2024-07-14T12:00,"
-    "clustering.k_max=4,storms.look_back_hours=0"
+    "ingestion.levels=group,clustering.k_max=4,storms.look_back_hours=0"
 )
 
 
@@ -286,6 +301,62 @@ def answer() -> int:
     return 42
 
 
+@pytest.mark.usefixtures("scheduler")
+def test_cells_labels_and_storms_of_workers_are_those_of_threads(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(features, "_BLOCK", 700)
+    monkeypatch.setattr(labelling, "_BLOCK", 300)
+    monkeypatch.setattr(dbscan, "SLOTS_PER_BLOCK", 4)
+    chance = np.random.default_rng(60)
+    minutes = np.sort(chance.uniform(0, 600, 2000))
+    lat, lon = chance.normal(10, 2, 2000), chance.normal(-90, 2, 2000)
+    space = features.FeatureSpace(time_scale_km_per_hour=20.0)
+    tracking = TrackOptions(15.0, 5.0, 30.0, 15.0, 10, 0.1, 30.0, 10)
+
+    def make(workers: Workers) -> list[Any]:
+        made = features.make_features(space, lat, lon, minutes / 60, 400, workers)
+        fit = fit_all(made.points, made.weights, 3, 60)[-1]
+        labels = labelling.label_flashes(made, fit, lat, lon, minutes / 60, workers)
+        storms = find_storms(lat, lon, minutes, Density(20.0, 20.0, 3), tracking, workers)
+        arrays = made.points, made.scatter, made.index, labels.labels, labels.rms_radius_km
+        return [labels.inertia, *(array.tobytes() for array in (*arrays, storms.labels))]
+
+    with caplog.at_level(logging.INFO):
+        assert make(ClusterDataset(from_seconds=0.0).load()) == make(THREADS)
+    for what in ("Placing", "Summing", "Labelling", "Finding dense"):
+        assert re.search(rf"{what} flashes.*: (\d+) of \1 parts, 2 workers", caplog.text)
+
+
+def test_little_work_and_work_without_a_scheduler_is_done_by_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cluster_workers, "open_cluster", None)
+    tasks = [answer, answer]
+    with dask.config.set({"scheduler-address": "tcp://127.0.0.1:1"}):
+        assert [*ClusterWorkers(2.0).run(tasks, 2.0, "Looking")] == [42, 42]
+        assert [*ClusterWorkers(2.0).run(tasks[:1], 3.0, "Looking")] == [42]
+    with dask.config.set({"scheduler-address": None}):
+        assert [*ClusterWorkers(2.0).run(tasks, 3.0, "Looking")] == [42, 42]
+
+
+def test_nothing_is_kept_by_the_entry_that_says_who_works() -> None:
+    with pytest.raises(DatasetError, match="workers is read-only: it says who works"):
+        ClusterDataset(from_seconds=1.0).save("x")  # type: ignore[arg-type]
+
+
+def test_allocator_of_a_worker_is_told_to_keep_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+    library = SimpleNamespace(mallopt=lambda *values: told.append(values))
+    monkeypatch.setattr(cluster_module.ctypes, "CDLL", lambda _: library)
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    cluster_module._keep_memory.__wrapped__()
+    assert told == []
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")
+    cluster_module._keep_memory.__wrapped__()
+    assert {name for name, _ in told} == {-1, -3}
+
+
 def test_run_waits_for_workers_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     import dask
 
@@ -339,7 +410,7 @@ def failures() -> list[tuple[BaseException, str]]:
 
     return [
         (CommClosedError("reset"), "The Dask scheduler of this run was lost while decoding went"),
-        (KilledWorker("decoding-1", None, 3), "Decoding of an hour has ended several workers"),
+        (KilledWorker("decoding-1", None, 3), "Decoding has ended several workers"),
         (
             RuntimeError("Error during deserialization of the task graph. ..."),
             "cannot read what this run sends: install the same versions of Python, Dask",
@@ -357,7 +428,7 @@ def test_failure_of_workers_is_said(error: BaseException, words: str) -> None:
             raise error
 
     with pytest.raises(ClusterError, match=words):
-        cluster_module._take(Failed(), Failed(), "Decoding")
+        cluster_module.take(Failed(), Failed(), "Decoding")
 
 
 @pytest.fixture(scope="module")
@@ -370,7 +441,7 @@ def whole(
     folder = tmp_path_factory.mktemp("whole")
     options = [
         "--pipelines",
-        "ingestion,storms,clustering",
+        "ingestion,storms,clustering,sky",
         "--params",
         f"archive={archive},{WINDOW}",
     ]
@@ -392,7 +463,7 @@ def test_whole_run_with_dask_gives_the_results_of_one_machine(whole: tuple[Proje
     with duckdb.connect() as connection:
         for name, path in both.items():
             connection.execute(f"ATTACH '{path}' AS {name} (READ_ONLY)")
-        for table in (*RESULT_TABLES, *STORM_TABLES):
+        for table in (*RESULT_TABLES, *STORM_TABLES, *SKY_TABLES):
             columns = ", ".join(name for name in TABLES[table].columns if name != "run_time")
             for left, right in ("one", "two"), ("two", "one"):
                 rows = connection.execute(
@@ -416,8 +487,11 @@ def test_result_is_reported_with_what_the_lake_says_of_its_window(
     assert "flash_rate: " in run.output
 
 
-def test_commands_beside_runs_know_the_lake(whole: tuple[Project, str]) -> None:
+def test_commands_beside_runs_know_the_lake(
+    whole: tuple[Project, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from lightning_kedro.cli import cli
+    from lightning_kedro.dashboard import server
 
     project, _ = whole
     assert project.folder == Path.cwd()
@@ -427,6 +501,10 @@ def test_commands_beside_runs_know_the_lake(whole: tuple[Project, str]) -> None:
     )
     export = ["export", "flashes", "--env", "dask", "--to", "flashes.csv"]
     assert "flashes of this environment are a Delta table" in CliRunner().invoke(cli, export).output
+    served: list[Any] = []
+    monkeypatch.setattr(server, "serve", lambda *_, lake, **__: served.append(lake))
+    assert CliRunner().invoke(cli, ["serve", "--env", "dask"]).exit_code == 0
+    assert served == [Place.of("data/dask/lake")]
 
 
 @pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))

@@ -4,8 +4,9 @@
 
 Writes flashes that are nobody's, hour by hour, into a lake that grows from one number of days to
 the next, and then, each in a process of its own: loads one more hour, asks five questions of the
-last days, and reads a month (or what there is of it) as clustering does. Times are the best of
-three; memory is the most that the process took. The history is kept in --folder for the next time.
+last days, and reads, clusters and finds the storms of a month (or what there is of it), but for the
+saving of what comes out. Times are the best of three, of a month's clustering and storms that of
+one; memory is the most that the process took. The history is kept in --folder for the next time.
 """
 
 import argparse
@@ -16,36 +17,52 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Pipeline
+from kedro.runner import SequentialRunner
 
+from lightning_kedro.datasets.workers import ThreadsDataset
 from lightning_kedro.glm.orbital_slot import Segment
 from lightning_kedro.granules.bundle import LoadedHours
 from lightning_kedro.granules.record import HourSeries
 from lightning_kedro.granules.series import SERIES_SCHEMA, arrow_schema
+from lightning_kedro.parameters import check_parameters
+from lightning_kedro.pipelines.clustering import create_pipeline as create_clustering
+from lightning_kedro.pipelines.storms import create_pipeline as create_storms
 from lightning_kedro.selected_flashes import FLASH_COLUMNS
 from lightning_kedro.selection import Selection
 from lightning_kedro.store.lake.committing import commit_hours
+from lightning_kedro.store.lake.hours import pack_record, write_hour
 from lightning_kedro.store.lake.log import LakeTable
-from lightning_kedro.store.lake.objects import WrittenHour, write_hour
 from lightning_kedro.store.lake.places import Place
 from lightning_kedro.store.lake.reading import LakeFlashTable
 from lightning_kedro.store.lake.series import LakeHours
+from lightning_kedro.store.lake.tasks import WrittenHour
 
 PLATFORM = "G17"
 LAST = datetime(2024, 7, 15)  # noqa: DTZ001  (UTC, as tables have it)
 PER_HOUR = 180
+STORMS = 50
 DAYS_AT_ONCE = 5
 REPEATS = 3
 
 
 def make_hour(hour: datetime, n_flashes: int) -> HourSeries:
-    """An hour of flashes at random times and places, and the record of its granules."""
+    """An hour of flashes in storms that last six hours, and the record of its granules."""
     chance = np.random.default_rng(int(hour.timestamp()))
+    storms = np.random.default_rng(int(hour.timestamp()) // (6 * 3600))
+    centers = storms.normal([15, -100], [20, 20], (STORMS, 2)).clip([-54, -178], [54, -31])
+    lat, lon = centers[chance.integers(0, STORMS, n_flashes)].T + chance.normal(
+        0, 0.2, (2, n_flashes)
+    )
     offsets = np.sort(chance.integers(0, 3_600_000_000, n_flashes))
     numbers = offsets // 20_000_000
     starts = np.datetime64(hour, "us") + (numbers * 20_000_000).astype("timedelta64[us]")
@@ -56,8 +73,8 @@ def make_hour(hour: datetime, n_flashes: int) -> HourSeries:
         "flash_id": np.arange(n_flashes) % 65536,
         "time": times,
         "time_end": times + np.timedelta64(300, "ms"),
-        "lat": chance.normal(15, 20, n_flashes).clip(-55, 55),
-        "lon": chance.normal(-100, 20, n_flashes).clip(-179, -30),
+        "lat": lat,
+        "lon": lon,
         "energy_j": chance.exponential(1e-13, n_flashes),
         "area_km2": chance.exponential(300, n_flashes),
         "quality_flag": np.zeros(n_flashes, int),
@@ -97,16 +114,15 @@ def load(lake: Place, hours: list[datetime], n_flashes: int) -> None:
     for hour in hours:
         series = make_hour(hour, n_flashes)
         made = write_hour(lake, PLATFORM, hour, series, simulated=True)
-        written.append(WrittenHour(PLATFORM, hour, made, None, series.granules))
+        record = pack_record(series.granules)
+        written.append(WrittenHour(PLATFORM, hour, made, {}, record))
     expected = {"platform": PLATFORM, "expected": PER_HOUR}
     kinds = {"platform": pa.string(), "hour": pa.timestamp("us"), "expected": pa.int32()}
     coverage = [{"hour": hour, **expected} for hour in hours]
     found = LakeHours(tuple(written))
     commit_hours(
         lake,
-        LoadedHours(
-            found.read_granules(), found, pa.Table.from_pylist(coverage, schema=pa.schema(kinds))
-        ),
+        LoadedHours(found, pa.Table.from_pylist(coverage, schema=pa.schema(kinds))),
         simulated=True,
     )
 
@@ -164,6 +180,28 @@ def read_month(lake: Place) -> None:
     LakeFlashTable(lake).read(selection, FLASH_COLUMNS)
 
 
+def run_pipeline(lake: Place, pipeline: Pipeline) -> None:
+    """Cluster a month, or find its storms."""
+    window = {"start": f"{LAST - timedelta(days=30):%F}", "end": f"{LAST:%F}"}
+    given = {"satellite": PLATFORM, "window": window}
+    parameters = check_parameters(given, now=datetime(2025, 1, 1, tzinfo=UTC))
+    entries = {"flashes": MemoryDataset(LakeFlashTable(lake), copy_mode="assign")}
+    catalog = DataCatalog(entries | {"workers": ThreadsDataset()})
+    for name in pipeline.inputs():
+        path = name.removeprefix("params:").split(".")
+        if path != [name]:
+            catalog[name] = MemoryDataset(reduce(getitem, path, parameters))
+    SequentialRunner().run(pipeline, catalog)
+
+
+def cluster_month(lake: Place) -> None:
+    run_pipeline(lake, create_clustering())
+
+
+def track_month(lake: Place) -> None:
+    run_pipeline(lake, create_storms())
+
+
 def load_next(lake: Place, n_flashes: int) -> None:
     """One more hour than there is."""
     delta = LakeTable(lake, "flashes").open()
@@ -175,7 +213,7 @@ def measure(task: Callable[..., None], arguments: tuple[Any, ...], answers: Any)
     """The best time of some, and the most memory."""
     logging.disable(logging.INFO)
     times = []
-    for _ in range(REPEATS):
+    for _ in range(1 if task in {cluster_month, track_month} else REPEATS):
         began = time.perf_counter()
         task(*arguments)
         times.append(time.perf_counter() - began)
@@ -209,7 +247,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=kept)
     options = parser.parse_args()
     logging.disable(logging.INFO)
-    lake = Place.of(str(options.folder / str(options.flashes_per_hour)))
+    lake = Place.of(str(options.folder / f"storms_{options.flashes_per_hour}"))
     for days in sorted(options.days):
         began = time.perf_counter()
         grow(lake, days, options.flashes_per_hour)
@@ -220,6 +258,8 @@ def main() -> None:
         for name, query in QUESTIONS.items():
             print(f"  {name:33} {run(ask, lake, query)}", flush=True)
         print(f"  a month, read for clustering      {run(read_month, lake)}", flush=True)
+        print(f"  a month, clustered                {run(cluster_month, lake)}", flush=True)
+        print(f"  storms of a month                 {run(track_month, lake)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -65,9 +65,10 @@ def test_choosing_looks_at_each_granule_once_however_long_the_window(
 
     monkeypatch.setattr(ArchiveHour, "pick", count)
     hours = [ArchiveHour("G16", HOUR + timedelta(hours=number)) for number in range(48)]
+    ends = [hour.hour + GRANULE_LENGTH for hour in hours]
     stored = [
-        StoredGranule(replace(SIMULATED, start=hour.hour, end=hour.hour + GRANULE_LENGTH), "", 1)
-        for hour in hours
+        StoredGranule(replace(SIMULATED, start=hour.hour, end=end, created=end), "", 1)
+        for hour, end in zip(hours, ends, strict=True)
     ]
     monkeypatch.setattr(Storage, "list_hour", lambda *_: (stored, 0))
     source = Storage("anywhere")

@@ -63,7 +63,7 @@ def test_report_is_not_copied_within_a_process_and_the_same_in_another() -> None
 def test_report_comes_back_from_disk_as_it_was(tmp_path: Path) -> None:
     write_bundle(tmp_path, REPORT)
     assert read_bundle(tmp_path) == REPORT
-    assert len(list(tmp_path.iterdir())) == 3, "two tables, however many granules there are"
+    assert len(list(tmp_path.iterdir())) == 2, "one table, however many granules there are"
 
 
 def test_report_without_hours_comes_back(tmp_path: Path) -> None:

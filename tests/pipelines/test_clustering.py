@@ -25,6 +25,7 @@ from tests.repetitions import repeat
 from lightning_kedro import __version__
 from lightning_kedro.analysis.features import FeatureSpace
 from lightning_kedro.analysis.sphere import to_lat_lon, to_unit_vectors
+from lightning_kedro.datasets.workers import ThreadsDataset
 from lightning_kedro.exceptions import (
     NoFlashesError,
     ParameterError,
@@ -107,6 +108,7 @@ def run_once(flashes: Flashes, parameters: dict[str, Any]) -> Result:
     catalog = DataCatalog(
         {
             "flashes": MemoryDataset(flashes, copy_mode="assign"),
+            "workers": ThreadsDataset(),
             **{name: Kept(copy_mode="assign") for name in RESULT_TABLES},
         }
     )
@@ -155,7 +157,7 @@ def test_nodes_bear_the_mission_names() -> None:
         "kmeans_cluster",
     }
     inputs = {name for name in create_pipeline().inputs() if not name.startswith("params:")}
-    assert inputs == {"flashes"}
+    assert inputs == {"flashes", "workers"}
     assert "parameters" not in create_pipeline().inputs()
 
 

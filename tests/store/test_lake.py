@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from kedro.io import DatasetError
@@ -33,13 +33,11 @@ from lightning_kedro.datasets.lake import (
     LakeSeriesDataset,
     LakeTableDataset,
     LoadedLakeDataset,
-    UnkeptTableDataset,
 )
 from lightning_kedro.exceptions import (
     ArchiveError,
     ClusterError,
     NoFlashesError,
-    ParameterError,
     StorageError,
     TableError,
 )
@@ -49,19 +47,19 @@ from lightning_kedro.schemas import RESULT_KEY, TABLES
 from lightning_kedro.selected_flashes import read_flashes
 from lightning_kedro.selection import Region, Selection
 from lightning_kedro.store.lake import committing
-from lightning_kedro.store.lake.log import LAKE_TABLES, LakeTable
-from lightning_kedro.store.lake.objects import WriteHour, hour_of, read_hour
+from lightning_kedro.store.lake.hours import hour_of, read_hour
+from lightning_kedro.store.lake.log import LakeTable
 from lightning_kedro.store.lake.places import Place
 from lightning_kedro.store.lake.sweeping import sweep_lake
 from lightning_kedro.store.secrets import drop_secrets
 
+if TYPE_CHECKING:
+    from lightning_kedro.store.lake.tasks import WriteHour
+
+ALWAYS_THERE = ("flashes", "granules", "coverage")
 NEXT = HOUR + timedelta(hours=1)
 GRANULES = [*make_granules(), *make_granules(NEXT, (0, 1))]
 NAME, CONTENT = GRANULES[1]
-
-
-class Killed(BaseException):
-    """What happens to a process that is killed: nothing it would have done is done."""
 
 
 @pytest.fixture(autouse=True)
@@ -180,33 +178,6 @@ def test_hour_that_grows_takes_the_place_of_the_former_one_in_one_commit(
     assert len(lying) == 4  # a reader that went by what lies there would count flashes twice
     keys = "count(*) - count(DISTINCT (granule_start, flash_id))"
     assert lake.query(f"SELECT {keys} FROM flashes") == [(0,)]
-
-
-@pytest.mark.parametrize("table", LAKE_TABLES)
-@pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
-def test_client_killed_at_a_commit_loses_and_doubles_nothing(
-    lake: LakeIngestion, monkeypatch: pytest.MonkeyPatch, table: str, is_done: bool
-) -> None:
-    commit = LakeTable.commit
-
-    def kill(self: LakeTable, *arguments: Any) -> bool:
-        if self.name != table:
-            return commit(self, *arguments)
-        if is_done:
-            commit(self, *arguments)
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(LakeTable, "commit", kill)
-        with pytest.raises(Killed):
-            lake.run(hours=2)
-    if table == "granules" and not is_done:  # flashes that are not on record are not read
-        LakeTable(Place.of(lake.url), "granules").open_or_make()
-        assert len(LakeTableDataset(lake=lake.url, table="flashes").load()) == 0
-    lake.session = "two"
-    lake.run(hours=2)
-    assert_same_as_on_one_machine(lake, on_one_machine(lake))
-    assert len([path for path in lake.objects() if path.startswith("flashes")]) == 2
 
 
 def test_client_that_comes_second_merges_what_the_first_has_committed(lake: LakeIngestion) -> None:
@@ -340,7 +311,9 @@ def test_object_that_lacks_flashes_is_damaged(lake: LakeIngestion) -> None:
     rows = pq.ParquetFile(path).read()
     pq.write_table(rows.slice(1), path)
     with pytest.raises(TableError, match="it does not hold every flash of its granules"):
-        read_hour(Place.of(lake.url), str(path.relative_to(Path(lake.url) / "flashes")))
+        read_hour(
+            Place.of(lake.url), {"flashes": str(path.relative_to(Path(lake.url) / "flashes"))}
+        )
 
 
 def test_table_that_another_program_has_compacted_is_refused(lake: LakeIngestion) -> None:
@@ -351,7 +324,7 @@ def test_table_that_another_program_has_compacted_is_refused(lake: LakeIngestion
     put(Path(lake.root), *make_granules(NEXT, (3,))[0])
     with pytest.raises(TableError, match="was changed or compacted by another program"):
         lake.run(hours=2)
-    assert hour_of("platform=G17/date=2024-07-14/09-0123456789abcdef.parquet") == 9
+    assert hour_of("flashes", "platform=G17/date=2024-07-14/09-0123456789abcdef.parquet") == 9
 
 
 def test_selections_are_read_as_on_one_machine(lake: LakeIngestion) -> None:
@@ -394,7 +367,7 @@ def test_conditions_on_every_column_find_what_they_find_in_a_database(lake: Lake
     lake.run(hours=2)
     plain = on_one_machine(lake)
     queries = []
-    for table in LAKE_TABLES:
+    for table in ALWAYS_THERE:
         for column in (*TABLES[table].columns, "simulated"):
             is_number = TABLES[table].types.get(column, "BOOLEAN") not in {"VARCHAR", "BOOLEAN"}
             some = f"(SELECT {'median' if is_number else 'min'}({column}) FROM {table})"
@@ -490,7 +463,7 @@ REFUSED: list[tuple[type[Exception], str, Callable[[LakeIngestion], object]]] = 
     ),
     (
         TableError,
-        "Table storms is not in a lake; it has flashes, granules, coverage",
+        "Table storms is not in a lake; it has flashes, groups, events, granules, coverage",
         lambda lake: LakeTableDataset(lake=lake.url, table="storms"),
     ),
     (
@@ -500,17 +473,8 @@ REFUSED: list[tuple[type[Exception], str, Callable[[LakeIngestion], object]]] = 
     ),
     (
         DatasetError,
-        "A lake has no table groups: run without --env dask",
-        lambda _: UnkeptTableDataset(table="groups").load(),
-    ),
-    (
-        ParameterError,
-        r"ingestion\.levels: flash\+group cannot be used with --env dask",
-        lambda lake: (
-            LoadedLakeDataset(lake=lake.url)
-            .load()
-            .among([ArchiveHour("G17", HOUR)], ("flash", "group"))
-        ),
+        "loaded_granules is read-only: the table granules is filled by the node load",
+        lambda lake: LoadedLakeDataset(lake=lake.url).save("rows"),  # type: ignore[arg-type]
     ),
     (
         StorageError,

@@ -1,13 +1,14 @@
 """What is clustered: flashes, or cells of flashes, as weighted points in a feature space."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from lightning_kedro.analysis.cells import Cells, choose_grid, merge_cells, sum_cells
-from lightning_kedro.analysis.grid import Positions, find_positions
+from lightning_kedro.analysis.grid import CellGrid, IntArray, Positions, find_positions
 from lightning_kedro.analysis.sphere import (
     EARTH_RADIUS_KM,
     KM_PER_DEGREE,
@@ -16,8 +17,13 @@ from lightning_kedro.analysis.sphere import (
     to_unit_vectors,
 )
 from lightning_kedro.analysis.threads import map_threads
+from lightning_kedro.analysis.workers import THREADS, Workers
 
 _BLOCK = 2**17  # flashes projected at a time
+
+_PLACE_SECONDS = 250e-9
+_SUM_SECONDS = 150e-9
+"""What one core takes to find the position of a flash, and to add it to its cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +150,7 @@ def make_features(
     lon: npt.NDArray[np.floating],
     hours: FloatArray | None,
     max_cells: int,
+    workers: Workers = THREADS,
 ) -> ClusterFeatures:
     """Turn flashes into weighted points, at most ``max_cells`` of them.
 
@@ -154,6 +161,7 @@ def make_features(
         hours: Times since the window's start, shape (n,), h; None without a time scale.
         max_cells: Up to so many flashes each is a point of its own. More are summed into the
             finest grid that has at most so many non-empty cells.
+        workers: Who sums flashes into cells.
 
     Returns:
         The points.
@@ -163,7 +171,7 @@ def make_features(
         points = space.project(lat, lon, hours)
         index = np.arange(n_flashes, dtype=np.int32)
         return ClusterFeatures(points, np.ones(n_flashes), np.zeros(n_flashes), space, index)
-    cells, index = _fill_cells(space, lat, lon, hours, max_cells)
+    cells, index = _fill_cells(space, lat, lon, hours, max_cells, workers)
     return ClusterFeatures(
         points=cells.means,
         weights=cells.counts.astype(np.float64),
@@ -174,26 +182,51 @@ def make_features(
     )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Flashes:
+    """A block of flashes."""
+
+    space: FeatureSpace
+    lat: npt.NDArray[np.floating]
+    lon: npt.NDArray[np.floating]
+    hours: FloatArray | None
+
+    def find_positions(self) -> Positions:
+        """Where they lie on the faces of a grid."""
+        return self.space.find_positions(self.lat, self.lon, self.hours)
+
+    def sum_cells(self, grid: CellGrid, keys: IntArray) -> Cells:
+        """Sum them into the cells that they lie in."""
+        return sum_cells(grid, keys, self.space.project(self.lat, self.lon, self.hours))
+
+
 def _fill_cells(
     space: FeatureSpace,
     lat: npt.NDArray[np.floating],
     lon: npt.NDArray[np.floating],
     hours: FloatArray | None,
     max_cells: int,
+    workers: Workers,
 ) -> tuple[Cells, npt.NDArray[np.int32]]:
-    """Choose the grid, sum flashes into it block by block, and say which cell each flash is in."""
+    """Choose the grid, sum flashes into it block by block, and say which cell each flash is in.
+
+    Two rounds of work, however many grids are looked at: a grid is chosen by positions, which takes
+    less than to send them. All blocks are merged at once.
+    """
     blocks = [slice(start, start + _BLOCK) for start in range(0, len(lat), _BLOCK)]
-
-    def pick(block: slice) -> tuple[npt.ArrayLike, npt.ArrayLike, FloatArray | None]:
-        return lat[block], lon[block], None if hours is None else hours[block]
-
-    found = map_threads(lambda block: space.find_positions(*pick(block)), blocks)
+    flashes = [
+        _Flashes(space, lat[block], lon[block], None if hours is None else hours[block])
+        for block in blocks
+    ]
+    finding = [partial(_Flashes.find_positions, block) for block in flashes]
+    found = [*workers.run(finding, len(lat) * _PLACE_SECONDS, "Placing flashes")]
     grid = choose_grid(space.coordinates, Positions.join(found), max_cells)
     keys = map_threads(grid.find_keys, found)
-    parts = map_threads(
-        lambda number: sum_cells(grid, keys[number], space.project(*pick(blocks[number]))),
-        range(len(blocks)),
-    )
+    summing = [
+        partial(_Flashes.sum_cells, block, grid, mine)
+        for block, mine in zip(flashes, keys, strict=True)
+    ]
+    parts = workers.run(summing, len(lat) * _SUM_SECONDS, "Summing flashes into cells")
     cells = merge_cells(*parts)
     index = map_threads(lambda part: cells.find_indices(part).astype(np.int32), keys)
     return cells, np.concatenate(index)

@@ -6,14 +6,15 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from lightning_kedro.analysis.features import ClusterFeatures
+from lightning_kedro.analysis.features import ClusterFeatures, FeatureSpace
 from lightning_kedro.analysis.kmeans import KMeansFit, LabelArray, find_nearest
 from lightning_kedro.analysis.silhouette import silhouette_scores
 from lightning_kedro.analysis.sphere import EARTH_RADIUS_KM, FloatArray, to_unit_vectors
 from lightning_kedro.analysis.sums import sum_groups
-from lightning_kedro.analysis.threads import map_threads
+from lightning_kedro.analysis.workers import THREADS, Workers
 
 _BLOCK: Final = 2**16  # flashes labelled at a time
+_LABEL_SECONDS: Final = 500e-9  # what one core takes to label a flash
 _SAMPLE: Final = 4000  # flashes on which the error of the silhouette is measured
 _FEW: Final = 10  # of each cluster at least, or all where it has no more
 _ROUNDING: Final = 1e-9  # distances are right to less than this share of the largest coordinate
@@ -68,6 +69,7 @@ def label_flashes(
     lat: npt.NDArray[np.floating],
     lon: npt.NDArray[np.floating],
     hours: FloatArray | None = None,
+    workers: Workers = THREADS,
 ) -> FlashClusters:
     """Label every flash by its nearest center.
 
@@ -77,6 +79,7 @@ def label_flashes(
         lat: Latitudes of the flashes behind the points, in the same order, shape (n,), degrees.
         lon: Longitudes, shape (n,), degrees.
         hours: Times since the window's start, shape (n,), h; None without a time scale.
+        workers: Who labels flashes.
 
     Returns:
         The flashes' clusters.
@@ -86,17 +89,20 @@ def label_flashes(
     settled = _find_settled(features, fit)
     labels = np.where(settled, fit.labels, -1).astype(np.int32)[features.index]
     rows = np.flatnonzero(labels < 0)
-
-    def label(block: IndexArray) -> tuple[LabelArray, float, FloatArray]:
-        when = None if hours is None else hours[block]
-        points = _project(features, block, lat[block], lon[block], when)
-        found, squared = find_nearest(points, fit.centers)
-        offsets = to_unit_vectors(lat[block], lon[block]) - ground[found]
-        radii = sum_groups(found, (offsets**2).sum(axis=1), fit.n_clusters)
-        return found, float(squared.sum()), radii
-
     blocks = [rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK)]
-    results = map_threads(label, blocks)
+    tasks = [
+        _Label(
+            features.space,
+            features.points[block] if features.cells is None else None,
+            lat[block],
+            lon[block],
+            None if hours is None else hours[block],
+            fit.centers,
+            ground,
+        )
+        for block in blocks
+    ]
+    results = [*workers.run(tasks, len(rows) * _LABEL_SECONDS, "Labelling flashes")]
     for block, result in zip(blocks, results, strict=True):
         labels[block] = result[0]
     inertia, squares = _sum_settled(features, fit, settled, ground)
@@ -114,6 +120,39 @@ def label_flashes(
         rms_radius_km=EARTH_RADIUS_KM * np.sqrt(squares / np.maximum(counts[order], 1)),
         inertia=inertia + float(sum(result[1] for result in results)),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Label:
+    """The task of labelling some flashes.
+
+    Attributes:
+        space: How they become points.
+        points: The very ones that were fitted, where each flash is a point.
+        lat: Their latitudes, degrees.
+        lon: Their longitudes, degrees.
+        hours: Their times since the window's start, h.
+        centers: Centers, shape (k, d).
+        ground: Unit vectors of the centers, shape (k, 3).
+    """
+
+    space: FeatureSpace
+    points: FloatArray | None
+    lat: npt.NDArray[np.floating]
+    lon: npt.NDArray[np.floating]
+    hours: FloatArray | None
+    centers: FloatArray
+    ground: FloatArray
+
+    def __call__(self) -> tuple[LabelArray, float, FloatArray]:
+        """The nearest centers; and sums of squared distances: of all, and by center."""
+        points = self.points
+        if points is None:
+            points = self.space.project(self.lat, self.lon, self.hours)
+        found, squared = find_nearest(points, self.centers)
+        offsets = to_unit_vectors(self.lat, self.lon) - self.ground[found]
+        radii = sum_groups(found, (offsets**2).sum(axis=1), len(self.centers))
+        return found, float(squared.sum()), radii
 
 
 def _find_settled(features: ClusterFeatures, fit: KMeansFit) -> npt.NDArray[np.bool_]:

@@ -30,6 +30,7 @@ def serve(env: str | None, host: str, port: int | None, *, opens: bool) -> None:
 
     with plain_errors():
         with open_catalog(env) as catalog:
-            database = catalog.load("k_selection").path  # a lazy handle: nothing is opened
+            results = catalog.load("k_selection")  # a lazy handle: nothing is opened
+            database, lake = results.path, getattr(results, "lake", None)
             reports = cast("ReportDataset", catalog.get("report")).folder
-        server.serve(database, reports, host, port, env, click.echo, opens=opens)
+        server.serve(database, reports, host, port, env, click.echo, opens=opens, lake=lake)

@@ -22,6 +22,7 @@ from lightning_kedro.dashboard.views import Place
 from lightning_kedro.exceptions import DatabaseBusyError, LightningKedroError
 from lightning_kedro.pipelines.reporting.interactive_map import pack_basemap
 from lightning_kedro.pipelines.reporting.report import PICTURES, read_template
+from lightning_kedro.store.lake.places import Place as LakePlace
 from lightning_kedro.store.reports import PAGE, THUMBNAIL
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,12 @@ Name = Annotated[str | None, Query(max_length=400)]
 
 
 def make_app(
-    database: Path, reports: Path, *, host: str = LOOPBACK[0], env: str | None = None
+    database: Path,
+    reports: Path,
+    *,
+    host: str = LOOPBACK[0],
+    env: str | None = None,
+    lake: LakePlace | None = None,
 ) -> FastAPI:
     """Make the server's application.
 
@@ -78,9 +84,10 @@ def make_app(
         host: The address that it listens to; on loopback only requests by its own names are
             answered, so that no page from elsewhere can ask in a visitor's browser.
         env: The Kedro environment whose data these are, for the commands that pages name.
+        lake: The lake that has granules and coverage in the database's place, if there is one.
     """
     app = FastAPI(title="lightning_kedro", docs_url=None, redoc_url=None, openapi_url=None)
-    reader = Reader(database)
+    reader = Reader(database, lake=lake)
     place = Place(database, reports, env)
     if host in LOOPBACK:
         app.middleware("http")(_check_host)

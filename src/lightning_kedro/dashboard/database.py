@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from lightning_kedro.columns import SIMULATED
+from lightning_kedro.dashboard.lake import SHOWN, ShownLake
 from lightning_kedro.exceptions import DatabaseBusyError, TableError
 from lightning_kedro.schemas import TABLES
-from lightning_kedro.store.database import connect, database_exists
+from lightning_kedro.store.database import connect, connect_in_memory, database_exists
+from lightning_kedro.store.lake.places import Place
 from lightning_kedro.store.migration import UNKNOWN
 from lightning_kedro.store.snapshots import find_current_snapshot, find_snapshot, read_time
 from lightning_kedro.store.tables import check_table
@@ -62,6 +64,7 @@ class Tables:
         connection: The open database, or its snapshot.
         state: What tells this state of the database from any other.
         written: When an older state was written, UTC; None if it is how the database is now.
+        lake: The lake that has granules and coverage in its place, if there is one.
     """
 
     def __init__(
@@ -69,11 +72,13 @@ class Tables:
         connection: "duckdb.DuckDBPyConnection",
         state: object = None,
         written: datetime | None = None,
+        lake: ShownLake | None = None,
     ) -> None:
         """Nothing is read yet."""
         self.connection = connection
         self.state = state
         self.written = written
+        self._lake = lake
         self._sources: dict[str, str] = {}
 
     def source(self, table: str) -> str:
@@ -88,8 +93,10 @@ class Tables:
 
     def _complete(self, table: str) -> str:
         """Fill in what is not there."""
-        present = check_table(self.connection, table)
         types = TABLES[table].types | {"simulated": SIMULATED.type}
+        if self._lake and table in SHOWN and self._lake.register(self.connection, table):
+            return f"(SELECT {', '.join(types)} FROM lake_{table})"  # noqa: S608
+        present = check_table(self.connection, table)
         listed = ", ".join(
             name
             if name in present
@@ -134,13 +141,19 @@ class Reader:
         path: The DuckDB file; it need not exist yet.
         patience: How long to wait for a run, in seconds.
         queue: How long to wait for other pages, in seconds.
+        lake: The lake that has granules and coverage in the database's place, if there is one.
     """
 
     def __init__(
-        self, path: Path, patience: float = PATIENCE_SECONDS, queue: float = QUEUE_SECONDS
+        self,
+        path: Path,
+        patience: float = PATIENCE_SECONDS,
+        queue: float = QUEUE_SECONDS,
+        lake: Place | None = None,
     ) -> None:
         """Open nothing."""
         self.path = path
+        self._lake = None if lake is None else ShownLake(lake)
         self._patience = patience
         self._queue = queue
         self._turn = threading.Lock()
@@ -161,6 +174,10 @@ class Reader:
             raise CrowdedError(message)
         try:
             if not database_exists(self.path):
+                if self._lake is not None and self._lake.has_coverage():
+                    with connect_in_memory() as connection:
+                        yield Tables(connection, lake=self._lake)
+                    return
                 message = f"There is no database {self.path} yet."
                 raise NoDatabaseError(message)
             current = find_current_snapshot(self.path)
@@ -177,7 +194,7 @@ class Reader:
         time.sleep(max(0.0, self._rests_until - time.monotonic()))
         with ExitStack() as stack:
             try:
-                tables = stack.enter_context(_read(self.path, self.path, patience))
+                tables = stack.enter_context(_read(self.path, self.path, patience, self._lake))
             except DatabaseBusyError:
                 if snapshot is None:
                     raise
@@ -190,7 +207,7 @@ class Reader:
     @contextmanager
     def _connect_snapshot(self, snapshot: Path) -> Iterator[Tables]:
         """Open a snapshot."""
-        with _read(snapshot, self.path, self._patience) as tables:
+        with _read(snapshot, self.path, self._patience, self._lake) as tables:
             yield tables
 
     def _rest(self, began: float) -> None:
@@ -200,10 +217,10 @@ class Reader:
 
 
 @contextmanager
-def _read(path: Path, database: Path, patience: float) -> Iterator[Tables]:
+def _read(path: Path, database: Path, patience: float, lake: ShownLake | None) -> Iterator[Tables]:
     """Open a database or its snapshot."""
     state = path.stat()
     with connect(path, read_only=True, timeout=patience) as connection:
         # Nothing is written, not even what does not fit into memory.
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'; SET temp_directory = ''")
-        yield Tables(connection, (database, state.st_mtime_ns, state.st_size))
+        yield Tables(connection, (database, state.st_mtime_ns, state.st_size), lake=lake)

@@ -13,6 +13,8 @@ from lightning_kedro.exceptions import LightningKedroError
 if TYPE_CHECKING:
     from uvicorn import Server
 
+    from lightning_kedro.store.lake.places import Place
+
 USUAL_PORT: Final = 4180
 """Tried first, so that bookmarks last; any free one if it is taken."""
 
@@ -32,6 +34,7 @@ def serve(
     say: Callable[[str], None],
     *,
     opens: bool,
+    lake: "Place | None" = None,
 ) -> None:
     """Serve the dashboard until the process is interrupted.
 
@@ -43,13 +46,14 @@ def serve(
         env: The Kedro environment whose data these are.
         say: Tells the address.
         opens: Whether to open it in a browser.
+        lake: The lake that has granules and coverage in the database's place, if there is one.
 
     Raises:
         ServerError: If the address or port cannot be had.
     """
     with listen(host, port) as listener:
         address = name_address(listener)
-        server = make_server(database, reports, host, env)
+        server = make_server(database, reports, host, env, lake)
         say(f"Dashboard of {database}: {address} (Ctrl+C ends it)")
         if opens:
             threading.Thread(target=open_browser, args=[address], daemon=True).start()
@@ -57,13 +61,19 @@ def serve(
             server.run(sockets=[listener])
 
 
-def make_server(database: Path, reports: Path, host: str, env: str | None = None) -> "Server":
+def make_server(
+    database: Path,
+    reports: Path,
+    host: str,
+    env: str | None = None,
+    lake: "Place | None" = None,
+) -> "Server":
     """The server, not running yet."""
     from uvicorn import Config, Server
 
     from lightning_kedro.dashboard.app import make_app
 
-    app = make_app(database, reports, host=host, env=env)
+    app = make_app(database, reports, host=host, env=env, lake=lake)
     return Server(
         Config(app, lifespan="off", ws="none", loop="asyncio", http="h11", log_level="warning")
     )

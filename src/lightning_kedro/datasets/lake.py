@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
 from lightning_kedro.datasets.duckdb_table import PREVIEW_ROWS, DuckDBTableDataset, show_rows
 from lightning_kedro.datasets.intermediate import IntermediateDataset
+from lightning_kedro.datasets.read_only import GRANULES_REFUSAL, ReadOnlyDataset
 from lightning_kedro.exceptions import TableError
 from lightning_kedro.granules.bundle import LoadedHours
 from lightning_kedro.granules.tasks import ReadHour
@@ -20,7 +21,6 @@ from lightning_kedro.selection import Selection
 from lightning_kedro.store.cluster import run_on_cluster
 from lightning_kedro.store.lake.committing import commit_hours, list_hours
 from lightning_kedro.store.lake.log import LAKE_TABLES, LakeTable
-from lightning_kedro.store.lake.objects import WriteHour
 from lightning_kedro.store.lake.places import Place
 from lightning_kedro.store.lake.reading import (
     LAKE_HANDLES,
@@ -30,6 +30,7 @@ from lightning_kedro.store.lake.reading import (
 )
 from lightning_kedro.store.lake.series import LakeSeries
 from lightning_kedro.store.lake.sweeping import sweep_lake
+from lightning_kedro.store.lake.tasks import WriteHour
 from lightning_kedro.store.results import ResultTable
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ LAST: Final = "coverage"
 _T = TypeVar("_T")
 
 
-class LoadedLakeDataset(AbstractDataset[None, LakeGranules]):
+class LoadedLakeDataset(ReadOnlyDataset[LakeGranules]):
     """Loads a handle that says which granules a lake holds already.
 
     Example of the YAML API:
@@ -60,6 +61,8 @@ class LoadedLakeDataset(AbstractDataset[None, LakeGranules]):
         's3://my-bucket/lake'
     """
 
+    REFUSAL = GRANULES_REFUSAL
+
     def __init__(self, *, lake: str, metadata: Mapping[str, Any] | None = None) -> None:
         """Describe the lake; it need not exist yet.
 
@@ -73,14 +76,6 @@ class LoadedLakeDataset(AbstractDataset[None, LakeGranules]):
     def load(self) -> LakeGranules:
         """The handle."""
         return LakeGranules(self._lake)
-
-    def save(self, data: None) -> NoReturn:  # noqa: ARG002
-        """Refuse: the tables are filled by ``load``."""
-        message = "loaded_granules is read-only: the table granules is filled by the node load."
-        raise DatasetError(message)
-
-    def _exists(self) -> bool:
-        return True
 
     def _describe(self) -> dict[str, Any]:
         return {"lake": self._lake.url}
@@ -159,11 +154,10 @@ class LakeSeriesDataset(IntermediateDataset):
     def _make_tasks(self, reads: Sequence[ReadHour]) -> Iterator[WriteHour]:
         """What the workers do, one after the other."""
         days = sorted({(read.hour.platform, read.hour.hour.date()) for read in reads})
-        present = list_hours(LakeTable(self._lake, "flashes"), days) if days else {}
+        present = list_hours(self._lake, days)
         for read in reads:
-            former = present.get((read.hour.platform, read.hour.hour.replace(tzinfo=None)))
-            path = None if former is None else former.path
-            yield WriteHour(self._lake, _prepare(read), path, self._simulated)
+            former = present.get((read.hour.platform, read.hour.hour.replace(tzinfo=None)), {})
+            yield WriteHour(self._lake, _prepare(read), former, self._simulated)
 
     def _describe(self) -> dict[str, Any]:
         return {"lake": self._lake.url, **super()._describe()}
@@ -179,10 +173,10 @@ def _prepare(read: ReadHour) -> ReadHour:
 
 
 class LakeTableDataset(AbstractDataset[Any, "StoredTable"]):
-    """One of the tables ``flashes``, ``granules`` and ``coverage`` of a lake.
+    """One of the tables of a lake: ``flashes``, ``groups``, ``events``, ``granules``, ``coverage``.
 
     Each loads as a lazy handle, which reads the rows of a window. What ``load`` saves is committed
-    with the last of them, ``coverage``: workers have written the flashes, this process commits.
+    with the last of them, ``coverage``: workers have written the rows, this process commits.
 
     Example of the YAML API:
         .. code-block:: yaml
@@ -209,7 +203,7 @@ class LakeTableDataset(AbstractDataset[Any, "StoredTable"]):
 
         Args:
             lake: Folder or URL.
-            table: ``flashes``, ``granules`` or ``coverage``.
+            table: Its name.
             simulated: Whether the granules are simulated; every row says so.
             metadata: For plugins such as Kedro-Viz.
 
@@ -275,53 +269,6 @@ def _run_here_or_there(tasks: Sequence[Callable[[], _T]], what: str) -> list[_T]
     return run_on_cluster(tasks, what=what, total=len(tasks))
 
 
-class UnkeptTableDataset(AbstractDataset[Any, Any]):
-    """A table of ingestion that a lake does not keep: ``groups`` or ``events``.
-
-    Saving what ``load`` gives does nothing, because nothing of it was asked for:
-    ``ingestion.levels`` is refused before.
-
-    Example of the YAML API:
-        .. code-block:: yaml
-
-            groups:
-              type: lightning_kedro.datasets.lake.UnkeptTableDataset
-              table: groups
-
-    Example of the Python API:
-        >>> UnkeptTableDataset(table="groups").exists()
-        False
-    """
-
-    def __init__(self, *, table: str, metadata: Mapping[str, Any] | None = None) -> None:
-        """Describe the table.
-
-        Args:
-            table: Its name.
-            metadata: For plugins such as Kedro-Viz.
-        """
-        self._table = table
-        self.metadata = metadata
-
-    def load(self) -> NoReturn:
-        """Refuse.
-
-        Raises:
-            TableError: Always.
-        """
-        message = f"A lake has no table {self._table}: run without --env dask for it."
-        raise TableError(message)
-
-    def save(self, data: LoadedHours) -> None:
-        """Nothing: there is nothing of it."""
-
-    def _exists(self) -> bool:
-        return False
-
-    def _describe(self) -> dict[str, Any]:
-        return {"table": self._table}
-
-
 class LakeResultDataset(DuckDBTableDataset):
     """The last table of a kind of results, where granules and coverage are in a lake.
 
@@ -377,9 +324,9 @@ class LakeResultTable(ResultTable):
     def __init__(self, path: Path, table: str, lock_timeout: float, lake: Place) -> None:
         """Hold on to the table and the lake."""
         super().__init__(path, table, lock_timeout)
-        self._lake = lake
+        self.lake = lake
 
     def read_window(self, _: object, selection: Selection) -> "dict[str, pa.Table]":
         """The granules and the coverage of a window."""
-        handles = (LakeGranuleTable(self._lake), LakeCoverageTable(self._lake))
+        handles = (LakeGranuleTable(self.lake), LakeCoverageTable(self.lake))
         return {handle.name: handle.read(selection) for handle in handles}

@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from kedro.io import AbstractDataset, DatasetError
-
+from lightning_kedro.datasets.read_only import GRANULES_REFUSAL, ReadOnlyDataset
 from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS
 from lightning_kedro.store.loaded import LoadedGranules
 
 
-class LoadedGranulesDataset(AbstractDataset[None, LoadedGranules]):
+class LoadedGranulesDataset(ReadOnlyDataset[LoadedGranules]):
     """Loads a handle that says which granules a database holds already.
 
     It is on the table ``granules``, under a name of its own because a pipeline may not read what it
@@ -27,6 +26,8 @@ class LoadedGranulesDataset(AbstractDataset[None, LoadedGranules]):
         >>> LoadedGranulesDataset(path="data/03_primary/lightning.duckdb").load().path.name
         'lightning.duckdb'
     """
+
+    REFUSAL = GRANULES_REFUSAL
 
     def __init__(
         self,
@@ -49,14 +50,6 @@ class LoadedGranulesDataset(AbstractDataset[None, LoadedGranules]):
     def load(self) -> LoadedGranules:
         """The handle."""
         return LoadedGranules(self._path, self._lock_timeout)
-
-    def save(self, data: None) -> NoReturn:  # noqa: ARG002
-        """Refuse: the table is filled by ``load``."""
-        message = "loaded_granules is read-only: the table granules is filled by the node load."
-        raise DatasetError(message)
-
-    def _exists(self) -> bool:
-        return True
 
     def _describe(self) -> dict[str, Any]:
         return {"path": str(self._path)}

@@ -1,15 +1,16 @@
 """An archive of granules: a lazy handle that lists only what is asked for."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 from lightning_kedro.exceptions import ArchiveError
 from lightning_kedro.glm.granule import GranuleName, hour_prefix
 from lightning_kedro.granules.creations import KnownGranules, rank_creations
+from lightning_kedro.granules.granule_list import HELD_HOURS, hold_granules
 from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.granules.ports import GranuleReader, GranuleSource, RawGranules
 from lightning_kedro.granules.record import HourRecord, HourReport, StoredGranule
@@ -53,7 +54,7 @@ class GranuleSelection(RawGranules):
 
     def __len__(self) -> int:
         """The number of granules."""
-        return len(self.granules)
+        return sum(len(record.wanted) for record in self.report)
 
     def __repr__(self) -> str:
         """Say how many granules of which archive."""
@@ -66,7 +67,9 @@ class GranuleSelection(RawGranules):
     def without(self, known: KnownGranules) -> "GranuleSelection":
         """The granules that have to be read, given what is known already."""
         report = self.report.keep_if(known.wants)
-        doubted = frozenset(item for item in report.wanted if known.has_corrupt(item))
+        doubted = frozenset(
+            item for record in report for item in record.wanted if known.has_corrupt(item)
+        )
         return GranuleSelection(report, self.source, doubted)
 
     def find_missed(self, granules: Sequence[StoredGranule]) -> Mapping[str, str]:  # noqa: ARG002
@@ -135,17 +138,24 @@ class GranuleArchive:
         """
         if self._prepare is not None:
             self._prepare(len(hours))
-        listings = self._list(hours)
-        found = self._take_in(listings)
-        self._refuse_mixture(found)
-        picked = _pick(found, hours)
-        failed = [listing for listing in listings if isinstance(listing, ArchiveError)]
-        if failed and (len(failed) == len(hours) or not picked):
+        records: list[HourRecord] = []
+        failed: list[ArchiveError] = []
+        for first in range(0, len(hours), HELD_HOURS):
+            some = hours[first : first + HELD_HOURS]
+            listings = self._list(some)
+            failed += [listing for listing in listings if isinstance(listing, ArchiveError)]
+            found = self._take_in(listings)
+            self._refuse_mixture(found)
+            records += _report(some, listings, _pick(found, some), len(hours))
+        is_empty = not any(record.found for record in records)
+        if failed and (len(failed) == len(hours) or is_empty):
             raise failed[0]
-        nothing = None if picked else self._explain_nothing(hours)
-        if nothing is not None and not may_be_empty():
-            raise nothing
-        return GranuleSelection(_report(hours, listings, picked, nothing), self.source)
+        if is_empty and hours:
+            nothing = self._explain_nothing(hours)
+            if not may_be_empty():
+                raise nothing
+            records[0] = replace(records[0], failures=(str(nothing),))
+        return GranuleSelection(HourReport(tuple(records)), self.source)
 
     def _list(self, hours: Sequence[ArchiveHour]) -> list[Listing]:
         """List hours, several at a time."""
@@ -229,31 +239,25 @@ def _report(
     hours: Sequence[ArchiveHour],
     listings: Sequence[Listing],
     picked: Iterable[StoredGranule],
-    nothing: ArchiveError | None,
-) -> HourReport:
+    n_hours: int,
+) -> Iterator[HourRecord]:
     """Sort what was found by hours.
 
     Args:
-        hours: The hours that were asked for.
+        hours: Some of the hours that were asked for.
         listings: How listing each of them went.
         picked: The granules that are wanted.
-        nothing: What is to be said if no hour has any; it is noted with the first.
+        n_hours: How many hours were asked for.
     """
     by_hour: dict[tuple[str, object], list[StoredGranule]] = {}
     for granule in picked:
         by_hour.setdefault((granule.name.platform, granule.name.hour), []).append(granule)
-    records = []
     for hour, listing in zip(hours, listings, strict=True):
-        wanted = tuple(by_hour.pop((hour.platform, hour.hour), ()))
-        failed = listing if isinstance(listing, ArchiveError) else nothing
-        records.append(
-            HourRecord(
-                hour,
-                is_listed=not isinstance(listing, ArchiveError),
-                found=len({granule.name.key for granule in wanted}),
-                wanted=wanted,
-                failures=() if failed is None else (str(failed),),
-            )
+        wanted = by_hour.pop((hour.platform, hour.hour), [])
+        yield HourRecord(
+            hour,
+            is_listed=not isinstance(listing, ArchiveError),
+            found=len({granule.name.key for granule in wanted}),
+            wanted=hold_granules(wanted, n_hours),
+            failures=(str(listing),) if isinstance(listing, ArchiveError) else (),
         )
-        nothing = None
-    return HourReport(tuple(records))

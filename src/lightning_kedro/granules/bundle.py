@@ -13,15 +13,12 @@ class LoadedHours:
     """Archive hours that are to be loaded into the tables that ingestion fills.
 
     Attributes:
-        granules: The record of every granule that is there, with the columns of the table
-            ``granules``; several rows for a granule of which a newer creation is corrupt.
-        series: The hours whose files hold their flashes.
+        series: The hours, whose files hold their flashes and the record of their granules.
         coverage: ``platform``, ``hour`` and ``expected`` of the hours that were looked at in full:
             how many granules each should have by now.
         levels: The levels that are loaded, if the hours have them.
     """
 
-    granules: pa.Table
     series: SeriesHours
     coverage: pa.Table
     levels: tuple[str, ...] = ("flash",)

@@ -104,7 +104,7 @@ class KnownGranules:
             granules: The record, with the columns of the table ``granules``.
             levels: The levels that are asked for.
         """
-        known = _find_standing(list_creations(granules))
+        known = find_standing(list_creations(granules))
         return cls(known, list_partial(granules, levels))
 
     def wants(self, granule: StoredGranule) -> bool:
@@ -179,7 +179,7 @@ def _key_of(granule: StoredGranule) -> Key:
     return granule.name.platform, granule.name.start.replace(tzinfo=None)
 
 
-def _find_standing(creations: Iterable[tuple[Key, Creation]]) -> dict[Key, Creation]:
+def find_standing(creations: Iterable[tuple[Key, Creation]]) -> dict[Key, Creation]:
     """What stands for each start."""
     standing: dict[Key, Creation] = {}
     for key, creation in creations:
@@ -231,7 +231,7 @@ def merge_series(old: HourSeries, new: HourSeries) -> HourSeries:
     for file_name in before.keys() & now.keys():
         is_replaced = displaces(now[file_name][1], before[file_name][1])
         del (before if is_replaced else now)[file_name]
-    standing = _find_standing((*before.values(), *now.values()))
+    standing = find_standing((*before.values(), *now.values()))
     return join_series(
         _keep(series, [look for look in looks.values() if _belongs(look, standing)], standing)
         for series, looks in ((old, before), (new, now))

@@ -5,7 +5,7 @@ other modules of this package know no more than this.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ import pyarrow as pa
 from lightning_kedro.granules.creations import KnownGranules
 from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.granules.record import Content, StoredGranule
+from lightning_kedro.granules.series import arrow_schema
 
 
 class GranuleReader(ABC):
@@ -103,8 +104,15 @@ class SeriesHours(ABC):
     """Some hours of time series and geo series."""
 
     @abstractmethod
+    def list_records(self) -> Iterator[pa.Table]:
+        """The record of the granules of each, with the columns of the table ``granules``.
+
+        It has several rows for a granule of which a newer creation is corrupt.
+        """
+
     def read_granules(self) -> pa.Table:
-        """The record of their granules, with the columns of the table ``granules``."""
+        """The record of the granules of all of them."""
+        return pa.concat_tables([arrow_schema("granules").empty_table(), *self.list_records()])
 
 
 class SeriesStore(ABC):

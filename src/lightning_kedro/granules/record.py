@@ -4,7 +4,7 @@ They are values: nothing in them changes, and whoever has one may keep it. What 
 part of them, so that nothing has to be remembered beside the data.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Self, TypeAlias
@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lightning_kedro.exceptions import ArchiveError
-from lightning_kedro.glm.granule import GranuleName, parse_granule_name
+from lightning_kedro.glm.granule import GranuleName
 from lightning_kedro.glm.sparse_image import Source
+from lightning_kedro.granules.granule_list import GranuleList, hold_granules, pack_granules
 from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.schemas import TABLES
 
@@ -95,7 +96,7 @@ class HourRecord:
     hour: ArchiveHour
     is_listed: bool = True
     found: int = 0
-    wanted: tuple[StoredGranule, ...] = ()
+    wanted: Sequence[StoredGranule] = ()
     failures: tuple[str, ...] = ()
 
 
@@ -150,42 +151,26 @@ class HourReport:
         """What went wrong, hour by hour."""
         return tuple(failure for record in self.records for failure in record.failures)
 
-    def pack(self) -> dict[str, pa.Table]:
-        """The report as two tables: of its hours and of the granules wanted, 130,000 in a month."""
-        wanted = [
-            {
-                "record": number,
-                "file_name": granule.name.file_name,
-                "url": granule.url,
-                "file_bytes": granule.file_bytes,
-                "is_local": granule.is_local,
-            }
-            for number, record in enumerate(self.records)
-            for granule in record.wanted
+    def pack(self) -> pa.Table:
+        """The report as a table with a row for each hour; granules as few large values."""
+        rows = [
+            _to_row(record) | {"wanted": pack_granules(record.wanted)} for record in self.records
         ]
-        return {"hours": self.to_table(), "wanted": pa.Table.from_pylist(wanted, schema=_WANTED)}
+        return pa.Table.from_pylist(rows, schema=_PACKED)
 
     @classmethod
-    def unpack(cls, packed: Mapping[str, pa.Table]) -> Self:
-        """Build a report from ``pack``'s tables."""
-        wanted: dict[int, list[StoredGranule]] = {}
-        for row in packed["wanted"].to_pylist():
-            name = parse_granule_name(row["file_name"])
-            if name is None:
-                message = f"{row['file_name']} is no granule's name"
-                raise ValueError(message)
-            granule = StoredGranule(name, row["url"], row["file_bytes"], row["is_local"])
-            wanted.setdefault(row["record"], []).append(granule)
+    def unpack(cls, packed: pa.Table) -> Self:
+        """Build a report from ``pack``'s table."""
         return cls(
             tuple(
                 HourRecord(
                     ArchiveHour(row["platform"], row["hour"].replace(tzinfo=UTC), row["part"]),
                     is_listed=row["listed"],
                     found=row["found"],
-                    wanted=tuple(wanted.get(number, ())),
+                    wanted=hold_granules(GranuleList(row["wanted"]), packed.num_rows),
                     failures=tuple(row["failures"]),
                 )
-                for number, row in enumerate(packed["hours"].to_pylist())
+                for row in packed.to_pylist()
             )
         )
 
@@ -194,10 +179,13 @@ class HourReport:
         return self.keep_if(set(wanted).__contains__)
 
     def keep_if(self, is_wanted: Callable[[StoredGranule], bool]) -> "HourReport":
-        """The same report, with those granules wanted of which something is true."""
+        """The same report, with those granules wanted only of which something is true."""
         return HourReport(
             tuple(
-                replace(record, wanted=tuple(filter(is_wanted, record.wanted)))
+                replace(
+                    record,
+                    wanted=hold_granules(filter(is_wanted, record.wanted), len(self.records)),
+                )
                 for record in self.records
             )
         )
@@ -222,7 +210,11 @@ class HourReport:
             ``platform``, ``hour`` (UTC), ``part`` (whole, first or last), ``listed``, ``found``,
             ``wanted`` (file names) and ``failures`` (sentences).
         """
-        return pa.Table.from_pylist([_to_row(record) for record in self.records], schema=_SCHEMA)
+        rows = [
+            _to_row(record) | {"wanted": [granule.name.file_name for granule in record.wanted]}
+            for record in self.records
+        ]
+        return pa.Table.from_pylist(rows, schema=_SCHEMA)
 
 
 _SCHEMA: Final = pa.schema(
@@ -238,26 +230,19 @@ _SCHEMA: Final = pa.schema(
 )
 
 
-_WANTED: Final = pa.schema(
-    {
-        "record": pa.int32(),
-        "file_name": pa.string(),
-        "url": pa.string(),
-        "file_bytes": pa.int64(),
-        "is_local": pa.bool_(),
-    }
+_PACKED: Final = pa.schema(
+    [pa.field("wanted", pa.binary()) if field.name == "wanted" else field for field in _SCHEMA]
 )
 
 
 def _to_row(record: HourRecord) -> dict[str, Any]:
-    """The row of an hour in ``HourReport.to_table``."""
+    """The row of an hour, without its granules."""
     return {
         "platform": record.hour.platform,
         "hour": record.hour.hour.replace(tzinfo=None),
         "part": record.hour.part,
         "listed": record.is_listed,
         "found": record.found,
-        "wanted": [granule.name.file_name for granule in record.wanted],
         "failures": list(record.failures),
     }
 

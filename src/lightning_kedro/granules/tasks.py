@@ -22,7 +22,7 @@ class ReadHour:
     """
 
     hour: ArchiveHour
-    granules: tuple[StoredGranule, ...]
+    granules: Sequence[StoredGranule]
     reader: GranuleReader
     levels: tuple[str, ...] = ("flash",)
 

@@ -10,6 +10,7 @@ from lightning_kedro.store.migration import is_ours
 from lightning_kedro.store.tables import table_columns
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
 _LARGEST_AREAS: Final = """
@@ -38,14 +39,21 @@ def read_largest_areas(path: Path, selection: Selection, lock_timeout: float) ->
         ``platform``, ``granule_start``, ``flash_id`` and ``area_km2``; no rows if the database has
         no table ``groups``.
     """
-    first, last = selection.start - MAX_LENGTH, selection.end + MAX_LENGTH
     with connect(path, read_only=True, timeout=lock_timeout) as connection:
-        present = is_ours("groups", table_columns(connection, "groups"))
-        return connection.sql(
-            _LARGEST_AREAS.format(source="main.groups" if present else _NO_GROUPS),
-            params={
-                "first": first.replace(tzinfo=None),
-                "last": last.replace(tzinfo=None),
-                "platforms": sorted({part.platform for part in selection.segments}),
-            },
-        ).to_arrow_table()
+        is_there = is_ours("groups", table_columns(connection, "groups"))
+        return select_largest_areas(connection, selection, is_there=is_there)
+
+
+def select_largest_areas(
+    connection: "duckdb.DuckDBPyConnection", selection: Selection, *, is_there: bool
+) -> "pa.Table":
+    """The same of a database that is open, and has the table ``groups`` or not."""
+    first, last = selection.start - MAX_LENGTH, selection.end + MAX_LENGTH
+    return connection.sql(
+        _LARGEST_AREAS.format(source="main.groups" if is_there else _NO_GROUPS),
+        params={
+            "first": first.replace(tzinfo=None),
+            "last": last.replace(tzinfo=None),
+            "platforms": sorted({part.platform for part in selection.segments}),
+        },
+    ).to_arrow_table()

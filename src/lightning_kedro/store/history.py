@@ -4,7 +4,9 @@ The database is opened anew every few seconds: a run that waits to write gets in
 holds the flashes of a day.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
@@ -17,20 +19,30 @@ from lightning_kedro.analysis.matching import REACH_DEG
 from lightning_kedro.glm.orbital_slot import Segment
 from lightning_kedro.selection import Region, Selection
 from lightning_kedro.store.history_of_both import Columns, list_spans, read_span
-from lightning_kedro.store.tables import open_table
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from duckdb import DuckDBPyConnection
 
+Day = tuple[str, datetime, datetime]
+"""A satellite, and the start and the end of a day of a window, UTC without time zone."""
 
-ReadDay = Callable[["DuckDBPyConnection"], Iterator[ObservedHour]]
-"""Reads the hours of a day from an open database."""
+OpenDays = Callable[[Sequence[Day]], AbstractContextManager["DuckDBPyConnection"]]
+
+
+@dataclass(frozen=True, slots=True)
+class _PlannedDay:
+    """A day of a window, with the satellites whose rows it takes, and how its hours are read."""
+
+    days: tuple[Day, ...]
+    read: Callable[["DuckDBPyConnection"], Iterator[ObservedHour]]
+
 
 _DAY: Final = timedelta(days=1)
 _HOUR: Final = np.timedelta64(1, "h")
 _HALF_TURN: Final = 180.0
+DAYS_AT_ONCE: Final = 31
+"""So many days are opened at once at most."""
+
 _HELD_SECONDS: Final = 2.0
 """For how long the database is held at a time, to begin another day: a writer waits for two
 minutes."""
@@ -52,15 +64,14 @@ _READ_FLASHES: Final = """
 
 
 def read_hours(
-    path: "Path", selection: Selection, margin_deg: float, timeout: float
+    open_days: OpenDays, selection: Selection, margin_deg: float
 ) -> Iterator[ObservedHour]:
     """Read the hours of a selection in order of time, those that were not observed left out.
 
     Args:
-        path: The DuckDB file.
+        open_days: Opens what has ``flashes`` and ``coverage`` of some days.
         selection: Satellites, window, region and quality.
         margin_deg: How far around the region flashes are read too, degrees of a great circle.
-        timeout: How long to wait for the file, in seconds.
 
     Yields:
         Each hour of which a granule could be read, with the flashes that began in it.
@@ -70,34 +81,41 @@ def read_hours(
     """
     days = [*_plan(selection, margin_deg)]
     while days:
-        with open_table(path, "coverage", timeout=timeout) as connection:
+        some = days[:DAYS_AT_ONCE]
+        with open_days([day for planned in some for day in planned.days]) as connection:
             opened = monotonic()
-            while days and monotonic() - opened < _HELD_SECONDS:
-                yield from days.pop(0)(connection)
+            while some and monotonic() - opened < _HELD_SECONDS:
+                day = some.pop(0)
+                del days[0]
+                yield from day.read(connection)
 
 
-def _plan(selection: Selection, margin_deg: float) -> Iterator[ReadDay]:
+def _plan(selection: Selection, margin_deg: float) -> Iterator[_PlannedDay]:
     """How to read each day of a selection, in order of time; of both slots their days together."""
     if selection.is_merged:
         where, values = _choose_rows(selection, margin_deg + REACH_DEG)
         query = _READ_FLASHES.format(where=where)
         for span in list_spans(selection):
-            yield partial(_read_both, selection=selection, span=span, query=query, values=values)
+            read = partial(_read_both, selection=selection, span=span, query=query, values=values)
+            start, end = (time.replace(tzinfo=None) for time in span)
+            platforms = {part.platform for part in selection.segments}
+            yield _PlannedDay(tuple((name, start, end) for name in sorted(platforms)), read)
         return
     where, values = _choose_rows(selection, margin_deg)
     query = _READ_FLASHES.format(where=where)
     for part in selection.segments:
         for day in _list_days(part):
-            yield partial(_read_day, day=day, query=query, values=values)
+            read = partial(_read_day, day=day, query=query, values=values)
+            yield _PlannedDay((day,), read)
 
 
 def _read_day(
-    connection: "DuckDBPyConnection", day: list[str | datetime], query: str, values: list[float]
+    connection: "DuckDBPyConnection", day: Day, query: str, values: list[float]
 ) -> Iterator[ObservedHour]:
     """The hours of a day of one satellite."""
     coverage: Columns = connection.execute(_READ_COVERAGE, day).fetchnumpy()
     flashes: Columns = connection.execute(query, [*day, *values]).fetchnumpy()
-    yield from _split_hours(str(day[0]), coverage, flashes)
+    yield from _split_hours(day[0], coverage, flashes)
 
 
 def _read_both(
@@ -129,12 +147,12 @@ def _ask(
     return connection.execute(query, given).fetchnumpy()
 
 
-def _list_days(part: Segment) -> Iterator[list[str | datetime]]:
-    """The days of a part of a window: the satellite, and start and end, UTC without time zone."""
+def _list_days(part: Segment) -> Iterator[Day]:
+    """The days of a part of a window."""
     start, end = (time.replace(tzinfo=None) for time in (part.start, part.end))
     while start < end:
         midnight = start.replace(hour=0, minute=0, second=0, microsecond=0) + _DAY
-        yield [part.platform, start, min(midnight, end)]
+        yield part.platform, start, min(midnight, end)
         start = midnight
 
 

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -246,7 +246,11 @@ class FlashTable(PlacedTable):
 
     def read_hours(self, selection: Selection, margin_deg: float = 0.0) -> Iterator[ObservedHour]:
         """The hours of a selection in order of time, each with its flashes; see ``read_hours``."""
-        return read_hours(self.path, selection, margin_deg, self.lock_timeout)
+        return read_hours(self._open_coverage, selection, margin_deg)
+
+    def _open_coverage(self, _: object) -> AbstractContextManager["duckdb.DuckDBPyConnection"]:
+        """Open the database, which has coverage."""
+        return open_table(self.path, "coverage", timeout=self.lock_timeout)
 
     def has_granules(self, selection: Selection) -> bool:
         """Whether any granule of the selection's window has been looked at, sound or not."""

@@ -99,10 +99,11 @@ def load_hours(
         TableError: If files are damaged or do not hold every flash; nothing has changed then,
             and the next run makes their hours again.
     """
-    series, granules = loaded.series, loaded.granules
+    series = loaded.series
     if not isinstance(series, SelectedSeries):
         message = f"hours of files are loaded, not {type(series).__name__}"
         raise TypeError(message)
+    granules = series.read_granules()
     try:
         for _ in range(ATTEMPTS):
             try:

@@ -10,7 +10,7 @@ events. An hour that was written without one has its granules read again when it
 ``flashes.arrow`` spares whoever loads the hour the parsing of the CSV files: see ``flash_columns``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -241,10 +241,9 @@ class SelectedSeries(SeriesHours):
 
     hours: tuple[SeriesFolder, ...]
 
-    def read_granules(self) -> pa.Table:
-        """The record of all their granules, with the columns of the table ``granules``."""
-        empty = arrow_schema("granules").empty_table()
-        return pa.concat_tables([empty, *(hour.read_granules() for hour in self.hours)])
+    def list_records(self) -> Iterator[pa.Table]:
+        """The record of the granules of each, with the columns of the table ``granules``."""
+        return (hour.read_granules() for hour in self.hours)
 
 
 def save_hour(hour: SeriesFolder, task: ReadHour) -> int:

@@ -95,6 +95,7 @@ def _count_coverage(connection: "duckdb.DuckDBPyConnection", *, simulated: bool)
         "WHERE (platform, hour) IN (SELECT (platform, hour) FROM recounted)"
     )
     first, last = connection.execute("SELECT min(hour), max(hour) FROM recounted").fetchall()[0]
-    values = {"first": first, "last": last, "simulated": simulated}
-    connection.execute(_COUNT_COVERAGE, values)
+    if first is not None:
+        values = {"first": first, "last": last, "simulated": simulated}
+        connection.execute(_COUNT_COVERAGE, values)
     connection.execute("DROP TABLE recounted")

@@ -15,6 +15,7 @@ is near enough (Gunawan 2013, Eindhoven). So few pairs of flashes are looked at,
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeVar
 
 import numpy as np
@@ -24,6 +25,7 @@ from lightning_kedro.analysis.sphere import EARTH_RADIUS_KM, FloatArray, to_unit
 from lightning_kedro.analysis.storms.boxes import make_boxes
 from lightning_kedro.analysis.storms.pixels import IntArray, connect
 from lightning_kedro.analysis.threads import map_threads
+from lightning_kedro.analysis.workers import THREADS, Workers
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -34,6 +36,9 @@ NOISE: Final = -1
 
 SLOTS_PER_BLOCK: Final = 24
 """Time is taken in blocks of so many ``eps_minutes``, so that memory does not grow with it."""
+
+_CORE_SECONDS: Final = 1.3e-6
+"""What one core takes to find the core flash of a flash."""
 
 _PAIRS: Final = 2**20
 """Pairs of flashes looked at in one go."""
@@ -117,7 +122,11 @@ def cluster_dense(
 
 
 def find_core(
-    lat: npt.ArrayLike, lon: npt.ArrayLike, minutes: FloatArray, density: Density
+    lat: npt.ArrayLike,
+    lon: npt.ArrayLike,
+    minutes: FloatArray,
+    density: Density,
+    workers: Workers = THREADS,
 ) -> IntArray:
     """Find the core flash that each flash goes with, without joining core flashes to clusters.
 
@@ -126,21 +135,30 @@ def find_core(
         lon: Longitudes, shape (n,), degrees, any turn.
         minutes: Times, shape (n,), minutes since any moment, rising.
         density: What is dense.
+        workers: Who looks at blocks.
 
     Returns:
         As ``DenseFlashes.nearest``, shape (n,).
     """
     lat, lon = np.asarray(lat), np.asarray(lon)
     nearest = np.full(minutes.size, NOISE, dtype=np.int64)
-
-    def settle(block: tuple[slice, slice]) -> None:
-        rows, inner = block
-        near = _Block(lat[rows], lon[rows], minutes[rows], density).find_nearest(inner)
+    blocks = [*_list_blocks(minutes, density.eps_minutes, shared=0)]
+    tasks = [
+        partial(_find_nearest, lat[rows], lon[rows], minutes[rows], density, inner)
+        for rows, inner in blocks
+    ]
+    found = workers.run(tasks, minutes.size * _CORE_SECONDS, "Finding dense flashes")
+    for (rows, inner), near in zip(blocks, found, strict=True):
         new = nearest[rows][inner]  # a view: each block writes what it alone settles
         np.copyto(new, near + rows.start, where=near >= 0)
-
-    _map_blocks(settle, [*_list_blocks(minutes, density.eps_minutes, shared=0)])
     return nearest
+
+
+def _find_nearest(
+    lat: FloatArray, lon: FloatArray, minutes: FloatArray, density: Density, inner: slice
+) -> IntArray:
+    """What a block settles."""
+    return _Block(lat, lon, minutes, density).find_nearest(inner)
 
 
 def _map_blocks(

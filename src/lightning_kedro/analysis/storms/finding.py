@@ -12,6 +12,7 @@ from lightning_kedro.analysis.storms.dbscan import Density, cluster_dense, find_
 from lightning_kedro.analysis.storms.memory import TrackOptions
 from lightning_kedro.analysis.storms.pixels import IntArray, find_ends
 from lightning_kedro.analysis.storms.tracking import Tracks, track_storms
+from lightning_kedro.analysis.workers import THREADS, Workers
 
 TRACKED: Final = "tracked"
 DBSCAN: Final = "dbscan"
@@ -23,6 +24,7 @@ def find_storms(
     minutes: FloatArray,
     density: Density,
     tracking: TrackOptions | None,
+    workers: Workers = THREADS,
 ) -> Tracks:
     """Find the storm of each flash.
 
@@ -32,6 +34,8 @@ def find_storms(
         minutes: Times, shape (n,), minutes since 1970-01-01, rising.
         density: How dense flashes of storms are.
         tracking: How storms are followed; None takes the clusters of DBSCAN for storms.
+        workers: Who finds dense flashes, part by part of their time, if storms are followed; what
+            is gathered to follow them is larger than the flashes, and stays here.
 
     Returns:
         The storms, from 0 in the order of their first flashes; -1 for noise. Border flashes are of
@@ -42,7 +46,7 @@ def find_storms(
         labels = cluster_dense(lat, lon, minutes, density).labels
         none = np.full(int(labels.max(initial=-1)) + 1, NO_STORM, dtype=np.int64)
         return _number_by_first(Tracks(labels, none, none))
-    nearest = find_core(lat, lon, minutes, density)
+    nearest = find_core(lat, lon, minutes, density, workers)
     core = np.flatnonzero(nearest == np.arange(nearest.size))
     tracks = track_storms(lat[core], lon[core], minutes[core], tracking)
     of_core = np.full(minutes.size, NO_STORM, dtype=np.int64)

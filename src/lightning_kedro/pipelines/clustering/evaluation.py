@@ -26,6 +26,7 @@ from lightning_kedro.analysis.recommendation import Recommendation, recommend_k
 from lightning_kedro.analysis.resampling import NOT_RESAMPLED, Resampled, resample_partitions
 from lightning_kedro.analysis.silhouette import silhouette_samples
 from lightning_kedro.analysis.sphere import FloatArray
+from lightning_kedro.analysis.workers import THREADS, Workers
 from lightning_kedro.exceptions import ParameterError
 from lightning_kedro.pipelines.clustering.flashes import (
     PreparedFlashes,
@@ -91,6 +92,7 @@ def build_features(
     standardize: bool,
     max_cells: int,
     time_scale_km_per_hour: float | None,
+    workers: Workers = THREADS,
 ) -> ClusterFeatures:
     """Turn flashes into weighted points.
 
@@ -103,7 +105,7 @@ def build_features(
         space = space.standardize(lat, lon)
     hours = take_hours(table, start, wanted=time_scale_km_per_hour is not None)
     try:
-        return make_features(space, lat, lon, hours, max_cells)
+        return make_features(space, lat, lon, hours, max_cells, workers)
     except TooFewCellsError as error:
         message = (
             f"clustering.max_cells ({max_cells}) is less than the {error.fewest} cells "
@@ -243,6 +245,7 @@ def cluster_table(
     samples: Mapping[int, FloatArray],
     choice: Recommendation,
     max_certified: int,
+    workers: Workers = THREADS,
 ) -> ClusteredFlashes:
     """Label every flash by its nearest center in the chosen fit.
 
@@ -252,6 +255,7 @@ def cluster_table(
         samples: Silhouette coefficient of each point by k, shape (m,) each.
         choice: The chosen k.
         max_certified: Up to so many merged flashes have silhouettes of their own.
+        workers: Who labels flashes.
     """
     features = prepared.features
     if choice.k == 0:
@@ -260,7 +264,7 @@ def cluster_table(
     lat, lon = take_places(prepared.table)
     timed = features.space.time_scale_km_per_hour is not None
     hours = take_hours(prepared.table, prepared.selection.start, wanted=timed)
-    clusters = label_flashes(features, fit, lat, lon, hours)
+    clusters = label_flashes(features, fit, lat, lon, hours, workers)
     of_points = samples.get(choice.k, np.full(len(features.points), np.nan))
     scored = _score_flashes(features, of_points)
     known_error = None

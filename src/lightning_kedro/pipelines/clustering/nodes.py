@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lightning_kedro.analysis.kmeans import KMeansFit
+from lightning_kedro.analysis.workers import THREADS, Workers
 from lightning_kedro.pipelines.clustering import evaluation, tables
 from lightning_kedro.pipelines.clustering.evaluation import SilhouetteEvaluation
 from lightning_kedro.pipelines.clustering.flashes import (
@@ -27,6 +28,7 @@ def preprocess_flashes(
     standardize: bool,
     max_cells: int,
     time_scale_km_per_hour: float | None,
+    workers: Workers = THREADS,
 ) -> PreparedFlashes:
     """Read the selected flashes and turn them into weighted points, at most ``max_cells``."""
     chosen = Selection.from_plain(selection)
@@ -38,6 +40,7 @@ def preprocess_flashes(
         standardize=standardize,
         max_cells=max_cells,
         time_scale_km_per_hour=time_scale_km_per_hour,
+        workers=workers,
     )
     logger.info("%s", evaluation.describe_features(features))
     return PreparedFlashes(chosen, table, features, fingerprint_flashes(table))
@@ -81,6 +84,8 @@ def cluster_flashes(
     clustering: Mapping[str, Any],
     satellite: str,
     run_time: str,
+    *,
+    workers: Workers = THREADS,
 ) -> tuple[Result, ...]:
     """Choose k, label every flash by its nearest center, and describe the clusters.
 
@@ -97,7 +102,7 @@ def cluster_flashes(
     n_flashes = cluster_features.features.n_flashes
     choice = evaluation.choose_k(evaluated, inertia, options, n_flashes)
     clustered = evaluation.cluster_table(
-        cluster_features, fits, evaluated.samples, choice, options.max_certified
+        cluster_features, fits, evaluated.samples, choice, options.max_certified, workers
     )
     request = {"clustering": clustering, "satellite": satellite, "run_time": run_time}
     chosen = Selection.from_plain(selection)

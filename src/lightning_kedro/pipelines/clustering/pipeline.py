@@ -13,6 +13,13 @@ from lightning_kedro.pipelines.clustering.nodes import (
 )
 from lightning_kedro.results import RESULT_TABLES
 
+_CLUSTERED_FROM: Final = (
+    "cluster_features",
+    "candidates",
+    "silhouette_evaluation",
+    "elbow_evaluation",
+)
+_CLUSTERED_BY: Final = ("selection", "clustering", "satellite", "run_time")
 _PREPARED_BY: Final = ("coordinates", "standardize", "max_cells", "time_scale_km_per_hour")
 
 
@@ -30,6 +37,7 @@ def create_pipeline() -> Pipeline:
                     "flashes": "flashes",
                     "selection": "params:selection",
                     **{name: f"params:clustering.{name}" for name in _PREPARED_BY},
+                    "workers": "workers",
                 },
                 outputs="cluster_features",
                 name="preprocessor",
@@ -63,16 +71,11 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 cluster_flashes,
-                inputs=[
-                    "cluster_features",
-                    "candidates",
-                    "silhouette_evaluation",
-                    "elbow_evaluation",
-                    "params:selection",
-                    "params:clustering",
-                    "params:satellite",
-                    "params:run_time",
-                ],
+                inputs={
+                    **{name: name for name in _CLUSTERED_FROM},
+                    **{name: f"params:{name}" for name in _CLUSTERED_BY},
+                    "workers": "workers",
+                },
                 outputs=[*RESULT_TABLES],
                 name="kmeans_cluster",
             ),

@@ -1,6 +1,6 @@
 """From an archive to tables: extract, transform, load. Pure functions of what they are handed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -15,10 +15,8 @@ from lightning_kedro.granules.hours import ArchiveHour, archive_hours
 from lightning_kedro.granules.ports import LoadedStore, RawGranules, SeriesStore
 from lightning_kedro.granules.record import (
     EMPTY,
-    FAILED,
     LOADED,
     HourReport,
-    StoredGranule,
     find_failed,
 )
 from lightning_kedro.granules.tasks import ReadHour
@@ -106,30 +104,20 @@ def load_flashes(
         not known.
     """
     selected = flash_series.select(decode_report.hours)
-    granules = selected.read_granules()
     began = datetime.fromisoformat(run_time).replace(tzinfo=UTC)
-    loaded = LoadedHours(
-        granules.filter(pc.not_equal(granules["status"], FAILED)),
-        selected,
-        _expect_granules(decode_report.listed_hours, began),
-        tuple(levels),
-    )
-    return (
-        loaded,
-        loaded,
-        loaded,
-        loaded,
-        loaded,
-        decode_report.add_failed(
-            find_failed(granules) | _explain_partial(granules, decode_report.wanted, levels)
-        ),
-    )
+    hours = _expect_granules(decode_report.listed_hours, began)
+    loaded = LoadedHours(selected, hours, tuple(levels))
+    failed: dict[str, str] = {}
+    unread: set[str] = set()
+    for granules in selected.list_records():
+        failed |= find_failed(granules)
+        unread |= _find_partial(granules, levels)
+    reasons = failed | _explain_partial(unread, decode_report)
+    return (loaded, loaded, loaded, loaded, loaded, decode_report.add_failed(reasons))
 
 
-def _explain_partial(
-    granules: pa.Table, wanted: Iterable[StoredGranule], levels: Sequence[str]
-) -> dict[str, str]:
-    """Why granules that were read before still lack a level that this run wanted of them.
+def _find_partial(granules: pa.Table, levels: Sequence[str]) -> frozenset[str]:
+    """The granules that were read before and still lack a level that this run wanted of them.
 
     What could be read before stays on record where it cannot be read now, so that it has no record
     of its own that it failed. Where groups or events are damaged the record has a reason.
@@ -138,8 +126,14 @@ def _explain_partial(
         pc.is_in(granules["status"], value_set=pa.array([LOADED, EMPTY])),
         pc.is_null(granules["reason"]),
     )
-    unread = list_partial(granules.filter(is_whole), levels)
-    names = (granule.name.file_name for granule in wanted)
+    return list_partial(granules.filter(is_whole), levels)
+
+
+def _explain_partial(unread: Collection[str], report: HourReport) -> dict[str, str]:
+    """Why granules that a run wanted, and that were read before, still lack a level."""
+    if not unread:
+        return {}
+    names = (granule.name.file_name for record in report for granule in record.wanted)
     return {
         name: f"{name} could not be read again for its groups or events; its flashes are loaded"
         for name in names

@@ -18,6 +18,7 @@ from lightning_kedro.analysis.sphere import FloatArray
 from lightning_kedro.analysis.storms.finding import find_storms
 from lightning_kedro.analysis.storms.pixels import IntArray
 from lightning_kedro.analysis.storms.tracking import Tracks
+from lightning_kedro.analysis.workers import THREADS, Workers
 from lightning_kedro.pipelines.storms.options import StormOptions
 from lightning_kedro.selected_flashes import FLASH_COLUMNS, read_flashes
 from lightning_kedro.selection import Selection
@@ -67,6 +68,7 @@ def find_selected_storms(
     flashes: Any,  # noqa: ANN401  (a handle on the table, which knows how to read a selection)
     selection: Selection,
     options: StormOptions,
+    workers: Workers = THREADS,
 ) -> FoundStorms:
     """Read the flashes of a selection and those about it, and find their storms.
 
@@ -82,7 +84,7 @@ def find_selected_storms(
     if start == stop:  # else there are granules
         read_flashes(flashes, selection, STORM_FLASH_COLUMNS)
     lat, lon = (table.column(name).to_numpy() for name in ("lat", "lon"))
-    tracks = find_storms(lat, lon, to_minutes(times), options.density, options.tracking)
+    tracks = find_storms(lat, lon, to_minutes(times), options.density, options.tracking, workers)
     return FoundStorms(selection, looked_at, table, slice(int(start), int(stop)), tracks, options)
 
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from lightning_kedro.analysis.workers import THREADS, Workers
 from lightning_kedro.pipelines.storms import flashes as storm_flashes
 from lightning_kedro.pipelines.storms import tables
 from lightning_kedro.pipelines.storms.flashes import FoundStorms
@@ -18,10 +19,12 @@ def track_storms(
     flashes: Any,  # noqa: ANN401  (a handle on the table, which knows how to read a selection)
     selection: Mapping[str, Any],
     storms: Mapping[str, Any],
+    workers: Workers = THREADS,
 ) -> FoundStorms:
     """Read the selected flashes and those about them, and find their storms."""
     options = StormOptions.from_parameters(storms)
-    return storm_flashes.find_selected_storms(flashes, Selection.from_plain(selection), options)
+    selected = Selection.from_plain(selection)
+    return storm_flashes.find_selected_storms(flashes, selected, options, workers)
 
 
 def describe_storms(found_storms: FoundStorms, satellite: str, run_time: str) -> tuple[Result, ...]:

@@ -15,7 +15,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 track_storms,
-                inputs=["flashes", "params:selection", "params:storms"],
+                inputs=["flashes", "params:selection", "params:storms", "workers"],
                 outputs="found_storms",
                 name="storm_tracker",
             ),

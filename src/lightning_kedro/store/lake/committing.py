@@ -1,27 +1,28 @@
 """Loading hours into a lake: the objects that workers have written begin to count.
 
-Each table is committed at once, however many hours there are: first ``flashes``, then ``granules``,
-then ``coverage``. Flashes are read of granules that are on record only, so that the commit of
-``granules`` is the moment from which the hours stand. A client that is killed before it leaves
-objects that nobody reads, and the next run, which still lacks the granules, names the same objects.
+Each table is committed at once, however many hours there are: first ``flashes``, ``groups`` and
+``events``, then ``granules``, then ``coverage``. Rows are read of granules that are on record only,
+so that the commit of ``granules`` is the moment from which the hours stand. A client that is killed
+before it leaves objects that nobody reads, and the next run, which still lacks the granules, names
+the same objects.
 """
 
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from datetime import time as clock
 from typing import TYPE_CHECKING, Final
 
 from lightning_kedro.exceptions import TableError
 from lightning_kedro.granules.bundle import LoadedHours
-from lightning_kedro.store.lake.log import LakeObject, LakeTable
-from lightning_kedro.store.lake.objects import MergeHour, WrittenHour, hour_of, join_records
+from lightning_kedro.store.lake.hours import hour_of
+from lightning_kedro.store.lake.log import ROW_TABLES, LakeObject, LakeTable
 from lightning_kedro.store.lake.places import Place
 from lightning_kedro.store.lake.records import RECORDS, list_days, plan_changes
 from lightning_kedro.store.lake.series import LakeHours
+from lightning_kedro.store.lake.tasks import MergeHour, WrittenHour
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -63,89 +64,107 @@ def commit_hours(
     if not isinstance(series, LakeHours):
         message = f"hours of a lake are loaded, not {type(series).__name__}"
         raise TypeError(message)
-    hours = _commit_flashes(lake, series.hours, simulated=simulated, run_tasks=run_tasks)
-    _commit_records(lake, replace(loaded, granules=join_records(hours)), simulated=simulated)
+    hours = _commit_rows(lake, series.hours, simulated=simulated, run_tasks=run_tasks)
+    _commit_records(lake, loaded, hours, simulated=simulated)
 
 
-def list_hours(table: LakeTable, days: Sequence[tuple[str, date]]) -> dict[Hour, LakeObject]:
-    """The object of each hour of some days that the table ``flashes`` names now.
+def list_hours(lake: Place, days: Sequence[tuple[str, date]]) -> dict[Hour, dict[str, str]]:
+    """By table the objects of each hour of some days that count now.
 
     Raises:
-        TableError: If another program has changed the table.
+        TableError: If another program has changed a table.
     """
-    delta = table.open()
-    return {} if delta is None else _list_current(table, delta, days)
+    found: dict[Hour, dict[str, str]] = {}
+    for name in ROW_TABLES:
+        table = LakeTable(lake, name)
+        for hour, one in _list_current(table, table.open(), days).items():
+            found.setdefault(hour, {})[name] = one.path
+    return found
 
 
 def _list_current(
-    table: LakeTable, delta: "DeltaTable", days: Sequence[tuple[str, date]]
+    table: LakeTable, delta: "DeltaTable | None", days: Sequence[tuple[str, date]]
 ) -> dict[Hour, LakeObject]:
-    """The same of a table that is open."""
+    """The object of each hour of some days in one table, which is open if there is one."""
     found: dict[Hour, LakeObject] = {}
+    if delta is None or not days:
+        return found
     for row in table.list_objects(delta, days).to_pylist():
         one = LakeObject(
             row["path"], row["platform"], row["date"], row["num_records"], row["size_bytes"]
         )
-        hour = datetime.combine(one.date, clock(hour_of(one.path)))
+        hour = datetime.combine(one.date, clock(hour_of(table.name, one.path)))
         found[one.platform, hour] = one
     return found
 
 
-def _commit_flashes(
+def _commit_rows(
     lake: Place, hours: Sequence[WrittenHour], *, simulated: bool, run_tasks: RunTasks
 ) -> list[WrittenHour]:
-    """Commit the objects of hours.
+    """Commit the objects of hours, table by table.
 
     Returns:
         The hours as they count now: where another client had come first, merged with its version.
     """
-    table = LakeTable(lake, "flashes")
-    written = [hour for hour in hours if hour.object is not None]
+    written = [hour for hour in hours if hour.objects]
+    others = [hour for hour in hours if not hour.objects]
     days = sorted({(hour.platform, hour.hour.date()) for hour in written})
-    others = [hour for hour in hours if hour.object is None]
+    tables = [LakeTable(lake, name) for name in ROW_TABLES]
     for attempt in range(ATTEMPTS):
         if not written:
             return others
-        delta = table.open_or_make()
-        current = _list_current(table, delta, days)
+        held = {name for hour in written for name in hour.objects}
+        opened = [(one, one.open_or_make() if one.name in held else one.open()) for one in tables]
+        current = {one.name: _list_current(one, delta, days) for one, delta in opened}
         written = _merge(lake, written, current, simulated=simulated, run_tasks=run_tasks)
-        news = [hour for hour in written if _path_of(hour, current) != _path(hour)]
-        if not news:
-            return [*written, *others]
-        added = [hour.object for hour in news if hour.object is not None]
-        former = (current.get((hour.platform, hour.hour)) for hour in news)
-        removed = {one.path: one for one in former if one is not None}
-        if table.commit(delta, added, removed):
-            rows = sum(one.n_rows for one in added) - sum(one.n_rows for one in removed.values())
-            logger.info(
-                "Committed %d hours to %s, %d more flashes", len(news), table.place.url, rows
-            )
+        if all(_commit_table(one, delta, written, current[one.name]) for one, delta in opened):
             return [*written, *others]
         _pause(attempt)
-    raise TableError(_describe_rush(table))
+    raise TableError(_describe_rush(tables[0]))
+
+
+def _commit_table(
+    table: LakeTable,
+    delta: "DeltaTable | None",
+    written: Sequence[WrittenHour],
+    current: Mapping[Hour, LakeObject],
+) -> bool:
+    """Commit what hours have written for one table: whether nobody came first."""
+    name = table.name
+    news = [hour for hour in written if _path_of(hour, current) != hour.paths.get(name)]
+    if not news:
+        return True
+    added = [hour.objects[name] for hour in news if name in hour.objects]
+    former = (current.get((hour.platform, hour.hour)) for hour in news)
+    removed = {one.path: one for one in former if one is not None}
+    if delta is None:  # merged with a version that has more levels than ours had
+        delta = table.open_or_make()
+    if not table.commit(delta, added, removed):
+        return False
+    rows = sum(one.n_rows for one in added) - sum(one.n_rows for one in removed.values())
+    logger.info("Committed %d hours to %s, %d more %s", len(news), table.place.url, rows, name)
+    return True
 
 
 def _merge(
     lake: Place,
     written: Sequence[WrittenHour],
-    current: dict[Hour, LakeObject],
+    current: Mapping[str, Mapping[Hour, LakeObject]],
     *,
     simulated: bool,
     run_tasks: RunTasks,
 ) -> list[WrittenHour]:
     """Merge the hours that another client has changed since ours were written."""
-    behind = {
-        (hour.platform, hour.hour): MergeHour(
-            lake,
-            _path(hour) or "",
-            _path_of(hour, current) or "",
-            hour.platform,
-            hour.hour,
-            simulated,
-        )
-        for hour in written
-        if _path_of(hour, current) not in (None, _path(hour), hour.former)
-    }
+    behind: dict[Hour, MergeHour] = {}
+    for hour in written:
+        paths = {name: _path_of(hour, mine) for name, mine in current.items()}
+        theirs = {name: path for name, path in paths.items() if path is not None}
+        if "flashes" in theirs and any(
+            path not in (hour.paths.get(name), hour.former.get(name))
+            for name, path in theirs.items()
+        ):
+            key = (hour.platform, hour.hour)
+            behind[key] = MergeHour(lake, *key, hour.paths, theirs, simulated)
     if not behind:
         return [*written]
     logger.info("Merging %d hours that another run has written meanwhile", len(behind))
@@ -153,25 +172,22 @@ def _merge(
     return [merged.get((hour.platform, hour.hour), hour) for hour in written]
 
 
-def _path(hour: WrittenHour) -> str | None:
-    """The object that a client has written."""
-    return None if hour.object is None else hour.object.path
-
-
-def _path_of(hour: WrittenHour, current: dict[Hour, LakeObject]) -> str | None:
-    """The object that counts for an hour now."""
+def _path_of(hour: WrittenHour, current: Mapping[Hour, LakeObject]) -> str | None:
+    """The object of a table that counts for an hour now."""
     one = current.get((hour.platform, hour.hour))
     return None if one is None else one.path
 
 
-def _commit_records(lake: Place, loaded: LoadedHours, *, simulated: bool) -> None:
+def _commit_records(
+    lake: Place, loaded: LoadedHours, hours: Sequence[WrittenHour], *, simulated: bool
+) -> None:
     """Commit the granules of hours, and the coverage that follows from them."""
     tables = {name: LakeTable(lake, name) for name in RECORDS}
-    if not list_days(loaded):
+    if not list_days(loaded, hours):
         return
     for attempt in range(ATTEMPTS):
         opened = {name: table.open_or_make() for name, table in tables.items()}
-        changes = plan_changes({**opened}, lake, loaded, loaded.granules, simulated=simulated)
+        changes = plan_changes({**opened}, lake, loaded, hours, simulated=simulated)
         for name, change in changes.items():
             if not change.added:
                 continue

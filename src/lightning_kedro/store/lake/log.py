@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from lightning_kedro import __version__
 from lightning_kedro.exceptions import ClusterError, StorageError, TableError, printable
+from lightning_kedro.granules.level_rows import COUNTS
 from lightning_kedro.granules.series import arrow_schema
 from lightning_kedro.store.lake.places import Place
 
@@ -33,7 +34,10 @@ LACKING: Final = (
 )
 """What to say where the extra is not installed."""
 
-LAKE_TABLES: Final = ("flashes", "granules", "coverage")
+ROW_TABLES: Final = ("flashes", *COUNTS)
+"""The tables of what workers have read: one object an archive hour in each."""
+
+LAKE_TABLES: Final = (*ROW_TABLES, "granules", "coverage")
 """The tables of a lake, in the order in which they are committed."""
 
 PARTITIONS: Final = ("platform", "date")

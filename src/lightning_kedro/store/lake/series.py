@@ -1,7 +1,7 @@
 """What workers have written of a run's hours, as ``transform`` leaves it for ``load``."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, Final, Self
 
@@ -9,17 +9,25 @@ import pyarrow as pa
 
 from lightning_kedro.granules.hours import ArchiveHour
 from lightning_kedro.granules.ports import SeriesHours, SeriesStore
-from lightning_kedro.store.lake.log import LakeObject
-from lightning_kedro.store.lake.objects import WrittenHour, join_records
+from lightning_kedro.store.lake.log import ROW_TABLES, LakeObject
+from lightning_kedro.store.lake.tasks import WrittenHour
 
-_SCHEMA: Final = pa.schema(
+_HOURS: Final = pa.schema(
     {
         "platform": pa.string(),
         "hour": pa.timestamp("us"),
-        "former": pa.string(),
         "decoded": pa.int32(),
-        "n_records": pa.int32(),
+        "record": pa.binary(),
+    }
+)
+
+_OBJECTS: Final = pa.schema(
+    {
+        "number": pa.int32(),
+        "table": pa.string(),
+        "former": pa.string(),
         "path": pa.string(),
+        "platform": pa.string(),
         "date": pa.date32(),
         "n_rows": pa.int64(),
         "size": pa.int64(),
@@ -38,9 +46,9 @@ class LakeHours(SeriesHours):
 
     hours: tuple[WrittenHour, ...]
 
-    def read_granules(self) -> pa.Table:
-        """The record of all their granules, with the columns of the table ``granules``."""
-        return join_records(self.hours)
+    def list_records(self) -> Iterator[pa.Table]:
+        """The record of the granules of each, with the columns of the table ``granules``."""
+        return (hour.granules for hour in self.hours)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,47 +71,57 @@ class LakeSeries(SeriesStore):
         return LakeHours(tuple(hour for hour in self.hours if (hour.platform, hour.hour) in wanted))
 
     def pack(self) -> dict[str, pa.Table]:
-        """Two tables: of the hours, and of their granules."""
-        rows = [_to_row(hour) for hour in self.hours]
+        """Two tables: of the hours and of their objects."""
         return {
-            "hours": pa.Table.from_pylist(rows, schema=_SCHEMA),
-            "granules": join_records(self.hours),
+            "hours": pa.Table.from_pylist([*map(_to_row, self.hours)], schema=_HOURS),
+            "objects": pa.Table.from_pylist(_list_objects(self.hours), schema=_OBJECTS),
         }
 
     @classmethod
     def unpack(cls, packed: Mapping[str, pa.Table]) -> Self:
         """Build it from ``pack``'s tables."""
-        hours, start = [], 0
-        for row in packed["hours"].to_pylist():
-            granules = packed["granules"].slice(start, row["n_records"])
-            start += row["n_records"]
-            hours.append(_from_row(row, granules))
-        return cls(tuple(hours))
+        objects: dict[int, dict[str, LakeObject]] = {}
+        former: dict[int, dict[str, str]] = {}
+        for row in packed["objects"].to_pylist():
+            number, table, before = (row.pop(name) for name in ("number", "table", "former"))
+            if before is not None:
+                former.setdefault(number, {})[table] = before
+            if row["path"] is not None:
+                objects.setdefault(number, {})[table] = LakeObject(**row)
+        return cls(
+            tuple(
+                WrittenHour(
+                    row["platform"],
+                    row["hour"],
+                    objects.get(number, {}),
+                    former.get(number, {}),
+                    row["record"],
+                    row["decoded"],
+                )
+                for number, row in enumerate(packed["hours"].to_pylist())
+            )
+        )
 
 
 def _to_row(hour: WrittenHour) -> dict[str, Any]:
-    """An hour without the record of its granules."""
-    one = hour.object
-    row: dict[str, Any] = {
+    """An hour without its objects."""
+    return {
         "platform": hour.platform,
         "hour": hour.hour,
-        "former": hour.former,
         "decoded": hour.decoded,
-        "n_records": hour.granules.num_rows,
+        "record": hour.record,
     }
-    if one is not None:
-        row |= {name: getattr(one, name) for name in ("path", "date", "n_rows", "size", "stats")}
-    return row
 
 
-def _from_row(row: Mapping[str, Any], granules: pa.Table) -> WrittenHour:
-    """An hour again."""
-    one = None
-    if row["path"] is not None:
-        one = LakeObject(
-            row["path"], row["platform"], row["date"], row["n_rows"], row["size"], row["stats"]
-        )
-    return WrittenHour(row["platform"], row["hour"], one, row["former"], granules, row["decoded"])
+def _list_objects(hours: Sequence[WrittenHour]) -> list[dict[str, Any]]:
+    """The objects of hours, those that there are and those whose place they take."""
+    return [
+        {"number": number, "table": table, "former": hour.former.get(table)}
+        | (asdict(hour.objects[table]) if table in hour.objects else {})
+        for number, hour in enumerate(hours)
+        for table in ROW_TABLES
+        if table in hour.objects or table in hour.former
+    ]
 
 
 def list_days(hours: Sequence[ArchiveHour]) -> list[tuple[str, date]]:
