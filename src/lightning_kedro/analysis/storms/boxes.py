@@ -61,8 +61,8 @@ class Boxes:
             bounds: Where and when the flashes of each box are.
 
         Returns:
-            Boxes of ``wanted`` and later boxes near them, shape (p,) each, and whether surely all flashes
-            of the one are neighbors of all of the other.
+            Boxes of ``wanted`` and later boxes near them, shape (p,) each, and whether surely all
+            flashes of the one are neighbors of all of the other.
         """
         first, second = self._list_near(wanted)
         kept = second > first

@@ -1,9 +1,10 @@
 """Core flashes of DBSCAN, and the core flash that each other one goes with: exact.
 
 All flashes of a pixel are near each other in space: its diagonal is ``eps_km``. In order of pixels
-and times, a flash with ``min_flashes`` of its pixel within ``eps_minutes`` shows by those that stand
-just before and after it. That settles nearly all flashes of storms; distances are measured for the
-few others only. A flash that is no core flash has few neighbors, so its nearest one is at hand.
+and times, a flash with ``min_flashes`` of its pixel within ``eps_minutes`` shows by those that
+stand just before and after it. That settles nearly all flashes of storms; distances are measured
+for the few others only. A flash that is no core flash has few neighbors, so that
+its nearest one is at hand.
 """
 
 from collections.abc import Iterator
@@ -132,7 +133,7 @@ class _Flashes:
         return crowded
 
     def list_ranges(self, flashes: IntArray, density: "Density") -> "_Ranges":
-        """Where all stand that may be neighbors of some flashes, shape (m,), themselves included."""
+        """Where all stand that may be neighbors of some flashes, these included."""
         is_first = mark_first(self.keys)
         pixel = np.cumsum(is_first) - 1
         # A flash is within half a diagonal of its pixel's middle, and half of one of the other's.
@@ -221,9 +222,9 @@ def _settle(lat: FloatArray, lon: FloatArray, minutes: FloatArray, density: "Den
     near, _ = flashes.measure(first, second, density)
     is_core |= np.bincount(first[near], minlength=is_core.size) >= density.min_flashes
     pairs = []
-    for first, second in ranges.keep(~is_core).expand():
-        near, apart = flashes.measure(first, second, density)
-        first, second = first[near], second[near]
+    for some, about in ranges.keep(~is_core).expand():
+        near, apart = flashes.measure(some, about, density)
+        first, second = some[near], about[near]
         is_core |= np.bincount(first, minlength=is_core.size) >= density.min_flashes
         rest = np.flatnonzero(~is_core[first])  # each of them with less than min_flashes others
         pairs.append((first[rest], second[rest], apart[rest]))

@@ -9,8 +9,8 @@ core flash: by d2 / eps_km2 + dt2 / eps_minutes2, and among equally near ones to
 Schubert et al. (2017, doi:10.1145/3068335) call the choice free. All other flashes are noise.
 
 Core flashes are put into boxes so small that all flashes of a box are neighbors; boxes are joined
-where one pair of their flashes is near enough (Gunawan 2013, Eindhoven). So few pairs of flashes are
-looked at, however dense. How core flashes are found: ``core``.
+where one pair of their flashes is near enough (Gunawan 2013, Eindhoven). So few pairs of flashes
+are looked at, however dense. How core flashes are found: ``core``.
 """
 
 from collections.abc import Iterator
@@ -158,7 +158,7 @@ class _Block:
         return np.asarray(near)
 
     def find_parts(self) -> tuple[int, IntArray]:
-        """Number the clusters of the block: how many, and that of each flash, as they were given."""
+        """Number the clusters of the block: how many, and that of each flash as given."""
         boxes = self.boxes
         every = np.arange(boxes.counts.size)
         first, second, whole = boxes.find_pairs(every, boxes.find_bounds(self.coordinates))

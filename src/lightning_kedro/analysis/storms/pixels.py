@@ -84,12 +84,12 @@ class PixelGrid:
         """
         n, centers = keys.size, self.find_centers(keys).T
         pairs = [np.empty(0, dtype=np.int64)]
-        for first, second in self._list_candidates(keys, reach_km):
-            squares = np.zeros(first.size)
+        for here, there in self._list_candidates(keys, reach_km):
+            squares = np.zeros(here.size)
             for values in centers:
-                squares += (values[first] - values[second]) ** 2
-            kept = (second > first) & (squares <= reach_km**2)
-            first, second = first[kept], second[kept]
+                squares += (values[here] - values[there]) ** 2
+            kept = (there > here) & (squares <= reach_km**2)
+            first, second = here[kept], there[kept]
             pairs += [first * n + second, second * n + first]
         ordered = np.sort(np.concatenate(pairs))
         ordered = ordered[mark_first(ordered)]

@@ -229,7 +229,9 @@ class _Step:
             storms, votes = self._add_up(storms, votes)
         most = max(votes)
         few = max(options.settle_flashes, options.settle_share * most)
-        main = min(zip((-vote for vote in votes), (book.born[s] for s in storms), storms))[2]
+        main = min(
+            (-vote, book.born[storm], storm) for storm, vote in zip(storms, votes, strict=True)
+        )[2]
         youngest = self.memory.step - options.settle_minutes / options.step_minutes
         present, takes = [], []
         for storm, vote in zip(storms, votes, strict=True):
