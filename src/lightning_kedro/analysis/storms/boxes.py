@@ -65,7 +65,7 @@ class Boxes:
             flashes of the one are neighbors of all of the other.
         """
         first, second = self._list_near(wanted)
-        kept = second > first
+        kept = np.flatnonzero(second > first)
         first, second = first[kept], second[kept]
         *places, times = zip(*bounds, strict=True)
         gap, span = _measure_gap(times, first, second)

@@ -188,7 +188,7 @@ class Cells:
         for number, mine in enumerate(pixels):
             filled[number, mine] = True
             bits[mine] |= np.uint8(1 << number)
-        nodes = np.cumsum(filled, dtype=np.int32).reshape(filled.shape)
+        nodes = np.cumsum(filled, dtype=np.int64).reshape(filled.shape)
         nodes -= 1
         both = bits[pairs[0]] & bits[pairs[1]]
         some = np.flatnonzero(both)

@@ -210,7 +210,7 @@ class _Step:
     def _list_cells(self, part: int, storm: int) -> IntArray:
         """The old cells of a part that are of a storm."""
         old = self._list_old(part)
-        return old[self.book.find_whole(self.labels[old]) == storm]
+        return np.asarray(old[self.book.find_whole(self.labels[old]) == storm])
 
     def _find_places(self, cells: IntArray) -> FloatArray:
         """Middles of the different pixels of cells, km, shape (pixels, 3)."""
