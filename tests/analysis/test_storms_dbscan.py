@@ -7,13 +7,9 @@ import pytest
 from sklearn.cluster import DBSCAN
 
 from lightning_kedro.analysis.sphere import EARTH_RADIUS_KM, FloatArray, to_unit_vectors
-from lightning_kedro.analysis.storms import dbscan
-from lightning_kedro.analysis.storms.dbscan import (
-    DenseFlashes,
-    Density,
-    cluster_dense,
-    find_core,
-)
+from lightning_kedro.analysis.storms import core, dbscan
+from lightning_kedro.analysis.storms.core import find_core
+from lightning_kedro.analysis.storms.dbscan import DenseFlashes, Density, cluster_dense
 from lightning_kedro.analysis.storms.pixels import PixelGrid
 
 
@@ -77,7 +73,8 @@ def assert_same(found: DenseFlashes, wanted: Reference) -> None:
 @pytest.mark.parametrize("seed", range(24))
 def test_clusters_agree_with_scikit_learn(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng([seed, 1])
-    monkeypatch.setattr(dbscan, "SLOTS_PER_BLOCK", int(random.choice([1, 2, 5, 24])))
+    for module in (core, dbscan):
+        monkeypatch.setattr(module, "SLOTS_PER_BLOCK", int(random.choice([1, 2, 5, 24])))
     flashes = scatter(seed, int(random.integers(1, 400)), random.choice([0.0, 50.0, -89.0]))
     if seed % 3 == 0:  # times and places that lie on the very edges of neighborhoods
         flashes = flashes._replace(minutes=np.round(flashes.minutes))
@@ -123,8 +120,9 @@ def test_clusters_do_not_depend_on_the_meridian(turn: float) -> None:
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     flashes, density = scatter(3, 3000, minutes=3000.0), Density(20.0, 30.0, 3)
     whole = cluster_dense(*flashes, density)
-    monkeypatch.setattr(dbscan, "SLOTS_PER_BLOCK", 2)
-    monkeypatch.setattr(dbscan, "_PAIRS", 50)
+    for module in (core, dbscan):
+        monkeypatch.setattr(module, "SLOTS_PER_BLOCK", 2)
+        monkeypatch.setattr(module, "_PAIRS", 50)
     found = cluster_dense(*flashes, density)
     assert np.array_equal(found.labels, whole.labels)
     assert np.array_equal(found.nearest, whole.nearest)

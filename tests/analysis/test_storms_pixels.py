@@ -10,7 +10,7 @@ from lightning_kedro.analysis.storms.pixels import (
     number_keys,
     sort_keys,
 )
-from lightning_kedro.analysis.storms.strength import find_strongest
+from lightning_kedro.analysis.storms.strength import FlashesOfStorms, find_strongest
 
 PLACES = {
     "the whole Earth": (-90.0, 90.0, -400.0, 400.0),
@@ -40,17 +40,21 @@ def test_near_pixels_are_those_of_all_pairs(
     lat, lon = random.uniform(*place[:2], 400), random.uniform(*place[2:], 400)
     keys = np.unique(grid.find_keys(lat, lon))
     wanted = list_near(grid, keys, reach_km)
-    for both_ways in (True, False):
-        starts, near = grid.find_near(keys, reach_km, both_ways=both_ways)
-        first = np.repeat(np.arange(keys.size), np.diff(starts))
-        pairs = [*zip(first.tolist(), near.tolist(), strict=True)]
-        assert pairs == sorted(pair for pair in wanted if both_ways or pair[0] < pair[1])
+    near = grid.find_near(keys, reach_km)
+    assert (near.first == np.repeat(np.arange(keys.size), np.diff(near.starts))).all()
+    pairs = [*zip(near.first.tolist(), near.second.tolist(), strict=True)]
+    assert pairs == sorted(wanted)
+    some = np.arange(keys.size)[::-3]
+    number, about = near.list_about(some)
+    found = sorted(zip(some[number].tolist(), about.tolist(), strict=True))
+    mine = {*some.tolist()}
+    assert found == sorted([(each, each) for each in mine] + [p for p in wanted if p[0] in mine])
 
 
 def test_no_pixels_have_none_near() -> None:
-    starts, near = PixelGrid(20.0).find_near(np.empty(0, dtype=np.int64), 40.0)
-    assert starts.tolist() == [0]
-    assert near.size == 0
+    near = PixelGrid(20.0).find_near(np.empty(0, dtype=np.int64), 40.0)
+    assert near.starts.tolist() == [0]
+    assert near.second.size == 0
 
 
 @pytest.mark.parametrize("n_edges", [0, 30, 100, 400])
@@ -86,15 +90,26 @@ def test_keys_are_sorted_in_the_order_in_which_equal_ones_stand(low: int, high: 
         assert found[numbers].tolist() == keys.tolist()
 
 
-@pytest.mark.parametrize("spread_km", [5.0, 60.0, 2000.0])
-def test_single_precision_never_decides_who_is_strongest(spread_km: float) -> None:
+@pytest.mark.parametrize("spread_deg", [0.05, 0.5, 5.0])
+def test_strongest_storm_is_that_of_the_plain_sum_over_near_pixels(spread_deg: float) -> None:
     random = np.random.default_rng(3)
-    there = np.array([6371.0, 0.0, 0.0]) + random.normal(0.0, spread_km, (300, 3))
-    here = np.array([6371.0, 0.0, 0.0]) + random.normal(0.0, spread_km, (500, 3))
-    counts = random.integers(0, 2, (300, 4)).astype(float)
-    counts[:, 3] = counts[:, 1]  # as strong everywhere: the first one is taken
-    squares = ((here[:, np.newaxis] - there) ** 2).sum(axis=2)
-    strengths = (np.exp(-squares / 112.5) + 1e-9 / (1.0 + squares)) @ counts
-    best = np.take_along_axis(strengths, find_strongest(here, there, counts, 7.5)[:, None], 1)
-    assert (best[:, 0] >= strengths.max(axis=1) * (1.0 - 1e-9)).all()
-    assert 3 not in find_strongest(here, there, counts, 7.5)
+    grid = PixelGrid(10.0)
+    lat, lon = random.normal(40.0, spread_deg, 800), random.normal(180.0, spread_deg, 800)
+    keys, _, pixels = number_keys(grid.find_keys(lat, lon))
+    centers, near = grid.find_centers(keys), grid.find_near(keys, 15.0)
+    here, there = pixels[:500], pixels[500:]
+    storms, counts = random.integers(0, 3, 300), random.integers(1, 9, 300)
+    storms = np.concatenate([storms, np.where(storms == 1, 3, storms)])  # 3: as strong as 1
+    flashes = FlashesOfStorms(np.tile(there, 2), storms, np.tile(counts, 2), 4)
+    found = find_strongest(here, flashes, near, centers)
+    squares = ((centers[here][:, np.newaxis] - centers[flashes.pixels]) ** 2).sum(axis=2)
+    weights = np.where(squares <= 15.0**2, np.exp(-squares / (2.0 * 7.5**2)), 0.0)
+    strengths = (weights * flashes.counts) @ (storms[:, np.newaxis] == np.arange(4))
+    best = np.take_along_axis(strengths, found[:, np.newaxis], 1)[:, 0]
+    assert (best >= strengths.max(axis=1) * (1.0 - 1e-12)).all()
+    assert 3 not in found[strengths.max(axis=1) > 0.0], "of equally strong ones the first is"
+    far = np.flatnonzero(strengths.max(axis=1) == 0.0)
+    assert far.size or spread_deg < 5.0
+    for row in far.tolist():
+        mine = squares[row, storms == found[row]]
+        assert mine.min() == pytest.approx(squares[row].min())

@@ -58,6 +58,37 @@ UNSEEN = (
     Case("G16", "2020-04-05T00:00", 24, 42),
     Case("G18", "2023-10-30T00:00", 24, 5),
 )
+UNSEEN_HOURS = tuple(
+    Case(platform, start, 1, seed)
+    for platform, start, seed in (
+        ("G16", "2018-05-17T03:00", 101),
+        ("G16", "2019-08-02T20:00", 102),
+        ("G16", "2021-12-11T15:00", 103),
+        ("G16", "2022-03-30T09:00", 104),
+        ("G16", "2024-09-05T21:00", 105),
+        ("G17", "2019-03-14T02:00", 106),
+        ("G17", "2020-07-28T05:00", 107),
+        ("G17", "2021-10-09T19:00", 108),
+        ("G17", "2022-06-18T11:00", 109),
+        ("G17", "2020-01-22T23:00", 110),
+        ("G18", "2023-04-12T01:00", 111),
+        ("G18", "2024-11-23T08:00", 112),
+        ("G18", "2025-08-15T20:00", 113),
+        ("G18", "2023-07-07T16:00", 114),
+        ("G18", "2025-02-01T04:00", 115),
+        ("G19", "2025-05-10T22:00", 116),
+        ("G19", "2025-09-19T17:00", 117),
+        ("G19", "2024-12-25T13:00", 118),
+        ("G19", "2025-07-30T00:00", 119),
+        ("G19", "2025-10-28T07:00", 120),
+        ("G16", "2023-06-26T18:00", 121),
+        ("G19", "2025-04-21T21:00", 122),
+        ("G18", "2024-05-30T12:00", 123),
+        ("G17", "2021-08-19T14:00", 124),
+    )
+)
+"""Hours that nothing was tuned on, one of them at every hour of the day."""
+
 LONGEST_FOR_SKLEARN = 60_000
 REQUEST = {"satellite": "G19", "run_time": "2024-07-20T00:00:00"}
 """DBSCAN by a ball tree takes minutes and gigabytes for more flashes than this."""
@@ -92,6 +123,16 @@ def simulate(case: Case) -> Flashes:
     lat, lon, minutes, storm = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.argsort(minutes, kind="stable")
     return Flashes(lat[order].astype(float), lon[order].astype(float), minutes[order], storm[order])
+
+
+def list_hours() -> list[Case]:
+    """Five hours of each of the days above."""
+    days = [case for case in (*TUNED, *UNSEEN) if case.hours > 1]
+    return [
+        case._replace(start=f"{case.start[:11]}{hour:02d}:00", hours=1)
+        for case in days
+        for hour in (0, 6, 12, 18, 22)
+    ]
 
 
 def make_options() -> Any:
@@ -223,6 +264,26 @@ def show_scores() -> None:
                 f"  tracked, {hours} h: ARI mean {np.mean(values):.3f}, least {min(values):.3f} "
                 f"(aim {0.90 if hours == 1 else 0.85:.2f})"
             )
+
+
+def score_hour(case: Case) -> tuple[float, float]:
+    """ARI of the storms of an hour that is looked at alone, and isolated flashes called noise."""
+    flashes = simulate(case)
+    scores = score(flashes.storm, run_tracked(flashes))
+    return scores["ari"], scores["noise"]
+
+
+def show_hours() -> None:
+    """Print how good storms are in many hours, each looked at alone."""
+    for title, cases in (("of the days above", list_hours()), ("unseen", UNSEEN_HOURS)):
+        with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+            ari, noise = np.array([*pool.map(score_hour, cases)]).T
+        print(
+            f"{len(cases)} hours {title}, alone: ARI mean {ari.mean():.3f}, median "
+            f"{np.median(ari):.3f}, least {ari.min():.3f}, below 0.90: {(ari < 0.9).sum()}; "
+            f"noise mean {noise.mean():.3f}, least {noise.min():.3f}",
+            flush=True,
+        )
 
 
 # Speed
@@ -413,6 +474,7 @@ def main() -> None:
     print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
     if not options.speed_only:
         show_scores()
+        show_hours()
     if not options.scores_only:
         print(run_apart(compare_speed), flush=True)
         with tempfile.TemporaryDirectory() as folder:

@@ -16,7 +16,7 @@ from tests import test_sky as sky_rows
 
 from lightning_kedro import __version__
 from lightning_kedro.analysis import threads
-from lightning_kedro.analysis.storms import dbscan, tracking
+from lightning_kedro.analysis.storms import core, tracking
 from lightning_kedro.datasets.duckdb_table import DuckDBTableDataset
 from lightning_kedro.datasets.workers import ThreadsDataset
 from lightning_kedro.exceptions import NoFlashesError, NoResultError, ParameterError, TableError
@@ -313,7 +313,7 @@ def test_parts_and_threads_change_nothing(
     flashes: Flashes, result: Result, monkeypatch: pytest.MonkeyPatch, n_threads: int
 ) -> None:
     monkeypatch.setattr(threads.os, "cpu_count", lambda: n_threads)
-    monkeypatch.setattr(dbscan, "SLOTS_PER_BLOCK", 2)
+    monkeypatch.setattr(core, "SLOTS_PER_BLOCK", 2)
     monkeypatch.setattr(tracking, "STEPS_PER_BLOCK", 3)
     monkeypatch.setattr(rows, "_FLASHES_PER_PART", 100)
     parts = run(flashes, make_parameters())

@@ -20,7 +20,7 @@ class Book:
         into: The storm that each turned out to be a part of; itself for most.
         met: The storm that each shared its cell with when it last had new flashes; -1 if none.
         parent: The storm that each split from; -1 if none.
-        is_changed: Whether flashes of storms may be in the book as those of others.
+        absorbed: Storms that turned out to be parts of others in this step.
     """
 
     def __init__(self) -> None:
@@ -29,8 +29,7 @@ class Book:
         self.into = np.arange(_FIRST_PAGES)
         self.met = np.full(_FIRST_PAGES, NO_STORM)
         self.parent = np.full(_FIRST_PAGES, NO_STORM)
-        self.is_changed = False
-        self._is_flat = True
+        self.absorbed: set[int] = set()
         self._parts: dict[int, list[int]] = {}
         self._number = np.full(_FIRST_PAGES, NO_STORM)
 
@@ -54,22 +53,21 @@ class Book:
         return name
 
     def absorb(self, part: int, whole: int) -> None:
-        """Make a storm a part of another one."""
-        moved = self._parts.pop(part, [part] if self.into[part] == part else [])
+        """Make a storm a part of another one; neither is a part of one already."""
+        moved = self._parts.pop(part, [part])
         self.into[moved] = whole
-        self._parts.setdefault(whole, [whole] if self.into[whole] == whole else []).extend(moved)
-        self._is_flat &= bool(self.into[whole] == whole)
+        self._parts.setdefault(whole, [whole]).extend(moved)
         self.born[whole] = min(self.born[whole], self.born[part])
-        self.is_changed = True
+        self.absorbed.add(part)
 
-    def follow(self, labels: IntArray) -> None:
-        """Change labels, none of them -1, to the storms that theirs are parts of."""
-        np.take(self.into, labels, out=labels, mode="clip")
+    def find_whole(self, labels: IntArray) -> IntArray:
+        """The storms that those of labels, none of them -1, are parts of; themselves for most."""
+        return self.into.take(labels, mode="clip")
 
     def part_ways(self, storms: IntArray) -> None:
         """Note that storms have new flashes in cells of their own; forget changes before."""
         self.met[storms] = NO_STORM
-        self.is_changed = not self._is_flat
+        self.absorbed.clear()
 
     def note_meeting(self, storms: Iterable[int], main: int, other: int) -> None:
         """Note that storms share their cell with the main one; that one does with another."""
@@ -93,7 +91,7 @@ class Book:
             The labels, the storm that each storm had met when it ended, and the one that it parted
             from, shape (storms,), -1 for none.
         """
-        self.follow(labels)
+        np.take(self.into, labels, out=labels, mode="clip")
         n_names = self.into.size
         exists = np.zeros(n_names, dtype=np.bool_)
         exists[labels] = True

@@ -1,9 +1,9 @@
 """Boxes in space and time whose flashes are all neighbors, and pairs of boxes near each other."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -53,32 +53,19 @@ class Boxes:
     near_starts: IntArray
     near: IntArray
 
-    def keep(self, kept: BoolArray) -> Self:
-        """The same boxes with some flashes only, shape (n,); some boxes may be empty then."""
-        of_flash = self.of_flash[kept]
-        counts = np.bincount(of_flash, minlength=self.counts.size)
-        starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-        return replace(self, of_flash=of_flash, counts=counts, starts=starts)
-
-    def find_pairs(
-        self, wanted: IntArray, bounds: Bounds, *, itself: bool = False, once: bool = False
-    ) -> tuple[IntArray, IntArray, BoolArray]:
+    def find_pairs(self, wanted: IntArray, bounds: Bounds) -> tuple[IntArray, IntArray, BoolArray]:
         """Find boxes that hold, or may hold, neighbors of the flashes of others.
 
         Args:
             wanted: Boxes, shape (w,), none of them empty.
             bounds: Where and when the flashes of each box are.
-            itself: Whether each box is paired with itself too.
-            once: Whether each pair is listed for its first box only.
 
         Returns:
-            Boxes of ``wanted`` and boxes near them, shape (p,) each, and whether surely all flashes
-            of the one are neighbors of all of the other.
+            Boxes of ``wanted`` and later boxes near them, shape (p,) each, and whether surely all
+            flashes of the one are neighbors of all of the other.
         """
         first, second = self._list_near(wanted)
-        kept = second > first if once else first != second
-        kept |= itself
-        kept &= self.counts[second] > 0
+        kept = np.flatnonzero(second > first)
         first, second = first[kept], second[kept]
         *places, times = zip(*bounds, strict=True)
         gap, span = _measure_gap(times, first, second)
@@ -100,14 +87,8 @@ class Boxes:
         Args:
             coordinates: Places of the flashes, km, and their times, minutes, shape (4, n).
         """
-        filled = np.flatnonzero(self.counts > 0)
-        low = np.full((len(coordinates), self.counts.size), np.inf)
-        high = -low
-        if filled.size:
-            starts = self.starts[filled]
-            low[:, filled] = np.minimum.reduceat(coordinates, starts, axis=1)
-            high[:, filled] = np.maximum.reduceat(coordinates, starts, axis=1)
-        return low, high
+        low = np.minimum.reduceat(coordinates, self.starts, axis=1)
+        return low, np.maximum.reduceat(coordinates, self.starts, axis=1)
 
     def expand(
         self, first: IntArray, second: IntArray, most: int, probes: int | None = None
@@ -198,7 +179,7 @@ def make_boxes(
     is_new = np.diff(box_keys, prepend=-1) != 0
     # A flash is within half a diagonal of its pixel's middle, and half of one of the other's.
     reach_km = 2.0 * density.eps_km * (1.0 + _ROUNDING)
-    near_starts, near = grid.find_near(box_keys[is_new], reach_km)
+    near = grid.find_near(box_keys[is_new], reach_km)
     boxes = Boxes(
         density=density,
         of_flash=of_flash,
@@ -206,7 +187,7 @@ def make_boxes(
         starts=starts,
         pixel=np.cumsum(is_new) - 1,
         slot=box_slot,
-        near_starts=near_starts,
-        near=near,
+        near_starts=near.starts,
+        near=near.second,
     )
     return order, boxes

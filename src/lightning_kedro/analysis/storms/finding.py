@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from lightning_kedro.analysis.sphere import FloatArray
 from lightning_kedro.analysis.storms.book import NO_STORM
-from lightning_kedro.analysis.storms.dbscan import Density, cluster_dense, find_core
+from lightning_kedro.analysis.storms.core import find_core
+from lightning_kedro.analysis.storms.dbscan import Density, cluster_dense
 from lightning_kedro.analysis.storms.memory import TrackOptions
 from lightning_kedro.analysis.storms.pixels import IntArray, find_ends
 from lightning_kedro.analysis.storms.tracking import Tracks, track_storms

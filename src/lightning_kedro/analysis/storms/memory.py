@@ -9,9 +9,11 @@ import numpy as np
 from lightning_kedro.analysis.sphere import FloatArray
 from lightning_kedro.analysis.storms.pixels import (
     IntArray,
+    NearPixels,
     PixelGrid,
     connect,
     number_keys,
+    sort_keys,
 )
 
 _STEPS_AT_ONCE: Final = 8
@@ -49,13 +51,66 @@ class TrackOptions:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Memory:
+    """The cells of the last few steps: those of a step, and the old ones before it.
+
+    Attributes:
+        step: The step.
+        cells: Which cells of the block these are; the step's own ones last.
+        n_old: How many of them are old.
+        part_of: The part of each cell, shape (memory,), from 0 in the order of the first pixels.
+        n_parts: Number of parts.
+        old: The old cells part by part, rising within a part, shape (old,).
+        new: The step's cells likewise, shape (new,).
+        old_starts: Where each part begins in ``old``, shape (parts + 1,).
+        new_starts: Likewise in ``new``, shape (parts + 1,).
+    """
+
+    step: int
+    cells: slice
+    n_old: int
+    part_of: IntArray
+    n_parts: int
+    old: IntArray
+    new: IntArray
+    old_starts: IntArray
+    new_starts: IntArray
+
+    @classmethod
+    def sort(cls, step: int, edges: tuple[int, int, int], parts: IntArray) -> Self:
+        """Sort the cells of a memory by part.
+
+        Args:
+            step: The step.
+            edges: As ``Cells.find_memory`` gives them.
+            parts: The part of each cell, shape (memory,).
+        """
+        low, start, high = edges
+        n_old, n_parts = start - low, int(parts.max()) + 1
+        of_old, old = sort_keys(parts[:n_old])
+        of_new, new = sort_keys(parts[n_old:])
+        every = np.arange(n_parts + 1)
+        return cls(
+            step=step,
+            cells=slice(low, high),
+            n_old=n_old,
+            part_of=parts,
+            n_parts=n_parts,
+            old=old,
+            new=new + n_old,
+            old_starts=np.searchsorted(of_old, every),
+            new_starts=np.searchsorted(of_new, every),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Cells:
     """The flashes of a block by pixel and step: all of one pixel and step are of one storm.
 
     Attributes:
         options: How storms are followed.
         centers: Middles of the block's pixels, km, shape (pixels, 3).
-        near: Pairs of pixels that are joined, shape (2, pairs).
+        near: Which pixels are joined.
         step: Step of each cell, shape (cells,), rising.
         pixel: Its pixel, from 0, rising within a step, shape (cells,).
         counts: Its flashes, shape (cells,).
@@ -65,7 +120,7 @@ class Cells:
 
     options: TrackOptions
     centers: FloatArray
-    near: IntArray
+    near: NearPixels
     step: IntArray
     pixel: IntArray
     counts: IntArray
@@ -88,12 +143,10 @@ class Cells:
         cells, counts, of_flash = number_keys((steps - base) * stride + keys)
         step, key = np.divmod(cells, stride)
         found, _, pixel = number_keys(key)
-        starts, second = grid.find_near(found, options.link_km, both_ways=False)
-        first = np.repeat(np.arange(found.size), np.diff(starts))
         return cls(
             options=options,
             centers=grid.find_centers(found),
-            near=np.stack([first, second]),
+            near=grid.find_near(found, options.link_km),
             step=step + base,
             pixel=pixel,
             counts=counts,
@@ -107,22 +160,24 @@ class Cells:
         low, start, high = np.searchsorted(self.step, edges).tolist()
         return low, start, high
 
-    def join_memories(self, steps: IntArray) -> Iterator[tuple[int, IntArray]]:
+    def join_memories(self, steps: IntArray) -> Iterator[Memory]:
         """Find the parts in which the memories of steps hang together.
 
         Args:
             steps: Steps, rising, each with flashes.
 
         Yields:
-            Each step, and the part of each cell of its memory, shape (memory,), from 0 in the order
-            of their first pixels.
+            The memory of each step.
         """
+        once = np.flatnonzero(self.near.first < self.near.second)
+        pairs = self.near.first[once], self.near.second[once]
         for first in range(0, steps.size, _STEPS_AT_ONCE):
             chunk = steps[first : first + _STEPS_AT_ONCE]
-            yield from zip(chunk.tolist(), self._join(chunk), strict=True)
+            for step, parts in zip(chunk.tolist(), self._join(chunk, pairs), strict=True):
+                yield Memory.sort(step, self.find_memory(step), parts)
 
-    def _join(self, steps: IntArray) -> list[IntArray]:
-        """The parts of the memories of some steps."""
+    def _join(self, steps: IntArray, pairs: tuple[IntArray, IntArray]) -> list[IntArray]:
+        """The parts of the memories of some steps; ``pairs`` of near pixels, each once."""
         memories = [self.find_memory(int(step)) for step in steps]
         pixels = [self.pixel[low:high] for low, _, high in memories]
         # One graph for all: its nodes are the pixels of each memory, one memory after the other.
@@ -135,9 +190,9 @@ class Cells:
             bits[mine] |= np.uint8(1 << number)
         nodes = np.cumsum(filled, dtype=np.int64).reshape(filled.shape)
         nodes -= 1
-        both = bits[self.near[0]] & bits[self.near[1]]
-        some = both != 0
-        both, first, second = both[some], self.near[0][some], self.near[1][some]
+        both = bits[pairs[0]] & bits[pairs[1]]
+        some = np.flatnonzero(both)
+        both, first, second = both[some], pairs[0][some], pairs[1][some]
         firsts, seconds = [], []
         for number, mine in enumerate(nodes):
             joined = (both & np.uint8(1 << number)) != 0

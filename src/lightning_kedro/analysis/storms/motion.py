@@ -7,7 +7,7 @@ import numpy as np
 
 from lightning_kedro.analysis.sphere import EARTH_RADIUS_KM, FloatArray, to_lat_lon
 from lightning_kedro.analysis.storms.pixels import IntArray, PixelGrid, list_ranges, sort_keys
-from lightning_kedro.analysis.sums import sum_groups
+from lightning_kedro.analysis.sums import sum_groups, sum_runs
 
 FOOTPRINT_KM: Final = 8.0
 """Side of the pixels that a footprint is counted in, km: about GLM's own at nadir."""
@@ -116,29 +116,34 @@ def fit_motion(
     1,000 km.
 
     Args:
-        groups: Storm of each flash, shape (n,), from 0.
-        minutes: Times, shape (n,), minutes.
+        groups: Storm of each flash, shape (n,), from 0, rising.
+        minutes: Times, shape (n,), minutes, rising within a storm.
         vectors: Places as unit vectors, shape (n, 3).
         centers: Latitudes and longitudes of the storms' centroids, shape (storms,) each, degrees.
 
     Returns:
-        The motion of each storm.
+        The motion of each storm, each of which has flashes.
     """
-    n = centers[0].size
-    count = np.maximum(np.bincount(groups, minlength=n), 1)
-    east, north = _project(groups, vectors, centers)
-    time = minutes - (sum_groups(groups, minutes, n) / count)[groups]
-    spread = sum_groups(groups, time**2, n)
-    start, end = np.full(n, np.inf), np.full(n, -np.inf)
-    np.minimum.at(start, groups, minutes)
-    np.maximum.at(end, groups, minutes)
-    known = (end - start >= LEAST_DURATION_MINUTES) & (spread > 0.0)
+    # All follows from sums of times, of places, and of their products: distances eastward and
+    # northward are linear in places, so that none has to be measured flash by flash.
+    starts = np.flatnonzero(np.diff(groups, prepend=-1))
+    counts = np.diff(starts, append=groups.size)
+    time = minutes - np.repeat(minutes[starts], counts)
+    places = np.ascontiguousarray(vectors.T)
+    sums, moments = sum_runs(starts, places), sum_runs(starts, places * time)
+    squares = _sum_products(starts, places)
+    times = sum_runs(starts, time)
+    spread = sum_runs(starts, time**2) - times**2 / counts
+    duration = time[starts + counts - 1] if groups.size else time
+    known = (duration >= LEAST_DURATION_MINUTES) & (spread > 0.0)
     safe = np.where(known, spread, 1.0)
-    slopes, scatter = [], np.zeros(n)
-    for distance in (east, north):
-        slopes.append(sum_groups(groups, distance * time, n) / safe)
-        offset = distance - (sum_groups(groups, distance, n) / count)[groups]
-        scatter += sum_groups(groups, offset**2, n)
+    slopes, scatter = [], np.zeros(starts.size)
+    for axis in _list_axes(centers):
+        along = (axis * sums).sum(axis=0)
+        shared = (axis * moments).sum(axis=0) - along * times / counts
+        slopes.append(EARTH_RADIUS_KM * shared / safe)
+        square = np.einsum("is,ijs,js->s", axis, squares, axis) - along**2 / counts
+        scatter += EARTH_RADIUS_KM**2 * np.maximum(square, 0.0)
     explained = (slopes[0] ** 2 + slopes[1] ** 2) * safe
     share = explained / np.where(scatter > 0.0, scatter, 1.0)
     speed = np.hypot(*slopes) * _METRES_PER_KM / _SECONDS_PER_MINUTE
@@ -146,16 +151,20 @@ def fit_motion(
     return Motion(*(np.where(known, values, np.nan) for values in (speed, direction, share)))
 
 
-def _project(
-    groups: IntArray, vectors: FloatArray, centers: tuple[FloatArray, FloatArray]
-) -> tuple[FloatArray, FloatArray]:
-    """Eastward and northward distances of flashes from their storms' centroids, km."""
+def _sum_products(starts: IntArray, places: FloatArray) -> FloatArray:
+    """Sums by run of the products of coordinates, shape (3, 3, runs)."""
+    products = np.empty((3, 3, starts.size))
+    for one in range(3):
+        for two in range(one, 3):
+            products[one, two] = sum_runs(starts, places[one] * places[two])
+            products[two, one] = products[one, two]
+    return products
+
+
+def _list_axes(centers: tuple[FloatArray, FloatArray]) -> tuple[FloatArray, FloatArray]:
+    """Unit vectors eastward and northward at centroids, shape (3, storms) each."""
     phi, lam = (np.radians(values) for values in centers)
     zero = np.zeros(phi.size)
-    easts = np.stack([-np.sin(lam), np.cos(lam), zero], axis=1)
-    norths = np.stack([-np.sin(phi) * np.cos(lam), -np.sin(phi) * np.sin(lam), np.cos(phi)], axis=1)
-    points = EARTH_RADIUS_KM * vectors
-    east, north = (
-        np.einsum("ij,ij->i", points, axes.take(groups, axis=0)) for axes in (easts, norths)
-    )
-    return np.asarray(east), np.asarray(north)
+    easts = np.stack([-np.sin(lam), np.cos(lam), zero])
+    norths = np.stack([-np.sin(phi) * np.cos(lam), -np.sin(phi) * np.sin(lam), np.cos(phi)])
+    return easts, norths

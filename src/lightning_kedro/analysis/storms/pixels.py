@@ -75,35 +75,27 @@ class PixelGrid:
         zone = 2.0 * np.pi * EARTH_RADIUS_KM**2 * (np.sin(north) - np.sin(south))
         return np.asarray((zone / self._count_columns(row))[keys // self._stride])
 
-    def find_near(
-        self, keys: IntArray, reach_km: float, *, both_ways: bool = True
-    ) -> tuple[IntArray, IntArray]:
+    def find_near(self, keys: IntArray, reach_km: float) -> "NearPixels":
         """List for each of some pixels the others whose middles are near its own.
 
         Args:
             keys: Different pixels, shape (n,), rising.
             reach_km: Middles are near up to this chord, km.
-            both_ways: Whether each pair is listed for both of its pixels, or for the first only.
-
-        Returns:
-            Where the list of each pixel begins, shape (n + 1,), and the numbers of the near pixels,
-            one list after the other, rising within a list.
         """
         n, centers = keys.size, self.find_centers(keys).T
         pairs = [np.empty(0, dtype=np.int64)]
-        for first, second in self._list_candidates(keys, reach_km):
-            squares = np.zeros(first.size)
+        for here, there in self._list_candidates(keys, reach_km):
+            squares = np.zeros(here.size)
             for values in centers:
-                squares += (values[first] - values[second]) ** 2
-            kept = (second > first) & (squares <= reach_km**2)
-            pairs.append(first[kept] * n + second[kept])
-            if both_ways:
-                pairs.append(second[kept] * n + first[kept])
+                squares += (values[here] - values[there]) ** 2
+            kept = (there > here) & (squares <= reach_km**2)
+            first, second = here[kept], there[kept]
+            pairs += [first * n + second, second * n + first]
         ordered = np.sort(np.concatenate(pairs))
         ordered = ordered[mark_first(ordered)]
         first, second = np.divmod(ordered, max(n, 1))
         starts = np.concatenate([[0], np.cumsum(np.bincount(first, minlength=n))])
-        return starts.astype(np.int64), second
+        return NearPixels(reach_km, starts.astype(np.int64), first, second)
 
     def _list_candidates(
         self, keys: IntArray, reach_km: float
@@ -166,6 +158,38 @@ class PixelGrid:
         north = south + self.height_deg
         widest = np.where(south * north <= 0.0, 0.0, np.minimum(np.abs(south), np.abs(north)))
         return np.maximum(np.ceil(np.cos(np.radians(widest)) * 360.0 / self.height_deg), 1.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NearPixels:
+    """Which of n pixels are near each other.
+
+    Attributes:
+        reach_km: Their middles are, up to this chord, km.
+        starts: Where the list of each pixel begins, shape (n + 1,).
+        first: Pixels, rising, shape (pairs,).
+        second: A pixel near each, rising for each one, shape (pairs,): each pair is there both
+            ways.
+    """
+
+    reach_km: float
+    starts: IntArray
+    first: IntArray
+    second: IntArray
+
+    def list_about(self, pixels: IntArray) -> tuple[IntArray, IntArray]:
+        """List the pixels near others, themselves included.
+
+        Args:
+            pixels: Shape (m,).
+
+        Returns:
+            The number of one of ``pixels``, and a pixel near it, shape (pairs,) each.
+        """
+        counts = self.starts[pixels + 1] - self.starts[pixels]
+        near = self.second[list_ranges(self.starts[pixels], counts)]
+        number = np.arange(pixels.size)
+        return np.concatenate([number, np.repeat(number, counts)]), np.concatenate([pixels, near])
 
 
 def sort_keys(keys: IntArray) -> tuple[IntArray, IntArray]:

@@ -1,68 +1,83 @@
 """Which of some storms is strongest about a place: by its flashes, weighed by their distances."""
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from lightning_kedro.analysis.sphere import FloatArray
-from lightning_kedro.analysis.storms.pixels import IntArray
+from lightning_kedro.analysis.storms.pixels import IntArray, NearPixels, list_ranges, number_keys
+from lightning_kedro.analysis.sums import sum_groups
 
-_FAR_WEIGHT: Final = 1e-9
-"""Far from all flashes the nearest one counts: the weight falls slowly there."""
+_SMOOTH_SHARE: Final = 0.5
+"""Standard deviation of the weight of flashes, as a share of the distance that is near."""
 
-_SAFETY: Final = 8.0
-"""Errors of single precision are taken for so many times as large as they are expected to be."""
+_DISTANCES: Final = 2**20
+"""Distances to far flashes measured in one go."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FlashesOfStorms:
+    """Where flashes of some storms are.
+
+    Attributes:
+        pixels: Pixels, shape (m,), in any order.
+        storms: The storm of some flashes in each, from 0, shape (m,).
+        counts: How many they are, shape (m,).
+        n_storms: Number of storms, each of which has flashes.
+    """
+
+    pixels: IntArray
+    storms: IntArray
+    counts: IntArray
+    n_storms: int
 
 
 def find_strongest(
-    here: FloatArray, there: FloatArray, counts: FloatArray, width_km: float
+    here: IntArray, flashes: FlashesOfStorms, near: NearPixels, centers: FloatArray
 ) -> IntArray:
-    """Find the storm that is strongest about each place.
+    """Find the storm that is strongest about each of some pixels.
 
-    Single precision decides where it surely can, and double precision the few places where two
-    storms are nearly as strong as each other: the answer is that of double precision.
+    The strength of a storm is the sum of n exp(-d2 / 2s2) over the pixels that are near, where it
+    has n flashes at a distance d; s is half of the distance that is near. Where no storm has a
+    flash near, the one with the nearest flash is taken for the strongest. Of equally strong ones
+    the first is.
 
     Args:
-        here: The places, shape (n, 3), km.
-        there: Places of flashes, shape (m, 3), km.
-        counts: Flashes of each storm at each of them, shape (m, storms).
-        width_km: Standard deviation of the weight of a flash about its place, km.
+        here: The pixels, shape (n,).
+        flashes: The flashes of storms about them.
+        near: Which pixels are near each other.
+        centers: Middles of pixels, km, shape (pixels, 3).
 
     Returns:
-        The storm of each place, shape (n,).
+        The storm of each pixel, shape (n,).
     """
-    middle = there[0]
-    here, there = here - middle, there - middle
-    single = [part.astype(np.float32) for part in (here, there, counts)]
-    strengths = _weigh(single[0], single[1], single[2], width_km)
+    keys = flashes.pixels * flashes.n_storms + flashes.storms
+    keys, _, index = number_keys(keys)
+    counts = sum_groups(index, flashes.counts.astype(float), keys.size)
+    pixels, storms = np.divmod(keys, flashes.n_storms)
+    first, there = near.list_about(here)
+    starts, stops = np.searchsorted(pixels, there), np.searchsorted(pixels, there, side="right")
+    found = stops - starts
+    rows = list_ranges(starts, found)
+    squares = ((centers[here[first]] - centers[there]) ** 2).sum(axis=1)
+    weights = np.exp(squares * (-0.5 / (_SMOOTH_SHARE * near.reach_km) ** 2))
+    groups = np.repeat(first * flashes.n_storms, found) + storms[rows]
+    weights = np.repeat(weights, found) * counts[rows]
+    strengths = sum_groups(groups, weights, here.size * flashes.n_storms)
+    strengths = strengths.reshape(here.size, flashes.n_storms)
     strongest = strengths.argmax(axis=1)
-    rows = np.arange(strongest.size)
-    best = strengths[rows, strongest]
-    strengths[rows, strongest] = 0.0
-    # How far off squared distances may be, km2, what that makes of a weight, and what the sum of so
-    # many and their exponents add to it. Where distances are small, so is the far weight.
-    eps = float(np.finfo(np.float32).eps)
-    off = eps * ((here**2).sum(axis=1) + (there**2).sum(axis=1).max())
-    error = _SAFETY * (off / (2.0 * width_km**2) + eps * (len(there) + 64.0))
-    unsure = np.flatnonzero(strengths.max(axis=1) >= best * (1.0 - 2.0 * error))
-    if unsure.size:
-        strongest[unsure] = _weigh(here[unsure], there, counts, width_km).argmax(axis=1)
+    far = np.flatnonzero(strengths.max(axis=1) == 0.0)
+    if far.size:
+        strongest[far] = storms[_find_nearest(centers[here[far]], centers[pixels])]
     return np.asarray(strongest)
 
 
-def _weigh(
-    here: npt.NDArray[np.floating],
-    there: npt.NDArray[np.floating],
-    counts: npt.NDArray[np.floating],
-    width_km: float,
-) -> npt.NDArray[np.floating]:
-    """Strengths of storms about places, shape (n, storms), in the precision of what is given."""
-    squares = here @ (-2.0 * there.T)
-    squares += (here**2).sum(axis=1)[:, np.newaxis]
-    squares += (there**2).sum(axis=1)
-    np.maximum(squares, 0.0, out=squares)
-    weights = np.exp(squares * (-0.5 / width_km**2))
-    squares += 1.0
-    weights += np.divide(_FAR_WEIGHT, squares, out=squares)
-    return np.asarray(weights @ counts)
+def _find_nearest(here: FloatArray, there: FloatArray) -> IntArray:
+    """The nearest of some places to each of others, shape (n,); the first of equally near ones."""
+    most = max(_DISTANCES // len(there), 1)
+    nearest = [
+        ((some[:, np.newaxis] - there) ** 2).sum(axis=2).argmin(axis=1)
+        for some in (here[start : start + most] for start in range(0, len(here), most))
+    ]
+    return np.concatenate(nearest)

@@ -15,26 +15,22 @@ what is older than the flashes that were read.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from lightning_kedro.analysis.sphere import FloatArray
 from lightning_kedro.analysis.storms.book import NO_STORM, Book
-from lightning_kedro.analysis.storms.memory import Cells, TrackOptions
-from lightning_kedro.analysis.storms.pixels import IntArray, PixelGrid, number_keys, sort_keys
-from lightning_kedro.analysis.storms.strength import find_strongest
-from lightning_kedro.analysis.sums import sum_groups
+from lightning_kedro.analysis.storms.memory import Cells, Memory, TrackOptions
+from lightning_kedro.analysis.storms.pixels import IntArray, PixelGrid, number_keys
+from lightning_kedro.analysis.storms.strength import FlashesOfStorms, find_strongest
 from lightning_kedro.analysis.threads import map_ahead
 
 STEPS_PER_BLOCK: Final = 72
 """Steps are taken in blocks of so many, so that memory does not grow with the window."""
 
-_PIXEL_SHARE: Final = 0.5
+_PIXEL_SHARE: Final = float(np.sqrt(0.5))
 """Diagonal of a pixel, as a share of the distance over which flashes are joined."""
-
-_SMOOTH_SHARE: Final = 0.5
-"""Standard deviation of the weight of flashes about a pixel, as a share of the same."""
 
 _MEET_FLASHES: Final = 5
 """A storm with fewer flashes than this in a cell takes no new ones there, if there is another one.
@@ -91,16 +87,16 @@ def _follow(
     keys = grid.find_keys(lat, lon)
     labels = np.full(minutes.size, NO_STORM, dtype=np.int64)
 
-    def gather(block: tuple[int, int, int]) -> tuple[Cells, list[tuple[int, IntArray]]]:
+    def gather(block: tuple[int, int, int]) -> tuple[Cells, list[Memory]]:
         low, start, high = block
         cells = Cells.gather(grid, keys[low:high], steps[low:high], options)
         return cells, [*cells.join_memories(np.unique(steps[start:high]))]
 
     blocks = _list_blocks(steps, options.memory_steps)
-    for (low, _, high), (cells, parts) in zip(blocks, map_ahead(gather, blocks), strict=True):
+    for (low, _, high), (cells, memories) in zip(blocks, map_ahead(gather, blocks), strict=True):
         cells.labels[cells.of_flash] = labels[low:high]  # those of a cell are all the same
-        for step, part_of in parts:
-            _Step(cells, step, part_of, options, book).take()
+        for memory in memories:
+            _Step(cells, memory, options, book).take()
         labels[low:high] = cells.labels[cells.of_flash]
     return labels
 
@@ -117,67 +113,82 @@ def _list_blocks(steps: IntArray, memory_steps: int) -> list[tuple[int, int, int
     return [block for block in blocks if block[1] < block[2]]
 
 
+class _Meeting(NamedTuple):
+    """Storms that have met.
+
+    Attributes:
+        part: The part of the memory where they have.
+        main: The one with the most flashes there.
+        present: Those that are no parts of it, itself included.
+        takes: Those of them that take new flashes.
+    """
+
+    part: int
+    main: int
+    present: list[int]
+    takes: list[int]
+
+
 class _Step:
     """What becomes of the flashes of a step.
 
     Attributes:
         cells: The cells of the block.
-        step: The step.
-        memory: The cells of the memory, the step's own ones last.
-        is_new: Which of these are of the step, shape (memory,).
-        part_of: The part of the memory that each is in, shape (memory,).
-        labels: The storm of each, shape (memory,): a view, so that what is written there stays.
+        memory: Those of the last few steps.
+        labels: The storm of each of these, shape (memory,): a view, so that what is written there
+            stays. Some may be of storms that turned out to be parts of others.
     """
 
-    def __init__(
-        self, cells: Cells, step: int, part_of: IntArray, options: TrackOptions, book: Book
-    ) -> None:
-        low, start, high = cells.find_memory(step)
-        self.cells, self.step, self.part_of = cells, step, part_of
+    def __init__(self, cells: Cells, memory: Memory, options: TrackOptions, book: Book) -> None:
+        self.cells, self.memory = cells, memory
         self.options, self.book = options, book
-        self.memory = slice(low, high)
-        self.n_old = start - low
-        self.labels = cells.labels[self.memory]
-        self.counts = cells.counts[self.memory]
-        self.pixels = cells.pixel[self.memory]
+        self.labels = cells.labels[memory.cells]
+        self.counts = cells.counts[memory.cells]
+        self.pixels = cells.pixel[memory.cells]
 
     def take(self) -> None:
         """Give the flashes of the step their storms."""
-        book, old, new = self.book, slice(0, self.n_old), slice(self.n_old, None)
-        book.follow(self.labels[old])
+        book, memory = self.book, self.memory
         votes = self._count_votes()
         if self._split(votes):
             votes = self._count_votes()
-        part_of_new = self.part_of[new]
-        n_storms = np.bincount(votes[0], minlength=int(self.part_of.max()) + 1)
+        n_storms = np.bincount(votes[0], minlength=memory.n_parts)
         where = np.concatenate([[0], np.cumsum(n_storms)])
-        labels = self.labels[new]
-        single = n_storms[part_of_new] == 1
-        labels[single] = votes[1][where[part_of_new[single]]]
-        alone = n_storms[part_of_new] == 0
-        parts, _, index = number_keys(part_of_new[alone])
-        labels[alone] = book.open_storms(parts.size, self.step)[index]
-        book.part_ways(labels[labels >= 0])
-        has_new = np.bincount(part_of_new, minlength=n_storms.size) > 0
-        meetings = np.flatnonzero((n_storms > 1) & has_new)
-        cells = self._list_cells(meetings)
-        for part, mine in zip(meetings.tolist(), cells, strict=True):
-            storms = slice(where[part], where[part + 1])
-            self._meet(mine, votes[1][storms].tolist(), votes[2][storms].tolist())
+        n_new = np.diff(memory.new_starts)
+        of_part = np.full(memory.n_parts, NO_STORM)
+        single = np.flatnonzero(n_storms == 1)
+        of_part[single] = votes[1][where[single]]
+        alone = np.flatnonzero((n_storms == 0) & (n_new > 0))
+        of_part[alone] = book.open_storms(alone.size, memory.step)
+        self.labels[memory.new] = np.repeat(of_part, n_new)
+        book.part_ways(of_part[(of_part >= 0) & (n_new > 0)])
+        storms, flashes = votes[1].tolist(), votes[2].tolist()
+        shared = []
+        for part in np.flatnonzero((n_storms > 1) & (n_new > 0)).tolist():
+            mine = slice(where[part], where[part + 1])
+            meeting = self._meet(part, storms[mine], flashes[mine])
+            if len(meeting.takes) > 1:
+                shared.append(meeting)
+            else:
+                self._settle(meeting, meeting.takes)
+        self._share_out(shared)
 
     def _count_votes(self) -> tuple[IntArray, IntArray, IntArray]:
         """Flashes by part and storm: parts, storms and counts, in order of both."""
-        old = slice(0, self.n_old)
-        keys, _, index = number_keys(self.part_of[old] * _LABELS + self.labels[old])
-        votes = np.bincount(index, self.counts[old], keys.size).astype(np.int64)
+        memory = self.memory
+        labels = self.book.find_whole(self.labels[memory.old])
+        keys = np.repeat(np.arange(memory.n_parts) * _LABELS, np.diff(memory.old_starts)) + labels
+        runs = np.flatnonzero(np.diff(keys, prepend=-1))  # most cells of a part are of one storm
+        counts = self.counts[memory.old]
+        counts = np.add.reduceat(counts, runs) if runs.size else counts
+        keys, _, index = number_keys(keys[runs])
+        votes = np.bincount(index, counts, keys.size).astype(np.int64)
         return keys // _LABELS, keys % _LABELS, votes
 
-    def _list_cells(self, parts: IntArray) -> list[IntArray]:
-        """The cells of each of some parts, rising."""
-        of_part, order = sort_keys(self.part_of)
-        starts = np.searchsorted(of_part, parts).tolist()
-        stops = np.searchsorted(of_part, parts, side="right").tolist()
-        return [order[start:stop] for start, stop in zip(starts, stops, strict=True)]
+    def _list_old(self, part: int) -> IntArray:
+        """The old cells of a part, rising."""
+        starts = self.memory.old_starts
+        return self.memory.old[starts[part] : starts[part + 1]]
 
     def _split(self, votes: tuple[IntArray, IntArray, IntArray]) -> bool:
         """Make cells that have parted from their storms storms of their own: whether any have."""
@@ -185,84 +196,85 @@ class _Step:
         parts, storms, flashes = (column[large] for column in votes)
         found, counts, _ = number_keys(storms)
         any_split = False
-        for storm in found[counts > 1]:
+        for storm in found[counts > 1].tolist():
             mine = np.flatnonzero(storms == storm)
-            main, *rest = parts[mine[np.argsort(-flashes[mine], kind="stable")]]
-            of_storm = np.flatnonzero(self.labels == storm)
-            of_part = self.part_of[of_storm]
-            trunk = self._find_places(of_storm[of_part == main])
+            main, *rest = parts[mine[np.argsort(-flashes[mine], kind="stable")]].tolist()
+            trunk = self._find_places(self._list_cells(main, storm))
             for part in rest:
-                branch = of_storm[of_part == part]
+                branch = self._list_cells(part, storm)
                 if _measure_gap(trunk, self._find_places(branch)) > self.options.split_km:
-                    self.labels[branch] = self.book.branch_off(int(storm), self.step)
+                    self.labels[branch] = self.book.branch_off(storm, self.memory.step)
                     any_split = True
         return any_split
+
+    def _list_cells(self, part: int, storm: int) -> IntArray:
+        """The old cells of a part that are of a storm."""
+        old = self._list_old(part)
+        return np.asarray(old[self.book.find_whole(self.labels[old]) == storm])
 
     def _find_places(self, cells: IntArray) -> FloatArray:
         """Middles of the different pixels of cells, km, shape (pixels, 3)."""
         return self.cells.centers[number_keys(self.pixels[cells])[0]]
 
-    def _meet(self, meeting: IntArray, storms: list[int], votes: list[int]) -> None:
-        """Take storms that have met for one, or tell their new flashes apart.
+    def _meet(self, part: int, storms: list[int], votes: list[int]) -> _Meeting:
+        """Take storms that have met for one, where some are but parts of the largest.
 
         Args:
-            meeting: The cells where they have met.
+            part: The part of the memory where they have met.
             storms: The storms.
             votes: Flashes of each in the memory.
         """
         options, book = self.options, self.book
-        born = [book.born[storm] for storm in storms]
-        main = min(zip((-vote for vote in votes), born, storms, strict=True))[2]
-        few = max(options.settle_flashes, options.settle_share * max(votes))
-        part_of_main = {
-            storm
-            for storm, vote, since in zip(storms, votes, born, strict=True)
-            if storm != main
-            and vote < few
-            and (self.step - since) * options.step_minutes < options.settle_minutes
-        }
-        for storm in storms:
-            if storm in part_of_main:
+        if not book.absorbed.isdisjoint(storms):  # by another meeting of the step
+            storms, votes = self._add_up(storms, votes)
+        most = max(votes)
+        few = max(options.settle_flashes, options.settle_share * most)
+        main = min(
+            (-vote, book.born[storm], storm) for storm, vote in zip(storms, votes, strict=True)
+        )[2]
+        youngest = self.memory.step - options.settle_minutes / options.step_minutes
+        present, takes = [], []
+        for storm, vote in zip(storms, votes, strict=True):
+            if storm != main and vote < few and book.born[storm] > youngest:
                 book.absorb(storm, main)
-        first_new = int(np.searchsorted(meeting, self.n_old))
-        old, new = meeting[:first_new], meeting[first_new:]
-        if book.is_changed:
-            labels = self.labels[old]
-            book.follow(labels)
-            self.labels[old] = labels
-        present = [storm for storm in storms if storm not in part_of_main]
-        takes = [
-            storm
-            for storm, vote in zip(storms, votes, strict=True)
-            if storm not in part_of_main and (storm == main or vote >= _MEET_FLASHES)
-        ]
-        if len(takes) == 1:
-            self.labels[new] = takes[0]
-            flashing = takes
-        else:
-            labels = self._share_out(old, new, np.array(takes))
-            self.labels[new] = labels
-            flashing = [*set(labels.tolist())]
-        if len(present) > 1:
-            other = next(storm for storm in present if storm != main)
-            book.note_meeting(flashing, main, other)
+                continue
+            present.append(storm)
+            if storm == main or vote >= _MEET_FLASHES:
+                takes.append(storm)
+        return _Meeting(part, main, present, takes)
 
-    def _share_out(self, old: IntArray, new: IntArray, storms: IntArray) -> IntArray:
-        """The storms that are strongest about new cells."""
-        number = self.book.number_among(self.labels[old], storms)
+    def _add_up(self, storms: list[int], votes: list[int]) -> tuple[list[int], list[int]]:
+        """The storms that some are parts of, rising, and the votes of each."""
+        whole, _, index = number_keys(self.book.find_whole(np.array(storms)))
+        return whole.tolist(), np.bincount(index, votes).astype(np.int64).tolist()
+
+    def _list_new(self, part: int) -> IntArray:
+        """The step's cells of a part, rising."""
+        starts = self.memory.new_starts
+        return self.memory.new[starts[part] : starts[part + 1]]
+
+    def _settle(self, meeting: _Meeting, labels: IntArray | list[int]) -> None:
+        """Give the new cells of a meeting their storms."""
+        self.labels[self._list_new(meeting.part)] = labels
+        if len(meeting.present) > 1:
+            other = next(storm for storm in meeting.present if storm != meeting.main)
+            self.book.note_meeting(set(np.asarray(labels).tolist()), meeting.main, other)
+
+    def _share_out(self, meetings: list[_Meeting]) -> None:
+        """Give new cells where storms have met to those that are strongest about them."""
+        if not meetings:
+            return
+        news = [self._list_new(meeting.part) for meeting in meetings]
+        old = np.concatenate([self._list_old(meeting.part) for meeting in meetings])
+        takes = np.unique(np.concatenate([meeting.takes for meeting in meetings]))
+        number = self.book.number_among(self.book.find_whole(self.labels[old]), takes)
         old, number = old[number >= 0], number[number >= 0]
-        pixels, _, index = number_keys(self.pixels[old])
-        slots = index * storms.size + number
-        of_storm = sum_groups(slots, self.counts[old].astype(float), pixels.size * storms.size)
-        of_storm = of_storm.reshape(pixels.size, storms.size)
-        here, there = self.cells.centers[self.pixels[new]], self.cells.centers[pixels]
-        width = _SMOOTH_SHARE * self.options.link_km
-        most = max(_PAIRS // pixels.size, 1)
-        strongest = [
-            find_strongest(here[first : first + most], there, of_storm, width)
-            for first in range(0, new.size, most)
-        ]
-        return np.asarray(storms[np.concatenate(strongest)])
+        places = FlashesOfStorms(self.pixels[old], number, self.counts[old], takes.size)
+        pixels = self.pixels[np.concatenate(news)]
+        strongest = takes[find_strongest(pixels, places, self.cells.near, self.cells.centers)]
+        edges = np.cumsum([mine.size for mine in news])[:-1]
+        for meeting, labels in zip(meetings, np.split(strongest, edges), strict=True):
+            self._settle(meeting, labels)
 
 
 def _measure_gap(first: FloatArray, second: FloatArray) -> float:

@@ -41,6 +41,7 @@ class StormRows:
         self.storms: IntArray = order[counts[order] > 0]
         rank = np.full(counts.size + 1, -1, dtype=np.int64)  # the last one is for noise
         rank[self.storms] = np.arange(self.storms.size)
+        self._rank = rank
         self.ranks: IntArray = rank[found.labels]
         self.names = name_storms(found, self.lives.first)
         self._values = {
@@ -53,12 +54,11 @@ class StormRows:
 
         So what is computed of storms takes no more memory with a longer window.
         """
-        ranks, order = sort_keys(self.ranks)
+        ranks, order = sort_keys(self._rank[self.found.tracks.labels])
         first = int(np.searchsorted(ranks, 0))
         counts = np.bincount(ranks[first:], minlength=self.storms.size)
         del ranks  # of millions of flashes
         order = order[first:]
-        order += self.found.window.start
         return [
             StormPart(self, storms, order[flashes], counts[storms])
             for storms, flashes in split_groups(counts)
@@ -80,15 +80,15 @@ class StormPart:
     Attributes:
         all_rows: All of them.
         ranks: Which of its ``storms`` these are.
-        rows: Rows of the table that are theirs and in the window, storm by storm, and in order of
-            time, shape (n,).
-        counts: How many of them are of each storm, shape (m,).
+        every: Rows of the table that are theirs, storm by storm from its birth on, and in order of
+            time, shape (all,): also those before and after the window.
+        every_counts: How many of them are of each storm, shape (m,).
     """
 
     all_rows: StormRows
     ranks: slice
-    rows: IntArray
-    counts: IntArray
+    every: IntArray
+    every_counts: IntArray
 
     @property
     def storms(self) -> IntArray:
@@ -96,27 +96,50 @@ class StormPart:
         return self.all_rows.storms[self.ranks]
 
     @cached_property
+    def every_time(self) -> npt.NDArray[np.datetime64]:
+        """Times of all flashes, datetime64[us], shape (all,)."""
+        return self.all_rows.times[self.every]
+
+    @cached_property
+    def _inside(self) -> npt.NDArray[np.bool_] | slice:
+        """Which flashes are of the window."""
+        window = self.all_rows.found.window
+        inside = (self.every >= window.start) & (self.every < window.stop)
+        return slice(None) if inside.all() else inside
+
+    @cached_property
+    def rows(self) -> IntArray:
+        """Rows of the flashes of the window, shape (n,)."""
+        return self.every[self._inside]
+
+    @cached_property
     def groups(self) -> IntArray:
-        """Storm of each flash, from 0, shape (n,), rising."""
-        return np.repeat(np.arange(self.counts.size), self.counts)
+        """Storm of each flash of the window, from 0, shape (n,), rising."""
+        return np.repeat(np.arange(self.every_counts.size), self.every_counts)[self._inside]
 
     @cached_property
     def times(self) -> npt.NDArray[np.datetime64]:
-        """Times of the flashes, datetime64[us], shape (n,)."""
-        return self.all_rows.times[self.rows]
+        """Times of the flashes of the window, datetime64[us], shape (n,)."""
+        return self.every_time[self._inside]
 
     @cached_property
     def vectors(self) -> FloatArray:
-        """Places of the flashes as unit vectors, shape (n, 3)."""
+        """Places of the flashes of the window as unit vectors, shape (n, 3)."""
         return to_unit_vectors(self.take("lat"), self.take("lon"))
 
     @cached_property
+    def every_pixel(self) -> IntArray:
+        """Pixels of all flashes, for footprints, shape (all,)."""
+        lat, lon = (self.all_rows.take(name, self.every) for name in ("lat", "lon"))
+        return find_pixels(lat, lon)
+
+    @cached_property
     def pixels(self) -> IntArray:
-        """Pixels of the flashes, for footprints, shape (n,)."""
-        return find_pixels(self.take("lat"), self.take("lon"))
+        """Pixels of the flashes of the window, shape (n,)."""
+        return self.every_pixel[self._inside]
 
     def take(self, name: str) -> FloatArray:
-        """A column of the flashes, shape (n,); NaN where it is missing."""
+        """A column of the flashes of the window, shape (n,); NaN where it is missing."""
         return self.all_rows.take(name, self.rows)
 
 
@@ -152,10 +175,12 @@ def name_storms(found: FoundStorms, first: IntArray) -> list[str]:
         Such as ``G19-20240714T220312-5f1c0a``: the same wherever the storm begins with this flash.
     """
     columns = ("platform", "granule_start", "flash_id", "time")
-    rows = found.table.select(columns).take(first).to_pylist()
+    rows = found.table.select(columns).take(first)
     names = []
-    for row in rows:
-        text = f"{row['platform']} {row['granule_start'].isoformat()} {row['flash_id']}"
+    for platform, start, flash_id, time in zip(
+        *(column.to_pylist() for column in rows.columns), strict=True
+    ):
+        text = f"{platform} {start.isoformat()} {flash_id}"
         digest = hashlib.blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest()
-        names.append(f"{row['platform']}-{row['time']:%Y%m%dT%H%M%S}-{digest}")
+        names.append(f"{platform}-{time:%Y%m%dT%H%M%S}-{digest}")
     return names

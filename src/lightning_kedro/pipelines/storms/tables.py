@@ -1,24 +1,20 @@
 """The tables of storms: what they are, minute by minute, flash by flash, and their jumps."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from lightning_kedro import __version__
-from lightning_kedro.analysis.sphere import FloatArray
-from lightning_kedro.analysis.storms.motion import (
-    find_centroids,
-    fit_motion,
-    measure_footprints,
-)
+from lightning_kedro.analysis.sphere import FloatArray, to_lat_lon
+from lightning_kedro.analysis.storms.motion import fit_motion, measure_footprints
 from lightning_kedro.analysis.storms.pixels import IntArray
-from lightning_kedro.analysis.sums import sum_groups
+from lightning_kedro.analysis.sums import sum_runs
 from lightning_kedro.analysis.threads import map_threads
 from lightning_kedro.pipelines.storms.flashes import FoundStorms, to_minutes
 from lightning_kedro.pipelines.storms.histories import list_jumps
@@ -43,20 +39,17 @@ def collect_result(found: FoundStorms, request: Mapping[str, Any]) -> Result:
         request: What was asked for: ``satellite`` and ``run_time`` of the parameters.
     """
     rows = StormRows(found)
-    tasks: list[Callable[[], Any]] = [
-        partial(list_selection, rows, request),
-        partial(list_jumps, rows),
-    ]
-    tasks += [partial(_describe, part) for part in rows.split()]
-    chosen, jumps, *described = map_threads(lambda task: task(), tasks)
-    storms, series = zip(*described, strict=True)
+    tasks: list[Callable[[], Any]] = [partial(_describe, part) for part in rows.split()]
+    tasks.append(partial(list_selection, rows, request))
+    *described, chosen = map_threads(lambda task: task(), tasks)
+    storms, series, jumps = zip(*described, strict=True)
     ranks, names = rows.ranks.astype(np.int32), rows.name(rows.storms)
     del tasks, rows  # what it holds of millions of flashes is not needed any more
     columns = {
         "storms": sort_columns(join_columns(storms), "storm_id"),
         "storm_series": sort_series(join_columns(series), names),
         "storm_flashes": list_flashes(found, ranks, names),
-        "lightning_jumps": jumps,
+        "lightning_jumps": sort_columns(join_columns(jumps), "storm_id", "algorithm", "jump_time"),
         "storm_selection": chosen,
     }
     tables = {
@@ -66,23 +59,64 @@ def collect_result(found: FoundStorms, request: Mapping[str, Any]) -> Result:
     return Result(found.selection, tables, STORM_TABLES)
 
 
-def _describe(part: StormPart) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The rows of some storms, and their series."""
+def _describe(part: StormPart) -> tuple[dict[str, Any], ...]:
+    """The rows of some storms, their series and their jumps."""
     part = replace(part)  # what this one finds goes with it
-    return list_storms(part), list_series(part)
+    minutes = MinuteSums.of(part)
+    return list_storms(part, minutes), list_series(part, minutes), list_jumps(part)
 
 
-def list_storms(part: StormPart) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, eq=False)
+class MinuteSums:
+    """Flashes of storms minute by minute, storm by storm.
+
+    Attributes:
+        minutes: Minutes since 1970 that have flashes, shape (rows,).
+        counts: Flashes in each, shape (rows,).
+        storm: The storm of each, from 0, rising, shape (rows,).
+        index: The row that each flash is in, shape (n,).
+        vectors: Sums of their places as unit vectors, shape (3, rows).
+        energy: Sums of their energies, J, and how many of these are known, shape (2, rows).
+        area: Sums of their areas, km2, and how many of these are known, shape (2, rows).
+    """
+
+    minutes: IntArray
+    counts: IntArray
+    storm: IntArray
+    index: IntArray
+    vectors: FloatArray
+    energy: FloatArray
+    area: FloatArray
+
+    @classmethod
+    def of(cls, part: StormPart) -> Self:
+        """Sum the flashes of a part."""
+        index, minutes, counts, storm = count_minutes(part.groups, part.times, 1)
+        starts = np.cumsum(counts) - counts
+        return cls(
+            minutes=minutes,
+            counts=counts,
+            storm=storm,
+            index=index,
+            vectors=sum_runs(starts, np.ascontiguousarray(part.vectors.T)),
+            energy=sum_known(starts, part.take("energy_j")),
+            area=sum_known(starts, part.take("area_km2")),
+        )
+
+
+def list_storms(part: StormPart, sums: MinuteSums) -> dict[str, Any]:
     """One row a storm."""
     rows, storms, groups, times = part.all_rows, part.storms, part.groups, part.times
     n = storms.size
-    centers = find_centroids(groups, part.vectors, n)
+    starts = np.flatnonzero(np.diff(sums.storm, prepend=-1))  # those of its minutes
+    vectors, energy, area = (
+        sum_runs(starts, values) for values in (sums.vectors, sums.energy, sums.area)
+    )
+    centers = to_lat_lon(vectors.T)
     motion = fit_motion(groups, to_minutes(times), part.vectors, centers)
-    ends = np.cumsum(part.counts)
-    first, last = times[ends - part.counts], times[ends - 1]
-    _, _, counts, storm = count_minutes(groups, times, 1)
-    peaks = np.zeros(n, dtype=np.int64)
-    np.maximum.at(peaks, storm, counts)
+    counts = sum_runs(starts, sums.counts).astype(np.int64)
+    ends = np.cumsum(counts)
+    first, last = times[ends - counts], times[ends - 1]
     tracks = rows.found.tracks
     return {
         "storm_id": rows.name(storms),
@@ -92,11 +126,11 @@ def list_storms(part: StormPart) -> dict[str, Any]:
         "last_time": last,
         "duration_minutes": (last - first) / _MINUTE,
         "continues": rows.lives.last[storms] >= rows.found.window.stop,
-        "flash_count": part.counts,
-        "peak_rate_per_minute": peaks,
+        "flash_count": counts,
+        "peak_rate_per_minute": np.maximum.reduceat(sums.counts, starts) if n else starts,
         "footprint_km2": measure_footprints(groups, part.pixels, n),
-        "energy_j": sum_known(groups, part.take("energy_j"), n)[0],
-        "mean_flash_area_km2": average_known(groups, part.take("area_km2"), n),
+        "energy_j": drop_unknown(energy),
+        "mean_flash_area_km2": drop_unknown(area) / np.maximum(area[1], 1.0),
         "lat": centers[0],
         "lon": centers[1],
         "speed_m_s": motion.speed_m_s,
@@ -107,23 +141,22 @@ def list_storms(part: StormPart) -> dict[str, Any]:
     }
 
 
-def list_series(part: StormPart) -> dict[str, Any]:
+def list_series(part: StormPart, sums: MinuteSums) -> dict[str, Any]:
     """One row a storm and minute."""
-    index, minutes, counts, storm = count_minutes(part.groups, part.times, 1)
-    n = counts.size
+    minutes, counts, storm, n = sums.minutes, sums.counts, sums.storm, sums.counts.size
     follows = (np.diff(storm, prepend=-1) == 0) & (np.diff(minutes, prepend=minutes[:1]) == 1)
     before = np.where(follows, np.concatenate([[0], counts[:-1]]) if n else counts, 0)
-    centers = find_centroids(index, part.vectors, n)
+    centers = to_lat_lon(sums.vectors.T)
     return {
         "storm_id": part.ranks.start + storm,  # sort_series makes identifiers of them
         "minute": to_times(minutes, 1),
         "flash_count": counts,
         "rate_per_minute": (counts + before) / 2.0,
-        "footprint_km2": measure_footprints(index, part.pixels, n),
+        "footprint_km2": measure_footprints(sums.index, part.pixels, n),
         "lat": centers[0],
         "lon": centers[1],
-        "mean_flash_area_km2": average_known(index, part.take("area_km2"), n),
-        "energy_j": sum_known(index, part.take("energy_j"), n)[0],
+        "mean_flash_area_km2": drop_unknown(sums.area) / np.maximum(sums.area[1], 1.0),
+        "energy_j": drop_unknown(sums.energy),
     }
 
 
@@ -184,18 +217,15 @@ def list_selection(rows: StormRows, request: Mapping[str, Any]) -> dict[str, Any
     return {name: [value] for name, value in row.items()}
 
 
-def sum_known(groups: IntArray, values: FloatArray, n: int) -> tuple[FloatArray, FloatArray]:
-    """Sums by group of the values that are known, NaN where none is; and how many are."""
+def sum_known(starts: IntArray, values: FloatArray) -> FloatArray:
+    """Sums by run of the values that are known, and how many these are, shape (2, runs)."""
     known = np.isfinite(values)
-    counts = np.bincount(groups[known], minlength=n).astype(np.float64)
-    sums = sum_groups(groups[known], values[known], n)
-    return np.where(counts > 0.0, sums, np.nan), counts
+    return sum_runs(starts, np.stack([np.where(known, values, 0.0), known]))
 
 
-def average_known(groups: IntArray, values: FloatArray, n: int) -> FloatArray:
-    """Means by group of the values that are known, NaN where none is."""
-    sums, counts = sum_known(groups, values, n)
-    return np.asarray(sums / np.maximum(counts, 1.0))
+def drop_unknown(sums: FloatArray) -> FloatArray:
+    """Sums as ``sum_known`` gives them, NaN where no value is known, shape (runs,)."""
+    return np.where(sums[1] > 0.0, sums[0], np.nan)
 
 
 def join_columns(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
