@@ -1,5 +1,7 @@
 """Storms followed through time: planted ones are found, and keep their names in any window."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -165,3 +167,24 @@ def test_nothing_to_score_has_no_scores() -> None:
     quality = score_tracks(np.empty(0, dtype=np.int64), none, none, none, 10.0)
     assert quality.n_tracks == 0
     assert np.isnan(quality.linearity_km)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_storms_that_meet_in_several_places_at_once_are_followed(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(seed)
+    lat, lon = random.uniform(-1.2, 1.2, 1500), random.uniform(178.8, 181.2, 1500)
+    minutes = np.sort(random.uniform(0.0, 300.0, 1500))
+    options = dataclasses.replace(
+        OPTIONS, settle_minutes=600.0, settle_flashes=6, split_flashes=5, split_km=20.0
+    )
+    tracks = tracking.track_storms(lat, lon, minutes, options)
+    assert tracks.labels.min() == 0, "each has a storm"
+    assert tracks.labels.max() + 1 == tracks.merged_into.size > 100
+    monkeypatch.setattr(tracking, "STEPS_PER_BLOCK", 3)
+    monkeypatch.setattr(tracking, "_PROBE_EVERY", 1)
+    again = tracking.track_storms(lat, lon, minutes, options)
+    assert (again.labels == tracks.labels).all()
+    assert (again.merged_into == tracks.merged_into).all()
+    assert (again.split_from == tracks.split_from).all()

@@ -14,6 +14,7 @@ the flashes within the memory only: the same flashes give the same storms in any
 what is older than the flashes that were read.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -39,6 +40,8 @@ It was tuned with the options, but is nothing that people would change."""
 
 _PAIRS: Final = 2**21
 """Pairs of pixels weighed in one go."""
+
+_PROBE_EVERY: Final = 8
 
 _LABELS: Final = 2**31
 """More than there are ever storms."""
@@ -160,7 +163,6 @@ class _Step:
         of_part[single] = votes[1][where[single]]
         alone = np.flatnonzero((n_storms == 0) & (n_new > 0))
         of_part[alone] = book.open_storms(alone.size, memory.step)
-        self.labels[memory.new] = np.repeat(of_part, n_new)
         book.part_ways(of_part[(of_part >= 0) & (n_new > 0)])
         storms, flashes = votes[1].tolist(), votes[2].tolist()
         shared = []
@@ -170,7 +172,9 @@ class _Step:
             if len(meeting.takes) > 1:
                 shared.append(meeting)
             else:
-                self._settle(meeting, meeting.takes)
+                of_part[part] = meeting.main
+                self._note(meeting, [meeting.main])
+        self.labels[memory.new] = np.repeat(of_part, n_new)
         self._share_out(shared)
 
     def _count_votes(self) -> tuple[IntArray, IntArray, IntArray]:
@@ -202,7 +206,7 @@ class _Step:
             trunk = self._find_places(self._list_cells(main, storm))
             for part in rest:
                 branch = self._list_cells(part, storm)
-                if _measure_gap(trunk, self._find_places(branch)) > self.options.split_km:
+                if _are_apart(trunk, self._find_places(branch), self.options.split_km):
                     self.labels[branch] = self.book.branch_off(storm, self.memory.step)
                     any_split = True
         return any_split
@@ -213,8 +217,8 @@ class _Step:
         return np.asarray(old[self.book.find_whole(self.labels[old]) == storm])
 
     def _find_places(self, cells: IntArray) -> FloatArray:
-        """Middles of the different pixels of cells, km, shape (pixels, 3)."""
-        return self.cells.centers[number_keys(self.pixels[cells])[0]]
+        """Middles of the pixels of cells, km, shape (cells, 3)."""
+        return self.cells.centers[self.pixels[cells]]
 
     def _meet(self, part: int, storms: list[int], votes: list[int]) -> _Meeting:
         """Take storms that have met for one, where some are but parts of the largest.
@@ -253,12 +257,11 @@ class _Step:
         starts = self.memory.new_starts
         return self.memory.new[starts[part] : starts[part + 1]]
 
-    def _settle(self, meeting: _Meeting, labels: IntArray | list[int]) -> None:
-        """Give the new cells of a meeting their storms."""
-        self.labels[self._list_new(meeting.part)] = labels
+    def _note(self, meeting: _Meeting, flashing: Iterable[int]) -> None:
+        """Note whom the storms that have new flashes in a meeting have met."""
         if len(meeting.present) > 1:
             other = next(storm for storm in meeting.present if storm != meeting.main)
-            self.book.note_meeting(set(np.asarray(labels).tolist()), meeting.main, other)
+            self.book.note_meeting(flashing, meeting.main, other)
 
     def _share_out(self, meetings: list[_Meeting]) -> None:
         """Give new cells where storms have met to those that are strongest about them."""
@@ -266,15 +269,26 @@ class _Step:
             return
         news = [self._list_new(meeting.part) for meeting in meetings]
         old = np.concatenate([self._list_old(meeting.part) for meeting in meetings])
-        takes = np.unique(np.concatenate([meeting.takes for meeting in meetings]))
+        # Another meeting may have made parts of others of some of them since.
+        takes = np.unique(self.book.find_whole(np.concatenate([each.takes for each in meetings])))
         number = self.book.number_among(self.book.find_whole(self.labels[old]), takes)
         old, number = old[number >= 0], number[number >= 0]
         places = FlashesOfStorms(self.pixels[old], number, self.counts[old], takes.size)
         pixels = self.pixels[np.concatenate(news)]
         strongest = takes[find_strongest(pixels, places, self.cells.near, self.cells.centers)]
         edges = np.cumsum([mine.size for mine in news])[:-1]
-        for meeting, labels in zip(meetings, np.split(strongest, edges), strict=True):
-            self._settle(meeting, labels)
+        for meeting, new, labels in zip(meetings, news, np.split(strongest, edges), strict=True):
+            self.labels[new] = labels
+            self._note(meeting, set(labels.tolist()))
+
+
+def _are_apart(first: FloatArray, second: FloatArray, distance_km: float) -> bool:
+    """Whether all of two sets of places are farther apart than a distance."""
+    some = slice(None, None, _PROBE_EVERY)  # a few that are near settle it for most
+    return all(
+        _measure_gap(one, two) > distance_km
+        for one, two in ((first[some], second[some]), (first, second))
+    )
 
 
 def _measure_gap(first: FloatArray, second: FloatArray) -> float:
