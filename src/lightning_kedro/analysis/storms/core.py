@@ -44,8 +44,7 @@ _TICKS: Final = 2**20
 """Times of a block are told apart by so many ticks, until exact ones decide."""
 
 _CORE_SECONDS: Final = 1e-6
-"""About what one core takes to find the core flash of a flash: up to six times as long where few are
-dense."""
+"""About what one core takes to find the core flash of a flash; longer where few are dense."""
 
 _PROBES: Final = 2
 """Candidates of a pixel that are tried before all of them are."""
