@@ -116,7 +116,7 @@ def _check_durations(time: NDArray[np.datetime64], time_end: NDArray[np.datetime
 
 def _read_slot(file: "OpenFile") -> str | None:
     """Read what the satellite's place is called; None where the text is no such name."""
-    from lightning_kedro.glm.hdf5 import read_text
+    from lightning_kedro.glm.hdf5_attributes import read_text
 
     try:
         slot = read_text(file.handle, "orbital_slot", "")

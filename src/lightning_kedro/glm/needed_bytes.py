@@ -8,7 +8,8 @@ from h5py import h5d
 from lightning_kedro.exceptions import CorruptGranuleError
 from lightning_kedro.glm.flashes import read_flashes
 from lightning_kedro.glm.granule import GranuleName
-from lightning_kedro.glm.hdf5 import Handle, open_hdf5, open_variable
+from lightning_kedro.glm.hdf5 import open_hdf5, open_variable
+from lightning_kedro.glm.hdf5_attributes import Handle
 from lightning_kedro.glm.hdf5_errors import HDF5_ERRORS, explain_failure
 from lightning_kedro.glm.levels import LEVELS
 from lightning_kedro.glm.sparse_image import HoleError, Span, SparseImage

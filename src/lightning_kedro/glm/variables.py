@@ -34,17 +34,15 @@ from lightning_kedro.glm.fields import (
 )
 from lightning_kedro.glm.granule import GranuleName
 from lightning_kedro.glm.hdf5 import (
-    Handle,
     OpenFile,
     Wanted,
     open_hdf5,
     open_variable,
-    read_number,
-    read_text,
     read_variable,
     read_variable_shape,
     read_variables,
 )
+from lightning_kedro.glm.hdf5_attributes import Handle, read_number, read_text
 from lightning_kedro.glm.sparse_image import Source
 
 SIGNED_FROM_SCALE: Final = 0.01

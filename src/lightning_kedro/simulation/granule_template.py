@@ -15,7 +15,8 @@ import h5py
 import numpy as np
 from h5py import h5f, h5p
 
-from lightning_kedro.glm.hdf5 import Handle, name_image
+from lightning_kedro.glm.hdf5 import name_image
+from lightning_kedro.glm.hdf5_attributes import Handle
 from lightning_kedro.glm.satellites import SATELLITES, FieldOfView
 from lightning_kedro.simulation.lcfa import (
     Format,

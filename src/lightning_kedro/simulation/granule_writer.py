@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from lightning_kedro.glm.field_of_view import field_of_view, wrap_lon
 from lightning_kedro.glm.granule import GranuleName, format_time
-from lightning_kedro.glm.hdf5 import Handle, name_image
+from lightning_kedro.glm.hdf5 import name_image
+from lightning_kedro.glm.hdf5_attributes import Handle
 from lightning_kedro.simulation.granule_template import (
     SINCE_FORMAT,
     SOURCE_ATTRIBUTE,

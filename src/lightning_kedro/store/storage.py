@@ -9,7 +9,6 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -31,6 +30,7 @@ from lightning_kedro.store.errors import (
     storage_errors,
 )
 from lightning_kedro.store.fetching import Content, Fetcher
+from lightning_kedro.store.flash_reader import FlashReader
 from lightning_kedro.store.layouts import FlatFolder, LayoutFinder, root_above_product
 from lightning_kedro.store.listing import UNKNOWN_SIZE, Entry, bound, scan_folder
 from lightning_kedro.store.remote import S3, WEB, RemoteFiles, open_remote
@@ -377,23 +377,6 @@ class Storage(GranuleSource):
     def _name(self, place: str) -> str:
         """A place as a URL."""
         return place if self.is_local or "://" in place else f"{self.protocol}://{place}"
-
-
-@dataclass(frozen=True, slots=True)
-class FlashReader(GranuleReader):
-    """Reads only those bytes of remote granules that their flashes need.
-
-    Attributes:
-        storage: Where they lie.
-    """
-
-    storage: Storage
-
-    def read_all(
-        self, granules: Sequence[StoredGranule]
-    ) -> Generator[tuple[StoredGranule, Content], None, None]:
-        """Granules with their content, in order; as ``Storage.read_all``."""
-        yield from self.storage.fetcher(ranges=True).fetch_all(granules)
 
 
 def _describe(place: str, size: int) -> File:
