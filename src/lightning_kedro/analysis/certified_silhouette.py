@@ -18,6 +18,7 @@ from lightning_kedro.analysis.expansion import (
     bound_terms,
     make_expansion,
 )
+from lightning_kedro.analysis.pair_sums import PAIR_ROUNDINGS
 from lightning_kedro.analysis.sphere import FloatArray
 from lightning_kedro.analysis.threads import map_threads
 
@@ -133,12 +134,12 @@ def certify_silhouettes(
     return CertifiedSilhouettes(*found)
 
 
-def bound_exact(n_points: int, n_dimensions: int) -> float:
+def bound_exact(n_points: int) -> float:
     """Bound the error of a coefficient from sums over all points: rounding alone.
 
-    Each distance takes d + 2 roundings at most, its sum n, the ratio of two means 8.
+    Each distance takes ``PAIR_ROUNDINGS`` at most, its sum n, the ratio of two means 8.
     """
-    roundings = 2.0 * (n_points + n_dimensions + 2) + 8.0
+    roundings = 2.0 * (n_points + PAIR_ROUNDINGS) + 8.0
     return 2.0 * roundings * _ROUNDING
 
 

@@ -177,10 +177,12 @@ class _Problem:
 
     def _converge(self, centers: FloatArray) -> tuple[float, FloatArray]:
         """Run scikit-learn's KMeans until no label changes: the inertia and the centers."""
+        from sklearn import config_context
         from sklearn.cluster import KMeans
 
         model = KMeans(len(centers), init=centers, n_init=1, max_iter=_N_ITERATIONS, tol=0.0)
-        model.fit(self._points, sample_weight=self._weights)
+        with config_context(assume_finite=True, skip_parameter_validation=True):
+            model.fit(self._points, sample_weight=self._weights)
         return model.inertia_, model.cluster_centers_
 
     def _settle(self, centers: FloatArray) -> KMeansFit:

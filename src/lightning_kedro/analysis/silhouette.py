@@ -2,7 +2,8 @@
 
 The silhouette (Rousseeuw 1987, doi:10.1016/0377-0427(87)90125-7) of a point needs its mean distance
 to every cluster. Points that share a cluster in every partition form a part of them all; distances
-are summed part by part once, and the parts' sums then make up the clusters of each partition.
+are summed part by part once, and the parts' sums then make up the clusters of each partition. A
+distance counts for both of its points (``pair_sums``).
 """
 
 from collections.abc import Sequence
@@ -12,35 +13,15 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from lightning_kedro.analysis.pair_sums import PairSums, WeightedPoints
 from lightning_kedro.analysis.sphere import FloatArray
 from lightning_kedro.analysis.sums import sum_groups
 from lightning_kedro.analysis.threads import map_threads
 
-_ROWS: Final = 1024  # distances are computed in blocks of so many points
 _MEAN_TO_RMS: Final = 0.9031  # mean over root mean square distance of points in a square
-_COLUMNS: Final = 256  # by so many, which stay in the processor's cache
+_COLUMNS: Final = 512  # points scored at a time
 
 LabelArray = npt.NDArray[np.int32]
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """Points in order of the part of them that every partition leaves whole.
-
-    Attributes:
-        rows: Points from which distances are taken, shape (m, d), in order of their part.
-        columns: The same points, to which they are taken; differ from ``rows`` with scatter only.
-        excess: By how much a cell's sum of distances to itself comes out too large, shape (m,).
-        blocks: For each block of ``_ROWS`` points the first of its parts, and the weights that sum
-            it into its parts, a sparse matrix of shape (parts of the block, points of the block).
-        n_parts: Number of parts.
-    """
-
-    rows: FloatArray
-    columns: FloatArray
-    excess: FloatArray
-    blocks: list[tuple[int, Any]]
-    n_parts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +31,12 @@ class _Partition:
     Attributes:
         labels: Cluster of each point in order of parts, shape (m,).
         totals: Weight of each cluster, shape (k,).
-        gather: Sums parts into clusters, a sparse matrix of shape (k, parts).
+        rows: Where its clusters are among those of all partitions.
     """
 
     labels: LabelArray
     totals: FloatArray
-    gather: Any
+    rows: slice
 
 
 def silhouette_samples(
@@ -83,18 +64,26 @@ def silhouette_samples(
         With scatter the squared distance of two cells is that of their means plus the mean squared
         distances of their flashes to them, which takes most of the error of merging away.
     """
-    order, part, n_parts = _find_parts(partitions)
+    order, part = _find_parts(partitions)
     spread = np.zeros(len(points)) if scatter is None else scatter[order]
-    parts = _sort_into_parts(points[order], weights[order], spread, part, n_parts)
-    prepared = [_prepare(labels[order], weights[order], part, n_parts) for labels in partitions]
-    starts = range(0, len(points), _COLUMNS)
-    blocks = map_threads(
-        lambda start: _score_block(parts, prepared, slice(start, start + _COLUMNS)),
-        starts,
-        n_threads,
-    )
+    arranged = WeightedPoints(points[order], weights[order], spread)
+    pairs = PairSums(arranged, part)
+    prepared = _prepare(partitions, order, arranged.weights)
+    gather = _make_gather(prepared, pairs.firsts)
+    excess = _find_excess(arranged.weights, spread)
     samples = np.empty((len(partitions), len(points)))
-    samples[:, order] = np.concatenate(blocks, axis=1)
+    for panel in pairs.panels:
+        sums = pairs.add_up(panel, n_threads)
+
+        def score(columns: slice, first: int = panel.start, sums: FloatArray = sums) -> FloatArray:
+            mine = np.ascontiguousarray(sums[:, columns.start - first : columns.stop - first])
+            totals = gather @ mine
+            return np.stack([_score_points(p, totals, excess, columns) for p in prepared])
+
+        starts = range(panel.start, panel.stop, _COLUMNS)
+        blocks = [slice(start, min(start + _COLUMNS, panel.stop)) for start in starts]
+        scored = map_threads(score, blocks, n_threads)
+        samples[:, order[panel]] = np.concatenate(scored, axis=1)
     return samples
 
 
@@ -124,88 +113,73 @@ def silhouette_scores(
 
 def _find_parts(
     partitions: Sequence[npt.NDArray[np.integer]],
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], int]:
-    """An order of the points by part, the part of each point in that order, and their number."""
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """An order of the points by part, and the part of each point in that order."""
     part = np.zeros(len(partitions[0]), dtype=np.int64)
     for labels in partitions:
         combined = part * (int(labels.max()) + 1) + labels
         part = np.unique(combined, return_inverse=True)[1]
     order = np.argsort(part, kind="stable")
-    return order, part[order], int(part.max()) + 1
-
-
-def _sort_into_parts(
-    points: FloatArray,
-    weights: FloatArray,
-    scatter: FloatArray,
-    part: npt.NDArray[np.int64],
-    n_parts: int,
-) -> _Parts:
-    """Cut the points into blocks that are summed into parts one by one."""
-    from scipy.sparse import csr_array
-
-    blocks = []
-    for start in range(0, len(points), _ROWS):
-        mine = part[start : start + _ROWS]
-        first, size = int(mine[0]), len(mine)
-        shape = (int(mine[-1]) - first + 1, size)
-        entries = (weights[start : start + _ROWS], (mine - first, np.arange(size)))
-        blocks.append((first, csr_array(entries, shape=shape)))
-    if not scatter.any():
-        return _Parts(points, points, np.zeros(len(points)), blocks, n_parts)
-    # Two more dimensions, of which each side has one, add both mean squared distances to the square
-    # of every distance; of a cell to itself too, whose w - 1 other flashes are nearer than that.
-    radii, nothing = np.sqrt(scatter / weights), np.zeros(len(points))
-    within = np.sqrt(scatter * weights) - _MEAN_TO_RMS * np.sqrt(scatter * (weights - 1.0))
-    return _Parts(
-        rows=np.column_stack([points, radii, nothing]),
-        columns=np.column_stack([points, nothing, radii]),
-        excess=np.sqrt(2.0) * within,
-        blocks=blocks,
-        n_parts=n_parts,
-    )
+    return order, part[order]
 
 
 def _prepare(
-    labels: npt.NDArray[np.integer],
+    partitions: Sequence[npt.NDArray[np.integer]],
+    order: npt.NDArray[np.int64],
     weights: FloatArray,
-    part: npt.NDArray[np.int64],
-    n_parts: int,
-) -> _Partition:
-    """Describe one partition in terms of parts."""
+) -> list[_Partition]:
+    """Describe the partitions of the points in order of parts."""
+    prepared, first = [], 0
+    for given in partitions:
+        labels = given[order].astype(np.int32)
+        totals = sum_groups(labels, weights)
+        prepared.append(_Partition(labels, totals, slice(first, first + len(totals))))
+        first += len(totals)
+    return prepared
+
+
+def _make_gather(partitions: Sequence[_Partition], firsts: npt.NDArray[np.int64]) -> Any:  # noqa: ANN401  (scipy has no types)
+    """What sums runs of points into the clusters of all partitions: (clusters, runs), sparse.
+
+    Args:
+        partitions: The partitions.
+        firsts: The first point of each run, shape (runs,).
+    """
     from scipy.sparse import csr_array
 
-    k = int(labels.max()) + 1
-    cluster = np.empty(n_parts, dtype=np.int64)
-    cluster[part] = labels
-    gather = csr_array((np.ones(n_parts), (cluster, np.arange(n_parts))), shape=(k, n_parts))
-    return _Partition(labels.astype(np.int32), sum_groups(labels, weights, k), gather)
+    rows = np.concatenate([each.rows.start + each.labels[firsts] for each in partitions])
+    columns = np.tile(np.arange(len(firsts)), len(partitions))
+    shape = (partitions[-1].rows.stop, len(firsts))
+    return csr_array((np.ones(len(rows)), (rows, columns)), shape=shape)
 
 
-def _score_block(parts: _Parts, partitions: Sequence[_Partition], columns: slice) -> FloatArray:
-    """Coefficients of some of the points in every partition, shape (partitions, points)."""
-    from scipy.spatial.distance import cdist
+def _find_excess(weights: FloatArray, scatter: FloatArray) -> FloatArray:
+    """By how much a cell's sum of distances to itself comes out too large, shape (m,).
 
-    mine = parts.columns[columns]
-    sums = np.zeros((parts.n_parts, len(mine)))
-    for number, (first, gather) in enumerate(parts.blocks):
-        rows = parts.rows[number * _ROWS : (number + 1) * _ROWS]
-        sums[first : first + gather.shape[0]] += gather @ cdist(rows, mine)
-    excess = parts.excess[columns]
-    return np.stack([_score_points(each, sums, excess, columns) for each in partitions])
+    The w - 1 other flashes of a flash's cell are nearer than the root mean square of two cells.
+    """
+    within = np.sqrt(scatter * weights) - _MEAN_TO_RMS * np.sqrt(scatter * (weights - 1.0))
+    return np.asarray(np.sqrt(2.0) * within, dtype=np.float64)
 
 
 def _score_points(
-    partition: _Partition, sums: FloatArray, excess: FloatArray, columns: slice
+    partition: _Partition, totals: FloatArray, excess: FloatArray, columns: slice
 ) -> FloatArray:
-    """Coefficients of some of the points in one partition, shape (points,)."""
+    """Coefficients of some of the points in one partition, shape (points,).
+
+    Args:
+        partition: The partition.
+        totals: Sums of distances to the clusters of all partitions, shape (clusters, points).
+        excess: What sums to the own cluster have too much, of all points.
+        columns: Which points.
+    """
     labels = partition.labels[columns]
     if len(partition.totals) == 1:
         return np.full(len(labels), np.nan)
-    distances = partition.gather @ sums
+    distances = totals[partition.rows]
     at = (labels, np.arange(len(labels)))
     others = partition.totals[labels] - 1.0  # the point itself is not among its neighbours
-    within = (distances[at] - excess) / np.maximum(others, 1.0)
+    within = (distances[at] - excess[columns]) / np.maximum(others, 1.0)
     distances /= partition.totals[:, None]
     distances[at] = np.inf
     beyond = distances.min(axis=0)

@@ -8,6 +8,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -27,13 +28,7 @@ def map_threads(
     Returns:
         The results, in the order of the items.
     """
-    from threadpoolctl import threadpool_limits
-
-    with (
-        threadpool_limits(limits=1),
-        # OpenMP keeps its limit thread by thread: a new thread would start with all processors.
-        ThreadPoolExecutor(n_threads or os.cpu_count() or 1, initializer=_limit_thread) as pool,
-    ):
+    with _limit_threads(n_threads) as pool:
         return list(pool.map(function, items))
 
 
@@ -53,14 +48,9 @@ def map_ahead(
     Yields:
         The results, in the order of the items.
     """
-    from threadpoolctl import threadpool_limits
-
     n_threads = n_threads or os.cpu_count() or 1
     ahead: deque[Future[Result]] = deque()
-    with (
-        threadpool_limits(limits=1),
-        ThreadPoolExecutor(n_threads, initializer=_limit_thread) as pool,
-    ):
+    with _limit_threads(n_threads) as pool:
         for item in items:
             ahead.append(pool.submit(function, item))
             if len(ahead) > n_threads:
@@ -69,8 +59,17 @@ def map_ahead(
             yield ahead.popleft().result()
 
 
-def _limit_thread() -> None:
-    """Give the numerical libraries one thread for as long as this thread lives."""
-    from threadpoolctl import threadpool_limits
+@contextmanager
+def _limit_threads(n_threads: int | None) -> Iterator[ThreadPoolExecutor]:
+    """Threads for each of which the numerical libraries use one thread, as long as it lives."""
+    from threadpoolctl import ThreadpoolController
 
-    threadpool_limits(limits=1)
+    libraries = ThreadpoolController()  # to look for them again in each thread would take longer
+    with (
+        libraries.limit(limits=1),
+        # OpenMP keeps its limit thread by thread: a new thread would start with all processors.
+        ThreadPoolExecutor(
+            n_threads or os.cpu_count() or 1, initializer=lambda: libraries.limit(limits=1)
+        ) as pool,
+    ):
+        yield pool

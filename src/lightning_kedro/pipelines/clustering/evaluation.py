@@ -285,7 +285,7 @@ def _score_flashes(features: ClusterFeatures, of_points: FloatArray) -> Certifie
         of_points: Silhouette coefficient of each point, shape (m,); NaN with a single cluster.
     """
     is_exact = features.cells is None
-    bound = bound_exact(*features.points.shape) if is_exact else np.nan
+    bound = bound_exact(len(features.points)) if is_exact else np.nan
     coefficients = of_points[features.index]
     return CertifiedSilhouettes(coefficients, np.where(np.isnan(coefficients), np.nan, bound))
 
