@@ -37,7 +37,11 @@ def fork_kedro(log: str, *arguments: str) -> int:
     """Run ``kedro`` in a process of its own, on the same mounts; its exit status."""
     process = os.fork()
     if not process:
-        call_kedro(Path(log), *arguments)
+        try:
+            call_kedro(Path(log), *arguments)
+        except SystemExit as end:  # and no more: what ends a whole interpreter is the parent's
+            sys.stderr.flush()
+            os._exit(int(end.code or 0))
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 

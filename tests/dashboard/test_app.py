@@ -325,7 +325,7 @@ with connect(Path(sys.argv[1]), read_only=False):
 def test_while_a_run_has_the_database_pages_say_so_and_try_again(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Reader.__init__, "__defaults__", (0.2, 15.0))
+    monkeypatch.setattr(Reader.__init__, "__defaults__", (0.2, 15.0, None))
     command = [sys.executable, "-c", HOLD, str(database)]
     pipe = subprocess.PIPE
     with (

@@ -307,7 +307,7 @@ def test_command_serves_the_environments_data(
     ((database, reports, host, port, env, _), more) = asked[0]
     assert Path(database) == project.database("sample")
     assert reports == project.folder / "data" / "sample" / "08_reporting"
-    assert (host, port, env, more) == ("127.0.0.1", 0, "sample", {"opens": False})
+    assert (host, port, env, more) == ("127.0.0.1", 0, "sample", {"opens": False, "lake": None})
     assert not Path(database).exists(), "nothing is made"
 
 
