@@ -36,8 +36,13 @@ WHOLE_RUNS = {
     *("test_reporting_pipeline.py", "test_reporting_run.py", "test_run.py"),
     *("test_runs_at_once.py", "test_sample.py", "test_whole_results.py"),
 }
-"""Where whole runs are tested: coverage is asked of the tests of each module, not of these, which
-it makes half as slow again."""
+"""Where whole runs are tested."""
+
+REPETITIONS = {
+    *("test_kmeans.py", "test_hdf5_filters.py", "test_certified_silhouette.py", "test_loading.py"),
+    *("test_loading_levels.py", "test_recommendation.py", "test_bounds.py", "test_lake_levels.py"),
+}
+"""Where the same lines are run again and again, on other numbers or other data."""
 
 settings.register_profile("project", deadline=None, derandomize=True, max_examples=repeat(30, 100))
 settings.load_profile("project")
@@ -57,7 +62,8 @@ BUCKETS = ("noaa-goes16", "noaa-goes17", "noaa-goes18", "noaa-goes19")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.name in WHOLE_RUNS:
+        # Coverage makes them half as slow again, and what they run others run too.
+        if item.path.name in WHOLE_RUNS | REPETITIONS:
             item.add_marker("no_cover")
 
 
