@@ -1,7 +1,7 @@
 """The largest group of each flash: no flash is smaller than a part of it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lightning_kedro.glm.granule import MAX_LENGTH
 from lightning_kedro.selection import Selection
@@ -10,6 +10,7 @@ from lightning_kedro.store.migration import is_ours
 from lightning_kedro.store.tables import table_columns
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
 _LARGEST_AREAS: Final = """
@@ -38,14 +39,20 @@ def read_largest_areas(path: Path, selection: Selection, lock_timeout: float) ->
         ``platform``, ``granule_start``, ``flash_id`` and ``area_km2``; no rows if the database has
         no table ``groups``.
     """
-    first, last = selection.start - MAX_LENGTH, selection.end + MAX_LENGTH
     with connect(path, read_only=True, timeout=lock_timeout) as connection:
-        present = is_ours("groups", table_columns(connection, "groups"))
-        return connection.sql(
-            _LARGEST_AREAS.format(source="main.groups" if present else _NO_GROUPS),
-            params={
-                "first": first.replace(tzinfo=None),
-                "last": last.replace(tzinfo=None),
-                "platforms": sorted({part.platform for part in selection.segments}),
-            },
-        ).to_arrow_table()
+        query, values = select_largest_areas(connection, selection)
+        return connection.sql(query, params=values).to_arrow_table()
+
+
+def select_largest_areas(
+    connection: "duckdb.DuckDBPyConnection", selection: Selection
+) -> tuple[str, dict[str, Any]]:
+    """The query for the same, with its values."""
+    first, last = selection.start - MAX_LENGTH, selection.end + MAX_LENGTH
+    present = is_ours("groups", table_columns(connection, "groups"))
+    values = {
+        "first": first.replace(tzinfo=None),
+        "last": last.replace(tzinfo=None),
+        "platforms": sorted({part.platform for part in selection.segments}),
+    }
+    return _LARGEST_AREAS.format(source="main.groups" if present else _NO_GROUPS), values

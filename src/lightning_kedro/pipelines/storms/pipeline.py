@@ -15,7 +15,14 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 track_storms,
-                inputs=["flashes", "params:selection", "params:storms"],
+                inputs={
+                    "flashes": "flashes",
+                    "selection": "params:selection",
+                    "storms": "params:storms",
+                    "stored": "stored_storms",
+                    "unchanged": "params:unchanged",
+                    "satellite": "params:satellite",
+                },
                 outputs="found_storms",
                 name="storm_tracker",
             ),
