@@ -2,7 +2,8 @@
 
 Whole processes in pairs, beside ``kedro run`` of an empty project (one node that returns a number):
 ingestion of a window that is in the database already; the whole job on it, which finds everything
-unchanged; and the whole job that makes all of it again. With ``--against PATH`` also those of another checkout.
+unchanged; and the whole job that makes all of it again. With ``--against PATH`` also those of
+another checkout.
 """
 
 import argparse

@@ -14,7 +14,7 @@ from kedro.io import AbstractDataset
 
 from lightning_kedro.exceptions import PartialRunError
 from lightning_kedro.store.bundles import read_bundle, write_bundle
-from lightning_kedro.store.files import explain_disk, write_atomic
+from lightning_kedro.store.files import explain_disk
 from lightning_kedro.unchanged import Unchanged
 
 KEPT_SECONDS: Final = 86_400.0
@@ -97,11 +97,12 @@ class IntermediateDataset(AbstractDataset[Any, Any]):
 
     def save(self, data: object) -> None:
         """Write it whole, and remove what has been there for more than a day."""
-        self._sweep()
         if isinstance(data, Unchanged):
-            with write_atomic(self._mark) as path:
-                path.write_text(json.dumps(asdict(data)), encoding="utf-8")
+            with explain_disk(self._folder):
+                _make_folder(self._folder, exist_ok=True)
+                self._mark.write_text(json.dumps(asdict(data)), encoding="utf-8")
             return
+        self._sweep()
         partial = self._folder / f".{self._session}.{uuid4().hex}"
         with explain_disk(self._folder):
             _make_folder(partial)
@@ -150,13 +151,14 @@ class IntermediateDataset(AbstractDataset[Any, Any]):
         return {"path": str(self._folder)}
 
 
-def _make_folder(folder: Path) -> None:
+def _make_folder(folder: Path, *, exist_ok: bool = False) -> None:
     """Make a folder, again if another run has just removed the empty one above it."""
     for _ in range(_ATTEMPTS):
-        with contextlib.suppress(FileNotFoundError):
-            folder.mkdir(parents=True)
+        # FileExistsError: it was there, and was gone when pathlib looked whether it is a folder.
+        with contextlib.suppress(FileNotFoundError, FileExistsError):
+            folder.mkdir(parents=True, exist_ok=exist_ok)
             return
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=exist_ok)
 
 
 def _modified(path: Path) -> float:

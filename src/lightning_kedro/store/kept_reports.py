@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lightning_kedro.packaged import fingerprint_code
 from lightning_kedro.publication import Publication
 from lightning_kedro.results import KINDS, RESULT_TABLES
+from lightning_kedro.schemas import TABLES
 from lightning_kedro.selection import DEFAULT_LABEL, Selection
 from lightning_kedro.store.database import (
     LOCK_TIMEOUT_SECONDS,
@@ -28,7 +29,7 @@ from lightning_kedro.store.reports import (
     publish_again,
     read_making,
 )
-from lightning_kedro.store.tables import column_types
+from lightning_kedro.store.tables import table_columns
 from lightning_kedro.unchanged import Unchanged, name_making
 
 if TYPE_CHECKING:
@@ -102,13 +103,13 @@ class StoredReport:
 def _measure_tables(connection: "duckdb.DuckDBPyConnection", selection: Selection) -> Iterable[str]:
     """Digests of results, granules and coverage; kinds of results that are not there are none."""
     for kind in KINDS:
-        there = kind is RESULT_TABLES or all(column_types(connection, table) for table in kind)
+        there = kind is RESULT_TABLES or all(table_columns(connection, table) for table in kind)
         yield fingerprint_result(connection, selection, kind) if there else "none"
     for handle in (GranuleTable, CoverageTable):
         condition, values = handle.where(selection)
-        columns = [*column_types(connection, handle.name)]
         source = f"main.{handle.name} WHERE {condition}"
-        yield digest_rows(connection, source, [f'"{name}"' for name in columns], values)
+        columns = (*TABLES[handle.name].columns, "simulated")
+        yield digest_rows(connection, source, columns, values)
 
 
 def _measure_grids(folder: Path, selection: Selection) -> Iterable[str]:

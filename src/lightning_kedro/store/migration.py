@@ -66,7 +66,26 @@ def migrate(connection: "duckdb.DuckDBPyConnection") -> None:
 
 def _find_lacking(connection: "duckdb.DuckDBPyConnection") -> dict[str, dict[str, Column]]:
     """The tables that are there, with the columns that each of them lacks."""
+    present = _find_present(connection)
+    lacking = {}
+    for table in sorted(present):
+        wanted = {name: COLUMNS[name] for name in TABLES[table].columns} | {"simulated": SIMULATED}
+        missing = {name: column for name, column in wanted.items() if name not in present[table]}
+        if missing and is_ours(table, present[table]):
+            lacking[table] = missing
+    return lacking
+
+
+def _find_present(connection: "duckdb.DuckDBPyConnection") -> dict[str, set[str]]:
+    """The columns of the registry's tables that are there; views are none of ours."""
     present: dict[str, set[str]] = {}
+    if _is_read_only(connection):
+        rows = connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main' "
+            "AND database_name = current_database()"
+        ).fetchall()
+        tables = {name for (name,) in rows} & TABLES.keys()
+        return {name: {*find_columns(connection, name)} for name in sorted(tables)}
     for table, column in connection.execute(
         "SELECT table_name, column_name FROM duckdb_columns() WHERE schema_name = 'main' "
         "AND database_name = current_database() AND NOT internal AND table_name IN "
@@ -74,13 +93,55 @@ def _find_lacking(connection: "duckdb.DuckDBPyConnection") -> dict[str, dict[str
         "AND database_name = current_database())"
     ).fetchall():
         present.setdefault(table, set()).add(column)
-    lacking = {}
-    for table in sorted(present.keys() & TABLES.keys()):
-        wanted = {name: COLUMNS[name] for name in TABLES[table].columns} | {"simulated": SIMULATED}
-        missing = {name: column for name, column in wanted.items() if name not in present[table]}
-        if missing and is_ours(table, present[table]):
-            lacking[table] = missing
-    return lacking
+    return {name: present[name] for name in sorted(present.keys() & TABLES.keys())}
+
+
+def find_columns(connection: "duckdb.DuckDBPyConnection", table: str) -> dict[str, str]:
+    """The type of each column of a table, or view, in the schema ``main`` of the open file.
+
+    Of a file that is only read DuckDB is asked for this one alone: to list all columns, it looks at
+    those of its own views too, which takes twenty times as long.
+
+    Returns:
+        The columns in order; none if there is no such table.
+    """
+    found = _ask_for(connection, table) if _is_read_only(connection) else None
+    if found is not None:
+        return found
+    rows = connection.execute(
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? "
+        "AND schema_name = 'main' AND database_name = current_database() ORDER BY column_index",
+        [table],
+    ).fetchall()
+    return dict(rows)
+
+
+def _is_read_only(connection: "duckdb.DuckDBPyConnection") -> bool:
+    """Whether nothing can be written to the open file, by this connection or another one."""
+    query = "SELECT current_setting('access_mode')"
+    return bool(connection.execute(query).fetchall() == [("read_only",)])
+
+
+def _ask_for(connection: "duckdb.DuckDBPyConnection", table: str) -> dict[str, str] | None:
+    """The columns of a table of a file in which nothing is written; None if that is no answer.
+
+    A cursor has a transaction of its own, which the error for a table that is not there ends.
+    """
+    import duckdb
+
+    ((database,),) = connection.execute("SELECT current_database()").fetchall()
+    name = f"{_quote(database)}.main.{_quote(table)}"
+    with connection.cursor() as cursor:
+        try:
+            rows = cursor.execute("SELECT name, type FROM pragma_table_info(?)", [name]).fetchall()
+        except duckdb.Error as error:
+            return {} if f"Table with name {table} does not exist" in str(error) else None
+    return dict(rows)
+
+
+def _quote(name: str) -> str:
+    """A name as SQL has it."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def is_ours(table: str, present: Collection[str]) -> bool:

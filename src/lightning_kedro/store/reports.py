@@ -46,6 +46,9 @@ _RESULT: Final = "result"
 _LATEST: Final = "latest"
 _FORMER: Final = "former"
 _MAKING: Final = "making"
+_LISTED: Final = ".latest"
+"""At the fixed names: whose the files are, and the digest of the list, which is not rendered again
+only to see that it is right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,10 +253,11 @@ def is_latest(root: Path, name: str, making: Making) -> bool:
             digest_content((root / one).read_bytes()) == digest
             for one, digest in making.files.items()
         )
-        listed = (root / INDEX).read_bytes()
+        index = digest_content((root / INDEX).read_bytes())
+        listed = (root / _LISTED).read_text(encoding="utf-8")
     except OSError:
         return False
-    return same and listed == render_index(list_reports(root), latest=name).encode("utf-8")
+    return same and listed == f"{name}\n{index}\n"
 
 
 def finish_publication(root: Path) -> None:
@@ -308,7 +312,9 @@ def _prepare(root: Path, publication: Publication) -> None:
     others = [one for one in list_reports(root) if one.name != publication.name]
     entries = [*others, Entry(publication.name, card)]
     entries.sort(key=lambda one: (one.card.run_time, one.name), reverse=True)
-    _write_text(latest / INDEX, render_index(entries, latest=publication.name))
+    index = render_index(entries, latest=publication.name).encode("utf-8")
+    _write(latest / INDEX, index)
+    _write_text(latest / _LISTED, f"{publication.name}\n{digest_content(index)}\n")
     _write_text(prepared / _NAME, publication.name)
 
 
