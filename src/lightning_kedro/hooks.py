@@ -113,7 +113,7 @@ class MakeWhatIsAskedFor:
     ) -> None:
         """Set the parameter ``unchanged`` of a run of some nodes."""
         if any(run_params.get(name) for name in PARTIAL) and UNCHANGED in catalog:
-            catalog[UNCHANGED] = REMAKE
+            catalog.get(UNCHANGED).save(REMAKE)
 
 
 class LogSteps:

@@ -23,6 +23,7 @@ from tests.planted import plant_blobs
 from lightning_kedro import __version__
 from lightning_kedro.analysis.features import FeatureSpace
 from lightning_kedro.analysis.sphere import to_lat_lon, to_unit_vectors
+from lightning_kedro.datasets.stored import StoredResultDataset
 from lightning_kedro.exceptions import (
     NoFlashesError,
     ParameterError,
@@ -105,6 +106,8 @@ def run_once(flashes: Flashes, parameters: dict[str, Any]) -> Result:
     catalog = DataCatalog(
         {
             "flashes": MemoryDataset(flashes, copy_mode="assign"),
+            "stored_clusters": StoredResultDataset(path=None, kind="clustering"),
+            "params:unchanged": MemoryDataset("keep"),
             **{name: Kept(copy_mode="assign") for name in RESULT_TABLES},
         }
     )
@@ -153,7 +156,7 @@ def test_nodes_bear_the_mission_names() -> None:
         "kmeans_cluster",
     }
     inputs = {name for name in create_pipeline().inputs() if not name.startswith("params:")}
-    assert inputs == {"flashes"}
+    assert inputs == {"flashes", "stored_clusters"}
     assert "parameters" not in create_pipeline().inputs()
 
 

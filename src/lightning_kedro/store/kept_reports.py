@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from lightning_kedro.packaged import fingerprint_code
 from lightning_kedro.publication import Publication
@@ -35,7 +35,7 @@ from lightning_kedro.unchanged import Unchanged, name_making
 if TYPE_CHECKING:
     import duckdb
 
-_DIGEST_BYTES = 16
+_DIGEST_BYTES: Final = 16
 
 
 class StoredReport:

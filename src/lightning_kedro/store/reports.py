@@ -46,9 +46,6 @@ _RESULT: Final = "result"
 _LATEST: Final = "latest"
 _FORMER: Final = "former"
 _MAKING: Final = "making"
-_LISTED: Final = ".latest"
-"""At the fixed names: whose the files are, and the digest of the list, which is not rendered again
-only to see that it is right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +138,18 @@ def publish(
         if standing and is_other and find_stored() == standing.identity:
             logger.info("The report of %s, which was made meanwhile, stands", standing.identity)
             return root / publication.name / PAGE
-        publish_again(root, publication)
+        _show(root, publication)
     return root / publication.name / PAGE
 
 
 def publish_again(root: Path, publication: Publication) -> None:
     """Make a report that is kept the latest again; call it while the folder is locked."""
     _complete(root)
+    _show(root, publication)
+
+
+def _show(root: Path, publication: Publication) -> None:
+    """Make a report visible where none is being published any more."""
     _refuse_folders(root, [*publication.files, INDEX])
     _prepare(root, publication)
     (root / _PREPARED).rename(root / _JOURNAL)
@@ -253,11 +255,18 @@ def is_latest(root: Path, name: str, making: Making) -> bool:
             digest_content((root / one).read_bytes()) == digest
             for one, digest in making.files.items()
         )
-        index = digest_content((root / INDEX).read_bytes())
-        listed = (root / _LISTED).read_text(encoding="utf-8")
-    except OSError:
+        text, _, seal = (root / INDEX).read_bytes().decode("utf-8").rpartition("<!--")
+    except (OSError, ValueError):
         return False
-    return same and listed == f"{name}\n{index}\n"
+    return same and f"<!--{seal}" == _seal(text, name)
+
+
+def _seal(text: str, latest: str) -> str:
+    """The end of the list: whose the latest files are, and by what one sees that it is whole.
+
+    To render the list again only to compare it takes a tenth of a run that has nothing to do.
+    """
+    return f"<!-- {latest or 'none'} {digest_content(text.encode())} -->\n"
 
 
 def finish_publication(root: Path) -> None:
@@ -314,7 +323,6 @@ def _prepare(root: Path, publication: Publication) -> None:
     entries.sort(key=lambda one: (one.card.run_time, one.name), reverse=True)
     index = render_index(entries, latest=publication.name).encode("utf-8")
     _write(latest / INDEX, index)
-    _write_text(latest / _LISTED, f"{publication.name}\n{digest_content(index)}\n")
     _write_text(prepared / _NAME, publication.name)
 
 
@@ -376,4 +384,6 @@ def render_index(entries: list[Entry], *, latest: str) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     source = (files("lightning_kedro.store") / "index.html.j2").read_text(encoding="utf-8")
     template = environment.from_string(source)
-    return template.render(entries=entries, latest=latest, page=PAGE, thumbnail=THUMBNAIL)
+    text = template.render(entries=entries, latest=latest, page=PAGE, thumbnail=THUMBNAIL)
+    text = f"{text.rstrip()}\n"
+    return text + _seal(text, latest)
