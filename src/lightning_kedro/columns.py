@@ -143,6 +143,11 @@ COLUMNS: Final = {
     "flashes_fingerprint": Column("VARCHAR", "digest of the flashes that the result is of"),
     "code_version": Column("VARCHAR", "version of lightning_kedro that made the result"),
     "run_time": Column("TIMESTAMP", "when the run that made the result began, UTC"),
+    "kind": Column("VARCHAR", "the pipeline that makes the result: clustering, storms or sky"),
+    "made_of": Column(
+        "VARCHAR", "digest of the flashes, the options and the code that the result was made of"
+    ),
+    "rows_fingerprint": Column("VARCHAR", "digest of all rows of the result as committed"),
     "region": Column(
         "VARCHAR", "all, or west,south,east,north in degrees; unknown in results of version 0.1"
     ),

@@ -15,6 +15,7 @@ from lightning_kedro.exceptions import IncompleteRunError, PartialRunError
 from lightning_kedro.granules.hours import archive_hours
 from lightning_kedro.parameters import check_parameters, name_intermediates
 from lightning_kedro.selection import read_segments
+from lightning_kedro.unchanged import REMAKE, Unchanged
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -29,6 +30,14 @@ logger = logging.getLogger(__name__)
 
 REPORTS: Final = ("load_report", "decode_report", "hour_report")
 """The reports that the nodes of ingestion give, the latest first."""
+
+PARTIAL: Final = (
+    *("tags", "from_nodes", "to_nodes", "node_names", "from_inputs", "to_outputs", "namespaces"),
+    "only_missing_outputs",
+)
+"""What Kedro calls the options that leave out some of the nodes."""
+
+UNCHANGED: Final = "params:unchanged"
 
 MAX_SHOWN: Final = 20
 """How many failures an error names; the log names them all."""
@@ -92,6 +101,21 @@ class CheckInputs:
                 raise PartialRunError(message)
 
 
+class MakeWhatIsAskedFor:
+    """Makes again what a run of some of the nodes asks for, whether it has changed or not.
+
+    Nothing is kept in such a run: who names a node wants what it makes, for the nodes after it.
+    """
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], catalog: "CatalogProtocol[Any, Any]"
+    ) -> None:
+        """Set the parameter ``unchanged`` of a run of some nodes."""
+        if any(run_params.get(name) for name in PARTIAL) and UNCHANGED in catalog:
+            catalog.get(UNCHANGED).save(REMAKE)
+
+
 class LogSteps:
     """Says of each node, when all that it made is saved, how long it took."""
 
@@ -105,10 +129,12 @@ class LogSteps:
         self._began.setdefault(node.name, time.monotonic())
 
     @hook_impl
-    def after_dataset_saved(self, dataset_name: str, node: "Node") -> None:
-        """Say it after the last output."""
+    def after_dataset_saved(self, dataset_name: str, data: object, node: "Node") -> None:
+        """Say it after the last output; nothing of a node that had nothing to do."""
         if dataset_name == node.outputs[-1]:
             began = self._began.pop(node.name, time.monotonic())
+            if isinstance(data, Unchanged):
+                return
             logger.info("%s: %.1f s", node.name, time.monotonic() - began)
 
 

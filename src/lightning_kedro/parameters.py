@@ -214,6 +214,7 @@ class Parameters(_Strict):
     grids: Grids = Grids()
     climatology: Climatology = Climatology()
     archive: str | None = None
+    unchanged: Literal["keep", "remake"] = "keep"
 
     @field_validator("satellite", mode="before")
     @classmethod

@@ -1,5 +1,7 @@
 """The project's pipelines by name."""
 
+from collections.abc import Iterable
+
 from kedro.pipeline import Pipeline
 
 from lightning_kedro.pipelines import (
@@ -28,8 +30,8 @@ def register_pipelines() -> dict[str, Pipeline]:
         "clustering": clustering.create_pipeline(),
         "reporting": reporting.create_pipeline(),
     }
-    default = sum(pipelines.values(), start=Pipeline([]))
-    overview = sum((_fold(name, one) for name, one in pipelines.items()), start=Pipeline([]))
+    default = _join(pipelines.values())
+    overview = _join(_fold(name, one) for name, one in pipelines.items())
     return {
         **pipelines,
         "grids": grids.create_pipeline(),
@@ -37,6 +39,11 @@ def register_pipelines() -> dict[str, Pipeline]:
         "overview": overview,
         "__default__": default,
     }
+
+
+def _join(parts: Iterable[Pipeline]) -> Pipeline:
+    """One pipeline of several: to add them up one by one, Kedro sorts the nodes each time."""
+    return Pipeline([node for part in parts for node in part.nodes])
 
 
 def _fold(name: str, pipeline: Pipeline) -> Pipeline:

@@ -25,6 +25,8 @@ class Publication:
         extras: Content by file name of what stands in its folder only.
         card: What the list of all reports says of it; see ``lightning_kedro.store.reports.Card``.
         selection: What the result is of, if it is one that a database holds.
+        drawn_from: What names all that it was drawn from (``lightning_kedro.unchanged``); "" if
+            nobody knows.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Publication:
     extras: Mapping[str, bytes]
     card: Mapping[str, Fact]
     selection: Selection | None = None
+    drawn_from: str = ""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """The publication itself: it never changes."""

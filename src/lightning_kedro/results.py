@@ -61,11 +61,14 @@ class Result:
         tables: Its rows by table, each in the order of the table's key: those of its kind, and
             where it was read from a database also ``granules`` and ``coverage`` of its window.
         kind: The names of its own tables; the save of the last one commits them all.
+        made_of: What names all that it was made of (``lightning_kedro.unchanged``); "" if nobody
+            knows, or it was read from a database.
     """
 
     selection: Selection
     tables: Mapping[str, "pa.Table"]
     kind: tuple[str, ...] = RESULT_TABLES
+    made_of: str = ""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """The result itself: it never changes."""

@@ -366,6 +366,11 @@ TABLES: Final = {
         ),
         RESULT_KEY,
     ),
+    "result_fingerprints": Table(
+        "one result of a kind: by what a later run sees that it need not be made again",
+        (*RESULT_KEY, "kind", "made_of", "rows_fingerprint"),
+        (*RESULT_KEY, "kind"),
+    ),
     "time_series": Table(
         "when, how bright, how large: one flash (CSV by archive hour)",
         (

@@ -5,6 +5,7 @@ from lightning_kedro.hooks import (
     CheckParameters,
     LockData,
     LogSteps,
+    MakeWhatIsAskedFor,
     SummariseIngestion,
     SummariseReport,
 )
@@ -21,6 +22,7 @@ HOOKS = (
     CheckParameters(),
     CheckInputs(),
     LockData(),
+    MakeWhatIsAskedFor(),
     LogSteps(),
     ShowProgress(),
     SummariseIngestion(),

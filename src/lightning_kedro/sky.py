@@ -80,6 +80,11 @@ def is_as_stored(selection: Selection) -> bool:
     return not (selection.is_merged or selection.variant)
 
 
+def find_read(selection: Selection) -> Selection:
+    """The selection of the rows of the table that a selection's flashes are made of."""
+    return selection if is_as_stored(selection) else _widen(selection)
+
+
 def see_flashes(
     flashes: Any,  # noqa: ANN401  (a handle on the table, which knows how to read a selection)
     selection: Selection,

@@ -25,6 +25,7 @@ from tests.repetitions import repeat
 from lightning_kedro import __version__
 from lightning_kedro.analysis.features import FeatureSpace
 from lightning_kedro.analysis.sphere import to_lat_lon, to_unit_vectors
+from lightning_kedro.datasets.stored import StoredResultDataset
 from lightning_kedro.datasets.workers import ThreadsDataset
 from lightning_kedro.exceptions import (
     NoFlashesError,
@@ -109,6 +110,8 @@ def run_once(flashes: Flashes, parameters: dict[str, Any]) -> Result:
         {
             "flashes": MemoryDataset(flashes, copy_mode="assign"),
             "workers": ThreadsDataset(),
+            "stored_clusters": StoredResultDataset(path=None, kind="clustering"),
+            "params:unchanged": MemoryDataset("keep"),
             **{name: Kept(copy_mode="assign") for name in RESULT_TABLES},
         }
     )
@@ -157,7 +160,7 @@ def test_nodes_bear_the_mission_names() -> None:
         "kmeans_cluster",
     }
     inputs = {name for name in create_pipeline().inputs() if not name.startswith("params:")}
-    assert inputs == {"flashes", "workers"}
+    assert inputs == {"flashes", "stored_clusters", "workers"}
     assert "parameters" not in create_pipeline().inputs()
 
 

@@ -69,6 +69,7 @@ def make_catalog(
     catalog["sky_selection"] = HandleDataset(Handle([tables, *others]))
     catalog["params:selection"] = MemoryDataset(tables.selection.to_plain())
     catalog["params:run_time"] = MemoryDataset("2024-07-20T00:00:00")
+    catalog["params:unchanged"] = MemoryDataset("keep")
     return catalog
 
 
@@ -84,8 +85,9 @@ def read(folder: Path) -> dict[str, bytes]:
 
 def test_pipeline_takes_the_result_and_the_selection_only() -> None:
     """What it takes does not grow with the history: no table is read as a whole."""
-    taken = {"k_selection", "storm_selection", "sky_selection", "grids"}
-    assert create_pipeline().inputs() == taken | {"params:selection", "params:run_time"}
+    taken = {"k_selection", "storm_selection", "sky_selection", "grids", "stored_report"}
+    parameters = {"params:selection", "params:run_time", "params:unchanged"}
+    assert create_pipeline().inputs() == taken | parameters
 
 
 def test_reporting_imports_nothing_of_clustering() -> None:

@@ -99,7 +99,8 @@ def test_reporting_again_changes_no_byte_and_uses_no_network(
     before = {path.name: path.read_bytes() for path in reports(project).glob("*.[pg]*")}
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    project.succeed("--env", "sample", "--pipelines", "reporting", "--params", MINUTES)
+    again = f"{MINUTES},unchanged=remake"
+    project.succeed("--env", "sample", "--pipelines", "reporting", "--params", again)
     after = {path.name: path.read_bytes() for path in reports(project).glob("*.[pg]*")}
     assert len(before) == 11
     assert before == after

@@ -65,7 +65,7 @@ def inspect(flashes: Flashes, *groups: tuple[str, int, float], **given: Any) -> 
 def test_pipeline_takes_tables_and_makes_its_own() -> None:
     assert create_pipeline().outputs() == set(SKY_TABLES)
     wanted = {"flashes", "groups", "params:selection", "params:satellite", "params:run_time"}
-    assert create_pipeline().inputs() == wanted
+    assert create_pipeline().inputs() == wanted | {"stored_sky", "params:unchanged"}
 
 
 def test_residuals_are_those_of_west_less_east() -> None:

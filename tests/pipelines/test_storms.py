@@ -18,6 +18,7 @@ from lightning_kedro import __version__
 from lightning_kedro.analysis import threads
 from lightning_kedro.analysis.storms import core, tracking
 from lightning_kedro.datasets.duckdb_table import DuckDBTableDataset
+from lightning_kedro.datasets.stored import StoredResultDataset
 from lightning_kedro.datasets.workers import ThreadsDataset
 from lightning_kedro.exceptions import NoFlashesError, NoResultError, ParameterError, TableError
 from lightning_kedro.granules.series import arrow_schema
@@ -107,6 +108,8 @@ def run(flashes: Flashes, parameters: dict[str, Any], path: Path | None = None) 
             if path is None
             else DuckDBTableDataset(path=str(path), table=name, lazy=True)
         )
+    entries["stored_storms"] = StoredResultDataset(path=None, kind="storms")
+    entries["params:unchanged"] = MemoryDataset("keep")
     catalog = DataCatalog(entries | {"workers": ThreadsDataset()})
     for name in ("satellite", "run_time", "selection", "storms"):
         catalog[f"params:{name}"] = parameters[name]
@@ -146,7 +149,7 @@ def test_nodes_and_inputs() -> None:
     pipeline = create_pipeline()
     assert {node.name for node in pipeline.nodes} == {"storm_tracker", "storm_describer"}
     inputs = {name for name in pipeline.inputs() if not name.startswith("params:")}
-    assert inputs == {"flashes", "workers"}
+    assert inputs == {"flashes", "stored_storms", "workers"}
     assert pipeline.outputs() == set(STORM_TABLES)
 
 

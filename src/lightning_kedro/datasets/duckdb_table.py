@@ -24,6 +24,7 @@ from lightning_kedro.store.results import ResultTable, drop_results, replace_res
 from lightning_kedro.store.snapshots import MEGABYTE, publish_snapshot
 from lightning_kedro.store.tables import TableHandle, peek_table, table_columns
 from lightning_kedro.store.views import open_for_writing
+from lightning_kedro.unchanged import Unchanged
 
 if TYPE_CHECKING:
     import duckdb
@@ -119,12 +120,14 @@ class DuckDBTableDataset(AbstractDataset[Any, Any]):
         handle = self._handle()
         return handle if self._lazy else handle.df()
 
-    def save(self, data: "Rows | Result | TableHandle") -> None:
-        """Replace the rows with the keys of the saved rows, and add the others.
+    def save(self, data: "Rows | Result | TableHandle | Unchanged") -> None:
+        """Replace the rows with the keys of the saved rows, and add the others; none if unchanged.
 
         Raises:
             TableError: If the rows do not fit the table.
         """
+        if isinstance(data, Unchanged):
+            return
         if isinstance(data, Result):
             self._save_result(data)
         elif isinstance(data, TableHandle):

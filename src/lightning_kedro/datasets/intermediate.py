@@ -1,9 +1,11 @@
 """What passes from node to node within a run, as a catalog entry."""
 
 import contextlib
+import json
 import shutil
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -13,6 +15,7 @@ from kedro.io import AbstractDataset
 from lightning_kedro.exceptions import PartialRunError
 from lightning_kedro.store.bundles import read_bundle, write_bundle
 from lightning_kedro.store.files import explain_disk
+from lightning_kedro.unchanged import Unchanged
 
 KEPT_SECONDS: Final = 86_400.0
 """For how long what a run made in between is kept, for runs of some of the nodes: a day."""
@@ -78,6 +81,8 @@ class IntermediateDataset(AbstractDataset[Any, Any]):
             PartialRunError: If there is nothing that was made for these parameters.
             StorageError: If it is damaged.
         """
+        if self._mark.is_file():
+            return Unchanged(**json.loads(self._mark.read_bytes()))
         if self._own.is_dir():
             return read_bundle(self._own)
         others = sorted(self._folder.glob("[!.]*"), key=_modified)
@@ -85,12 +90,18 @@ class IntermediateDataset(AbstractDataset[Any, Any]):
             return read_bundle(others[-1])
         message = (
             f"There is no {self._name} made for {self._made_for}: with these parameters run the "
-            f"nodes before it first, or the pipeline from its first node (`kedro run`)."
+            f"nodes before it first, or the pipeline from its first node (`kedro run --params "
+            f"unchanged=remake`)."
         )
         raise PartialRunError(message)
 
     def save(self, data: object) -> None:
         """Write it whole, and remove what has been there for more than a day."""
+        if isinstance(data, Unchanged):
+            with explain_disk(self._folder):
+                _make_folder(self._folder, exist_ok=True)
+                self._mark.write_text(json.dumps(asdict(data)), encoding="utf-8")
+            return
         self._sweep()
         partial = self._folder / f".{self._session}.{uuid4().hex}"
         with explain_disk(self._folder):
@@ -99,6 +110,7 @@ class IntermediateDataset(AbstractDataset[Any, Any]):
                 write_bundle(partial, data)
                 shutil.rmtree(self._own, ignore_errors=True)
                 partial.replace(self._own)
+                self._mark.unlink(missing_ok=True)
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
 
@@ -112,30 +124,41 @@ class IntermediateDataset(AbstractDataset[Any, Any]):
         """What this session made."""
         return self._folder / self._session
 
+    @property
+    def _mark(self) -> Path:
+        """Where this session says that there was nothing to make: no other one reads it.
+
+        Runs of some of the nodes go on with what was made last.
+        """
+        return self._folder / f".{self._session}.unchanged"
+
     def _sweep(self) -> None:
         """Remove what was made for any parameters long ago."""
         for folder in self._layer.glob(f"*/{self._name}/*"):
             if time.time() - _modified(folder) > KEPT_SECONDS:
                 shutil.rmtree(folder, ignore_errors=True)
+                if folder.suffix == ".unchanged":
+                    folder.unlink(missing_ok=True)
         for folder in self._layer.glob("*"):
             _remove_empty(folder / self._name)
             _remove_empty(folder)
 
     def _exists(self) -> bool:
         """Whether this session has made it."""
-        return self._own.is_dir()
+        return self._own.is_dir() or self._mark.is_file()
 
     def _describe(self) -> dict[str, Any]:
         return {"path": str(self._folder)}
 
 
-def _make_folder(folder: Path) -> None:
+def _make_folder(folder: Path, *, exist_ok: bool = False) -> None:
     """Make a folder, again if another run has just removed the empty one above it."""
     for _ in range(_ATTEMPTS):
-        with contextlib.suppress(FileNotFoundError):
-            folder.mkdir(parents=True)
+        # FileExistsError: it was there, and was gone when pathlib looked whether it is a folder.
+        with contextlib.suppress(FileNotFoundError, FileExistsError):
+            folder.mkdir(parents=True, exist_ok=exist_ok)
             return
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=exist_ok)
 
 
 def _modified(path: Path) -> float:

@@ -11,11 +11,12 @@ from kedro_datasets._typing import ImagePreview  # Kedro-Viz goes by this annota
 from lightning_kedro.publication import Publication
 from lightning_kedro.store.files import write_atomic
 from lightning_kedro.store.reports import finish_publication
+from lightning_kedro.unchanged import Unchanged
 
 _SIGNATURES: Final = (b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")
 
 
-class PictureDataset(AbstractDataset[bytes | Publication, bytes]):
+class PictureDataset(AbstractDataset[bytes | Publication | Unchanged, bytes]):
     """Saves and loads a picture as its file's bytes; Kedro-Viz shows it.
 
     Drawing libraries stay where pictures are drawn: neither this entry nor a run that only looks
@@ -53,14 +54,14 @@ class PictureDataset(AbstractDataset[bytes | Publication, bytes]):
         finish_publication(self._path.parent)
         return self._path.read_bytes()
 
-    def save(self, data: bytes | Publication) -> None:
+    def save(self, data: bytes | Publication | Unchanged) -> None:
         """Write the file; of a publication nothing, because the report's entry publishes it whole.
 
         Raises:
             DatasetError: If these are not the bytes of a PNG or GIF file.
             StorageError: If the disk is full or the folder cannot be written to.
         """
-        if isinstance(data, Publication):
+        if isinstance(data, Publication | Unchanged):
             return
         if not data.startswith(_SIGNATURES):
             message = (

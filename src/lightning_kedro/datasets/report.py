@@ -14,9 +14,11 @@ from lightning_kedro.publication import Publication
 from lightning_kedro.results import RESULT_TABLES
 from lightning_kedro.store.database import database_exists
 from lightning_kedro.store.files import write_atomic
+from lightning_kedro.store.kept_reports import show_again
 from lightning_kedro.store.reports import finish_publication, publish
 from lightning_kedro.store.results import ResultTable
 from lightning_kedro.store.uploads import upload_report
+from lightning_kedro.unchanged import Unchanged
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 _PREVIEWED: Final = "cluster_map.png"
 
 
-class ReportDataset(AbstractDataset[str | Publication, str]):
+class ReportDataset(AbstractDataset[str | Publication | Unchanged, str]):
     """Saves and loads the latest report, an HTML file; of a publication it publishes everything.
 
     The entry of the last output of the node ``report``: until it saves, the former report and its
@@ -78,8 +80,10 @@ class ReportDataset(AbstractDataset[str | Publication, str]):
         finish_publication(self.folder)
         return self._path.read_bytes().decode("utf-8")
 
-    def save(self, data: str | Publication) -> None:
+    def save(self, data: str | Publication | Unchanged) -> None:
         """Publish a report with all its pictures; or write a page as it is, in place of the latest.
+
+        One that is unchanged is made the latest again if another one is.
 
         Raises:
             StorageError: If the disk is full or the folder cannot be written to, or others keep it;
@@ -87,11 +91,14 @@ class ReportDataset(AbstractDataset[str | Publication, str]):
         """
         if isinstance(data, Publication):
             publish(self.folder, data, partial(self._find_stored, data))
-            if self._published is not None:
-                upload_report(self.folder, data.name, self._published)
+        elif isinstance(data, Unchanged):
+            show_again(self.folder, data.name)
+        else:
+            with write_atomic(self._path) as file:
+                file.write_bytes(data.encode("utf-8"))
             return
-        with write_atomic(self._path) as file:
-            file.write_bytes(data.encode("utf-8"))
+        if self._published is not None:
+            upload_report(self.folder, data.name, self._published)
 
     def _find_stored(self, publication: Publication) -> str | None:
         """The identity of the result that the database holds of a publication's selection."""
@@ -112,7 +119,7 @@ class ReportDataset(AbstractDataset[str | Publication, str]):
         return {"path": str(self._path)}
 
 
-class ChartDataset(AbstractDataset["Figure | Publication", "Figure"]):
+class ChartDataset(AbstractDataset["Figure | Publication | Unchanged", "Figure"]):
     """Saves and loads a Plotly chart as JSON; Kedro-Viz shows it.
 
     Like ``plotly.JSONDataset`` of kedro-datasets, but a chart that is part of a publication is
@@ -152,13 +159,13 @@ class ChartDataset(AbstractDataset["Figure | Publication", "Figure"]):
         finish_publication(self._path.parent)
         return from_json(self._path.read_bytes().decode("utf-8"))
 
-    def save(self, data: "Figure | Publication") -> None:
+    def save(self, data: "Figure | Publication | Unchanged") -> None:
         """Write the file; of a publication nothing, because the report's entry publishes it whole.
 
         Raises:
             StorageError: If the disk is full or the folder cannot be written to.
         """
-        if isinstance(data, Publication):
+        if isinstance(data, Publication | Unchanged):
             return
         with write_atomic(self._path) as partial:
             partial.write_bytes(data.to_json().encode("utf-8"))

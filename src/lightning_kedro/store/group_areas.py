@@ -1,7 +1,7 @@
 """The largest group of each flash: no flash is smaller than a part of it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lightning_kedro.glm.granule import MAX_LENGTH
 from lightning_kedro.selection import Selection
@@ -48,12 +48,16 @@ def select_largest_areas(
     connection: "duckdb.DuckDBPyConnection", selection: Selection, *, is_there: bool
 ) -> "pa.Table":
     """The same of a database that is open, and has the table ``groups`` or not."""
+    query, values = query_largest_areas(selection, is_there=is_there)
+    return connection.sql(query, params=values).to_arrow_table()
+
+
+def query_largest_areas(selection: Selection, *, is_there: bool) -> tuple[str, dict[str, Any]]:
+    """The query for the same, with its values."""
     first, last = selection.start - MAX_LENGTH, selection.end + MAX_LENGTH
-    return connection.sql(
-        _LARGEST_AREAS.format(source="main.groups" if is_there else _NO_GROUPS),
-        params={
-            "first": first.replace(tzinfo=None),
-            "last": last.replace(tzinfo=None),
-            "platforms": sorted({part.platform for part in selection.segments}),
-        },
-    ).to_arrow_table()
+    values = {
+        "first": first.replace(tzinfo=None),
+        "last": last.replace(tzinfo=None),
+        "platforms": sorted({part.platform for part in selection.segments}),
+    }
+    return _LARGEST_AREAS.format(source="main.groups" if is_there else _NO_GROUPS), values

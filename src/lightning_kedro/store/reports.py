@@ -15,6 +15,7 @@ whoever comes next completes them if a kill came between (``finish_publication``
 
 import errno
 import filecmp
+import hashlib
 import json
 import logging
 import os
@@ -26,7 +27,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import quote
 
-from lightning_kedro.publication import Publication
+from lightning_kedro.publication import Fact, Publication
 from lightning_kedro.store.files import explain_disk, lock_folder, write_atomic
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ _NAME: Final = "name"
 _RESULT: Final = "result"
 _LATEST: Final = "latest"
 _FORMER: Final = "former"
+_MAKING: Final = "making"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +138,22 @@ def publish(
         if standing and is_other and find_stored() == standing.identity:
             logger.info("The report of %s, which was made meanwhile, stands", standing.identity)
             return root / publication.name / PAGE
-        _refuse_folders(root, [*publication.files, INDEX])
-        _prepare(root, publication)
-        (root / _PREPARED).rename(root / _JOURNAL)
-        _complete(root)
+        _show(root, publication)
     return root / publication.name / PAGE
+
+
+def publish_again(root: Path, publication: Publication) -> None:
+    """Make a report that is kept the latest again; call it while the folder is locked."""
+    _complete(root)
+    _show(root, publication)
+
+
+def _show(root: Path, publication: Publication) -> None:
+    """Make a report visible where none is being published any more."""
+    _refuse_folders(root, [*publication.files, INDEX])
+    _prepare(root, publication)
+    (root / _PREPARED).rename(root / _JOURNAL)
+    _complete(root)
 
 
 def withdraw(root: Path, names: Iterable[str]) -> None:
@@ -178,6 +191,82 @@ def _find_latest(root: Path, entries: Iterable[Entry]) -> str:
         if page.is_file() and filecmp.cmp(page, latest, shallow=False):
             return entry.name
     return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """What the card's file keeps besides the card: what a report was drawn from, and its files.
+
+    Attributes:
+        drawn_from: What names all that it was drawn from.
+        files: Digest by name of the files that are also kept as the latest.
+        extras: The same of those in its own folder only.
+        card: The card itself.
+    """
+
+    drawn_from: str
+    files: Mapping[str, str]
+    extras: Mapping[str, str]
+    card: Mapping[str, Fact]
+
+
+def _describe_making(publication: Publication) -> dict[str, Any]:
+    """What the card's file keeps of a publication; nothing if it is not known."""
+    if not publication.drawn_from:
+        return {}
+    groups = {"files": publication.files, "extras": publication.extras}
+    digests = {
+        name: {one: digest_content(content) for one, content in group.items()}
+        for name, group in groups.items()
+    }
+    card = _digest_card(Card.from_plain(publication.card))
+    return {_MAKING: {"drawn_from": publication.drawn_from, "card": card, **digests}}
+
+
+def read_making(folder: Path) -> Making | None:
+    """What a report was drawn from; None if that is not known, or its card is not what it was."""
+    try:
+        plain = json.loads((folder / CARD).read_bytes())
+        making, card = plain[_MAKING], Card.from_plain(plain)
+        if making["card"] != _digest_card(card):
+            return None
+        files, extras = dict(making["files"]), dict(making["extras"])
+        return Making(str(making["drawn_from"]), files, extras, asdict(card))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def digest_content(content: bytes) -> str:
+    """The digest of a file's content."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _digest_card(card: Card) -> str:
+    """The digest of a card."""
+    return digest_content(json.dumps(asdict(card), sort_keys=True).encode())
+
+
+def is_latest(root: Path, name: str, making: Making) -> bool:
+    """Whether the files at the fixed names, and the list, are those of a report."""
+    if (root / _JOURNAL).exists():
+        return False
+    try:
+        same = all(
+            digest_content((root / one).read_bytes()) == digest
+            for one, digest in making.files.items()
+        )
+        text, _, seal = (root / INDEX).read_bytes().decode("utf-8").rpartition("<!--")
+    except (OSError, ValueError):
+        return False
+    return same and f"<!--{seal}" == _seal(text, name)
+
+
+def _seal(text: str, latest: str) -> str:
+    """The end of the list: whose the latest files are, and by what one sees that it is whole.
+
+    To render the list again only to compare it takes a tenth of a run that has nothing to do.
+    """
+    return f"<!-- {latest or 'none'} {digest_content(text.encode())} -->\n"
 
 
 def finish_publication(root: Path) -> None:
@@ -225,13 +314,15 @@ def _prepare(root: Path, publication: Publication) -> None:
     latest.mkdir()
     for name, content in {**publication.files, **publication.extras}.items():
         _write(result / name, content)
-    _write_text(result / CARD, json.dumps(asdict(card), indent=1, ensure_ascii=False))
+    making = _describe_making(publication)
+    _write_text(result / CARD, json.dumps(asdict(card) | making, indent=1, ensure_ascii=False))
     for name, content in publication.files.items():
         _write(latest / name, content)
     others = [one for one in list_reports(root) if one.name != publication.name]
     entries = [*others, Entry(publication.name, card)]
     entries.sort(key=lambda one: (one.card.run_time, one.name), reverse=True)
-    _write_text(latest / INDEX, render_index(entries, latest=publication.name))
+    index = render_index(entries, latest=publication.name).encode("utf-8")
+    _write(latest / INDEX, index)
     _write_text(prepared / _NAME, publication.name)
 
 
@@ -293,4 +384,6 @@ def render_index(entries: list[Entry], *, latest: str) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     source = (files("lightning_kedro.store") / "index.html.j2").read_text(encoding="utf-8")
     template = environment.from_string(source)
-    return template.render(entries=entries, latest=latest, page=PAGE, thumbnail=THUMBNAIL)
+    text = template.render(entries=entries, latest=latest, page=PAGE, thumbnail=THUMBNAIL)
+    text = f"{text.rstrip()}\n"
+    return text + _seal(text, latest)

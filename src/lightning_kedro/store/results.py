@@ -8,6 +8,7 @@ from lightning_kedro.results import KINDS, MAKERS, RESULT_TABLES, Result, find_k
 from lightning_kedro.schemas import RESULT_KEY, TABLES
 from lightning_kedro.selection import ResultKey, Selection
 from lightning_kedro.store.database import connect, transaction
+from lightning_kedro.store.fingerprints import FINGERPRINTS, record_result
 from lightning_kedro.store.loaded import CoverageTable, GranuleTable, StoredTable
 from lightning_kedro.store.migration import list_tables
 from lightning_kedro.store.replacing import select_checked
@@ -175,6 +176,7 @@ def replace_result(
             checked = select_checked(connection, table, simulated=simulated)
             connection.execute(f"INSERT INTO main.{table} BY NAME {checked}")
             connection.unregister("incoming")
+        record_result(connection, result)
 
 
 def list_former(handle: TableHandle, selection: Selection) -> list[ResultKey]:
@@ -208,7 +210,8 @@ def drop_results(connection: "duckdb.DuckDBPyConnection", keys: Sequence[ResultK
     condition = " AND ".join(f"{name} = ?" for name in RESULT_KEY)
     with transaction(connection):
         present = list_tables(connection)
-        for table in (table for kind in KINDS for table in kind if table in present):
+        ours = (*(table for kind in KINDS for table in kind), FINGERPRINTS)
+        for table in (table for table in ours if table in present):
             for key in keys:
                 connection.execute(
                     f"DELETE FROM main.{table} WHERE {condition}",  # noqa: S608

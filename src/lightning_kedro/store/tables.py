@@ -19,7 +19,13 @@ from lightning_kedro.results import MAKERS
 from lightning_kedro.schemas import RESULT_KEY, TABLES
 from lightning_kedro.selection import Selection
 from lightning_kedro.store.database import LOCK_TIMEOUT_SECONDS, connect, transaction
-from lightning_kedro.store.migration import describe_tables, is_older, is_ours, migrate
+from lightning_kedro.store.migration import (
+    describe_tables,
+    find_columns,
+    is_older,
+    is_ours,
+    migrate,
+)
 from lightning_kedro.store.snapshots import find_snapshot, name_snapshot, read_time
 from lightning_kedro.store.views import open_for_writing
 
@@ -266,12 +272,7 @@ def column_types(connection: "duckdb.DuckDBPyConnection", table: str) -> dict[st
     Only the project's own tables count, which are in the schema ``main`` of the open file: in a
     schema of their own people may call theirs as they like.
     """
-    rows = connection.execute(
-        "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? "
-        "AND schema_name = 'main' AND database_name = current_database() ORDER BY column_index",
-        [table],
-    ).fetchall()
-    return dict(rows)
+    return find_columns(connection, table)
 
 
 def check_table(connection: "duckdb.DuckDBPyConnection", table: str) -> dict[str, str]:

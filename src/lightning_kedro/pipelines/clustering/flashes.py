@@ -46,12 +46,14 @@ class PreparedFlashes:
         table: The flashes in order of time, with the columns ``FLASH_COLUMNS``.
         features: The points.
         fingerprint: Digest of the flashes, 16 hexadecimal digits.
+        measured: Digest of the rows that they were made of, and of the code; "" if not known.
     """
 
     selection: Selection
     table: "pa.Table"
     features: ClusterFeatures
     fingerprint: str
+    measured: str = ""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """The flashes themselves: they never change."""

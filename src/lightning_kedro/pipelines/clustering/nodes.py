@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from lightning_kedro.analysis.kmeans import KMeansFit
@@ -17,22 +18,46 @@ from lightning_kedro.pipelines.clustering.flashes import (
 from lightning_kedro.pipelines.clustering.options import ClusteringOptions
 from lightning_kedro.results import RESULT_TABLES, Result
 from lightning_kedro.selection import Selection
+from lightning_kedro.sky import find_read
+from lightning_kedro.unchanged import (
+    REMAKE,
+    StoredThings,
+    Unchanged,
+    confirm,
+    hand_on,
+    look_at,
+    name_making,
+)
 
 logger = logging.getLogger(__name__)
 
 
-def preprocess_flashes(
+def preprocess_flashes(  # noqa: PLR0917  (Kedro gives them by name)
     flashes: Any,  # noqa: ANN401  (a handle on the table, which knows how to read a selection)
     selection: Mapping[str, Any],
     coordinates: str,
     standardize: bool,
     max_cells: int,
     time_scale_km_per_hour: float | None,
+    stored: StoredThings | None = None,
+    unchanged: str = REMAKE,
+    options: Mapping[str, Any] | None = None,
+    satellite: str = "",
     workers: Workers = THREADS,
-) -> PreparedFlashes:
-    """Read the selected flashes and turn them into weighted points, at most ``max_cells``."""
+) -> PreparedFlashes | Unchanged:
+    """Read the selected flashes and turn them into weighted points, at most ``max_cells``.
+
+    Where the clusters that are stored were made of the same, with ``options`` and ``satellite``,
+    they are left as they are.
+    """
     chosen = Selection.from_plain(selection)
+    read = find_read(chosen)
+    making = {"clustering": options, "satellite": satellite}
+    measured, kept = look_at(stored, chosen, read, making, unchanged)
+    if kept is not None:
+        return kept
     table = read_flashes(flashes, chosen)
+    measured = confirm(stored, read, measured)
     features = evaluation.build_features(
         table,
         chosen.start,
@@ -43,9 +68,10 @@ def preprocess_flashes(
         workers=workers,
     )
     logger.info("%s", evaluation.describe_features(features))
-    return PreparedFlashes(chosen, table, features, fingerprint_flashes(table))
+    return PreparedFlashes(chosen, table, features, fingerprint_flashes(table), measured)
 
 
+@hand_on()
 def fit_candidates(
     cluster_features: PreparedFlashes, k_max: int, random_state: int
 ) -> Derived[Sequence[KMeansFit]]:
@@ -54,6 +80,7 @@ def fit_candidates(
     return Derived(cluster_features.fingerprint, fits)
 
 
+@hand_on()
 def evaluate_silhouette(
     cluster_features: PreparedFlashes,
     candidates: Derived[Sequence[KMeansFit]],
@@ -66,6 +93,7 @@ def evaluate_silhouette(
     return Derived(cluster_features.fingerprint, scored)
 
 
+@hand_on()
 def evaluate_elbow(
     cluster_features: PreparedFlashes, candidates: Derived[Sequence[KMeansFit]]
 ) -> Derived[Mapping[int, float]]:
@@ -75,6 +103,7 @@ def evaluate_elbow(
     return Derived(cluster_features.fingerprint, inertia)
 
 
+@hand_on(len(RESULT_TABLES))
 def cluster_flashes(
     cluster_features: PreparedFlashes,
     candidates: Derived[Sequence[KMeansFit]],
@@ -109,4 +138,6 @@ def cluster_flashes(
     result = tables.collect_result(
         chosen, cluster_features, fits, evaluated.scores, inertia, clustered, request
     )
+    making = {"clustering": dict(clustering), "satellite": satellite}
+    result = replace(result, made_of=name_making(cluster_features.measured, making))
     return (result,) * len(RESULT_TABLES)

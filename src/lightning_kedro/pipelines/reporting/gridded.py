@@ -56,6 +56,8 @@ class GriddedLightning:
         n_granules: Granules that the grids are made of.
         n_expected: How many there should be.
         identity: What names these very values.
+        measured: Digest of all that the report is drawn from, if it had not changed when they had
+            been read; else "".
     """
 
     name: str
@@ -68,6 +70,7 @@ class GriddedLightning:
     n_granules: int = 0
     n_expected: int = 0
     identity: str = ""
+    measured: str = ""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """The same: nothing in it changes."""

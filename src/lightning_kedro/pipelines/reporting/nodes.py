@@ -5,7 +5,8 @@ which hands everything over at once.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from lightning_kedro.pipelines.reporting import (
     animation,
@@ -32,6 +33,17 @@ from lightning_kedro.pipelines.reporting.reported import (
 from lightning_kedro.pipelines.reporting.storm_window import FLASH_COLUMNS as STORM_FLASH_COLUMNS
 from lightning_kedro.publication import Publication
 from lightning_kedro.selection import Selection
+from lightning_kedro.unchanged import (
+    REMAKE,
+    StoredThings,
+    Unchanged,
+    hand_on,
+    look_at,
+    name_making,
+)
+
+_OUTPUTS: Final = len(report.PICTURES) + 2
+"""Of the last node: the pictures, the chart of k and the report."""
 
 
 def select_result(
@@ -40,22 +52,29 @@ def select_result(
     selection: Mapping[str, Any],
     run_time: str,
     sky_selection: ResultTable | None = None,
-) -> ReportedResult:
+    stored: StoredThings | None = None,
+    unchanged: str = REMAKE,
+) -> ReportedResult | Unchanged:
     """Read the result of the run's selection, with its storms and what its window is covered by.
 
-    How its flashes were seen is read too, where the pipeline ``sky`` has looked at that.
+    How its flashes were seen is read too, where the pipeline ``sky`` has looked at that. Where the
+    report that is there was drawn from the same, it is left as it is.
 
     Raises:
         NoResultError: If there is none: the last report is left as it is. Without storms the
             pictures of storms say that none have been looked for.
     """
     selected = Selection.from_plain(selection)
+    measured, kept = look_at(stored, selected, selected, {}, unchanged)
+    if kept is not None:
+        return kept
     result = k_selection.read_result(selected)
     storms = storm_selection.find_result(selected, {"storm_flashes": STORM_FLASH_COLUMNS})
     sky = None if sky_selection is None else sky_selection.find_row(selected)
-    return prepare(result, run_time, storms, sky)
+    return replace(prepare(result, run_time, storms, sky), measured=measured)
 
 
+@hand_on()
 def map_clusters(reported: ReportedResult) -> Drawing:
     """Draw the result's flashes coloured by cluster, with numbered centers and a ranked list."""
     words = cluster_map.describe_clusters(reported.clustered)
@@ -63,6 +82,7 @@ def map_clusters(reported: ReportedResult) -> Drawing:
     return Drawing(reported.source, render_png(figure, words))
 
 
+@hand_on()
 def animate_clusters(reported: ReportedResult) -> Drawing:
     """Draw the result's flashes hour by hour in the colours of their clusters, as a GIF.
 
@@ -73,12 +93,14 @@ def animate_clusters(reported: ReportedResult) -> Drawing:
     return Drawing(reported.source, content)
 
 
+@hand_on()
 def map_density(reported: ReportedResult) -> Drawing:
     """Draw the result's flashes per 1,000 km2, in bins of equal area."""
     figure, words = density_map.draw_density(reported.clustered, reported.rate)
     return Drawing(reported.source, render_png(figure, words))
 
 
+@hand_on()
 def map_storms(reported: ReportedResult) -> Drawing:
     """Draw the result's storms: outlines, tracks with arrows, flashes shaded by age, jumps."""
     words = storm_map.describe_storms(reported.clustered, reported.storms)
@@ -86,6 +108,7 @@ def map_storms(reported: ReportedResult) -> Drawing:
     return Drawing(reported.source, render_png(figure, words))
 
 
+@hand_on()
 def plot_storm_series(reported: ReportedResult) -> Drawing:
     """Draw flash rates of the largest storms, minute by minute, with lightning jumps marked."""
     clustered, storms = reported.clustered, reported.storms
@@ -94,6 +117,7 @@ def plot_storm_series(reported: ReportedResult) -> Drawing:
     return Drawing(reported.source, render_png(figure, words))
 
 
+@hand_on()
 def plot_flash_rate(reported: ReportedResult) -> Drawing:
     """Draw the result's flashes per minute, with gaps in coverage shaded."""
     rate = reported.rate
@@ -101,6 +125,7 @@ def plot_flash_rate(reported: ReportedResult) -> Drawing:
     return Drawing(reported.source, render_png(flash_rate.draw_rate(rate, words), words))
 
 
+@hand_on(2)
 def plot_k_evaluation(reported: ReportedResult) -> tuple[Drawing, Drawing]:
     """Draw elbow and silhouette side by side with the chosen k; the same as a Plotly chart."""
     evaluation = reported.evaluation
@@ -110,6 +135,7 @@ def plot_k_evaluation(reported: ReportedResult) -> tuple[Drawing, Drawing]:
     return Drawing(reported.source, picture), Drawing(reported.source, chart.encode("utf-8"))
 
 
+@hand_on(_OUTPUTS)
 def gather_report(
     reported: ReportedResult,
     k_selection: ResultTable,
@@ -146,4 +172,6 @@ def gather_report(
         check_stands(reported, stored, "" if storms is None else storms.identity)
     *pictures, chart = (one.content for one in drawings)
     publication = report.gather_publication(reported, pictures, chart, has_grids=bool(gridded))
+    if gridded.measured == reported.measured:  # nothing has changed before all of it was read
+        publication = replace(publication, drawn_from=name_making(reported.measured, {}))
     return (publication,) * (len(drawings) + 1)

@@ -29,6 +29,8 @@ _GRIDS: Final = "reported_grids"
 
 _SELECTED: Final = ("k_selection", "storm_selection", "params:selection", "params:run_time")
 
+_STORED: Final = ("stored_report", "params:unchanged")
+
 _DRAWN: Final = (
     "drawn_cluster_map",
     "drawn_storm_map",
@@ -68,7 +70,12 @@ def create_pipeline() -> Pipeline:
     evaluated = ["drawn_k_evaluation", "drawn_k_evaluation_chart"]
     return Pipeline(
         [
-            Node(select_result, [*_SELECTED, "sky_selection"], _REPORTED, name="select_result"),
+            Node(
+                select_result,
+                [*_SELECTED, "sky_selection", *_STORED],
+                _REPORTED,
+                name="select_result",
+            ),
             Node(map_storms, _REPORTED, "drawn_storm_map", name="storm_map"),
             Node(plot_storm_series, _REPORTED, "drawn_storm_series", name="storm_series"),
             Node(map_clusters, _REPORTED, "drawn_cluster_map", name="cluster_map"),
@@ -97,7 +104,7 @@ def _list_grid_nodes() -> list[Node]:
         "flash_extent_animation": animate_fed,
     }
     return [
-        Node(select_grids, [_REPORTED, "grids"], _GRIDS, name="select_grids"),
+        Node(select_grids, [_REPORTED, "grids", _STORED[0]], _GRIDS, name="select_grids"),
         *(
             Node(draw, [_REPORTED, _GRIDS], f"drawn_{name}", name=name)
             for name, draw in drawn.items()

@@ -63,6 +63,7 @@ class ReportedResult:
         identity: What names this very result.
         selected_at: When the run that read it began, ISO 8601; "" if that does not matter.
         sky: The row of ``sky_selection``: how the same flashes were seen; None if nobody looked.
+        measured: Digest of all that the report is drawn from; "" if that is not known.
     """
 
     clustered: ClusteredWindow
@@ -76,6 +77,7 @@ class ReportedResult:
     identity: str
     selected_at: str = ""
     sky: Mapping[str, Any] | None = None
+    measured: str = ""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """The result itself: it never changes."""

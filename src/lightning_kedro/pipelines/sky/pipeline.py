@@ -18,6 +18,8 @@ def create_pipeline() -> Pipeline:
                     "params:selection",
                     "params:satellite",
                     "params:run_time",
+                    "stored_sky",
+                    "params:unchanged",
                 ],
                 outputs=[*SKY_TABLES],
                 name="sky_inspector",

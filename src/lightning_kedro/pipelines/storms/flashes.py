@@ -45,6 +45,8 @@ class FoundStorms:
         window: Which of its rows are of the window.
         tracks: The storms of all of them.
         options: How they were found.
+        measured: Digest of the rows that the flashes were made of, and of the code; "" if that is
+            not known.
     """
 
     selection: Selection
@@ -53,6 +55,7 @@ class FoundStorms:
     window: slice
     tracks: Tracks
     options: StormOptions
+    measured: str = ""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """The storms themselves: they never change."""

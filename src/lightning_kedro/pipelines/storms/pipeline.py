@@ -15,7 +15,15 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 track_storms,
-                inputs=["flashes", "params:selection", "params:storms", "workers"],
+                inputs={
+                    "flashes": "flashes",
+                    "selection": "params:selection",
+                    "storms": "params:storms",
+                    "stored": "stored_storms",
+                    "unchanged": "params:unchanged",
+                    "satellite": "params:satellite",
+                    "workers": "workers",
+                },
                 outputs="found_storms",
                 name="storm_tracker",
             ),
