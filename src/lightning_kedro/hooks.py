@@ -112,8 +112,9 @@ class MakeWhatIsAskedFor:
         self, run_params: dict[str, Any], catalog: "CatalogProtocol[Any, Any]"
     ) -> None:
         """Set the parameter ``unchanged`` of a run of some nodes."""
-        if any(run_params.get(name) for name in PARTIAL) and UNCHANGED in catalog:
-            catalog.get(UNCHANGED).save(REMAKE)
+        entry = catalog.get(UNCHANGED)
+        if entry is not None and any(run_params.get(name) for name in PARTIAL):
+            entry.save(REMAKE)
 
 
 class LogSteps:
